@@ -1,0 +1,1 @@
+"""One module per technology; none imports another."""

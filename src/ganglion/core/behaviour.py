@@ -1,0 +1,82 @@
+"""How a model version behaves, in counts that add up: what probation, rollups and gates look at.
+
+Everything here merges by integer addition, so one node's minute and a fleet's week have the same shape.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from ganglion.core.histogram import Histogram
+
+CONFIDENCE_BINS = 20
+CLASSES_MAX = 256
+OTHER_CLASS = "(other)"
+
+
+class Behaviour(msgspec.Struct):
+    """Counts of answered requests. Mutable: `count` and `merge` work in place."""
+
+    requests: int = 0
+    errors: int = 0
+    latency_us: Histogram = msgspec.field(default_factory=Histogram)
+    confidence: list[int] = msgspec.field(default_factory=lambda: [0] * CONFIDENCE_BINS)
+    """Rows by confidence, equal bins over [0, 1]."""
+    classes: dict[str, int] = {}
+    """Rows by predicted label; beyond CLASSES_MAX labels the rest is counted as OTHER_CLASS."""
+    compared: int = 0
+    agreed: int = 0
+    compared_latency_us: Histogram = msgspec.field(default_factory=Histogram)
+    """Latency of the previous version on the requests that it answered for comparison."""
+
+    def count_answer(self, latency_us: int, labels: Sequence[str], confidences: Sequence[float]) -> None:
+        """Count one request that the model answered."""
+        self.requests += 1
+        self.latency_us.add(latency_us)
+        for label, confidence in zip(labels, confidences, strict=True):
+            known = label in self.classes or len(self.classes) < CLASSES_MAX
+            name = label if known else OTHER_CLASS
+            self.classes[name] = self.classes.get(name, 0) + 1
+            self.confidence[confidence_bin(confidence)] += 1
+
+    def count_error(self) -> None:
+        """Count one request that the model could not answer."""
+        self.requests += 1
+        self.errors += 1
+
+    def count_comparison(self, compared: int, agreed: int, latency_us: int) -> None:
+        """Count rows that the previous version answered too."""
+        self.compared += compared
+        self.agreed += agreed
+        if compared:
+            self.compared_latency_us.add(latency_us)
+
+    def merge(self, other: "Behaviour") -> None:
+        """Add `other`'s counts to these."""
+        self.requests += other.requests
+        self.errors += other.errors
+        self.latency_us.merge(other.latency_us)
+        self.compared += other.compared
+        self.agreed += other.agreed
+        self.compared_latency_us.merge(other.compared_latency_us)
+        for index, count in enumerate(other.confidence):
+            self.confidence[index] += count
+        for label, count in other.classes.items():
+            self.classes[label] = self.classes.get(label, 0) + count
+
+    @property
+    def error_rate(self) -> float:
+        """Return the share of requests that failed; 0 when there were none."""
+        return self.errors / self.requests if self.requests else 0.0
+
+    @property
+    def agreement(self) -> float:
+        """Return the share of compared rows with equal labels; 1 when none was compared."""
+        return self.agreed / self.compared if self.compared else 1.0
+
+
+def confidence_bin(confidence: float) -> int:
+    """Return the bin of a confidence; values outside [0, 1], and NaN, go to the nearest or lowest bin."""
+    if not confidence > 0.0:
+        return 0
+    return min(int(confidence * CONFIDENCE_BINS), CONFIDENCE_BINS - 1)

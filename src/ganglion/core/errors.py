@@ -1,0 +1,245 @@
+"""Every error a user can meet, in four families that say who must act next.
+
+The class docstring says what happened, `remedy` says what to do; both are printed in
+docs/reference/errors.md. `wire.problems` maps the families to HTTP status and exit code.
+"""
+
+from typing import ClassVar
+
+
+class GanglionError(Exception):
+    """Something went wrong that no more specific error names."""
+
+    code: ClassVar[str] = "internal"
+    remedy: ClassVar[str] = "Look at the log line above this message, and report it with that line."
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+# --- families -------------------------------------------------------------------------------------
+
+
+class Rejected(GanglionError):
+    """The request cannot be carried out as it was made: the caller must change it."""
+
+    code = "rejected"
+    remedy = "Change the request as the message says."
+
+
+class Unavailable(GanglionError):
+    """It cannot be done now; the same call may succeed later, unchanged."""
+
+    code = "unavailable"
+    remedy = "Wait and try again."
+    retryable = True
+
+
+class Untrusted(GanglionError):
+    """A proof is missing or wrong: stop, and find out why."""
+
+    code = "untrusted"
+    remedy = "Do not retry blindly: find out who sent this."
+
+
+class Broken(GanglionError):
+    """This machine or its data needs an operator."""
+
+    code = "broken"
+    remedy = "Repair what the message names, then start again."
+
+
+# --- rejected -------------------------------------------------------------------------------------
+
+
+class InvalidName(Rejected):
+    """A name has characters, or a length, that names may not have."""
+
+    code = "name_invalid"
+    remedy = "Use 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit."
+
+
+class InvalidRequest(Rejected):
+    """The request's body, parameters or arguments are malformed."""
+
+    code = "request_invalid"
+    remedy = "Correct the field that the message names."
+
+
+class InvalidSettings(Rejected):
+    """Settings from the file, the environment or the command line are wrong."""
+
+    code = "settings_invalid"
+    remedy = "Correct every setting listed; docs/reference/settings.md has them all."
+
+
+class InvalidPackage(Rejected):
+    """A model package is damaged, incomplete, or holds something that no package may hold."""
+
+    code = "package_invalid"
+    remedy = "Build the package again with `ganglion model build`, or fetch it again."
+
+
+class TargetMismatch(Rejected):
+    """The package was built for other hardware or another runtime than this machine has."""
+
+    code = "target_mismatch"
+    remedy = "Release a variant for this machine's architecture and runtime."
+
+
+class NotFound(Rejected):
+    """What the request names does not exist."""
+
+    code = "not_found"
+    remedy = "List what exists, for example with `ganglion model list` or `ganglion node list`."
+
+
+class Conflict(Rejected):
+    """The request contradicts what is already there."""
+
+    code = "conflict"
+    remedy = "Use another name or version, or end what is in the way."
+
+
+class TooLarge(Rejected):
+    """The body or file is larger than the limit in the settings."""
+
+    code = "too_large"
+    remedy = "Send less, or raise the limit that the message names."
+
+
+class MissingExtra(Rejected):
+    """The command needs packages that the base install leaves out."""
+
+    code = "extra_missing"
+    remedy = "Install the extra that the message names, for example `pip install 'ganglion[hub]'`."
+
+
+class NotGoodEnough(Rejected):
+    """The new model did not pass its evaluation, so it was not made a version."""
+
+    code = "not_good_enough"
+    remedy = "Add labelled data, or widen the budget on purpose."
+
+
+class CheckFailed(Rejected):
+    """A check that the command was asked to make did not hold."""
+
+    code = "check_failed"
+    remedy = "The message names the check; the figures are in the report."
+
+
+# --- unavailable ----------------------------------------------------------------------------------
+
+
+class HubUnreachable(Unavailable):
+    """The hub did not answer in time, or no connection could be made."""
+
+    code = "hub_unreachable"
+    remedy = "Check the address and the network; the node keeps serving and tries again by itself."
+
+
+class ServingUnreachable(Unavailable):
+    """The serving process does not answer on its local socket."""
+
+    code = "serving_unreachable"
+    remedy = "Wait: the supervisor starts it again."
+
+
+class Overloaded(Unavailable):
+    """More work arrived than the limits allow."""
+
+    code = "overloaded"
+    remedy = "Slow down, and retry after the delay in the Retry-After header."
+
+
+class ModelNotReady(Unavailable):
+    """The model is known but no version of it is loaded yet."""
+
+    code = "model_not_ready"
+    remedy = "Wait for the node to commit a version; `GET /v2/models/NAME/ready` tells."
+
+
+# --- untrusted ------------------------------------------------------------------------------------
+
+
+class Unauthenticated(Untrusted):
+    """The caller did not prove who it is, or its proof has expired."""
+
+    code = "unauthenticated"
+    remedy = "Log in again with `ganglion login`; a node proves itself again without help."
+
+
+class Forbidden(Untrusted):
+    """The caller is known and may not do this."""
+
+    code = "forbidden"
+    remedy = "Ask an administrator of the hub."
+
+
+class TokenRefused(Untrusted):
+    """The join token is unknown, already used, expired, or for an enrolled name."""
+
+    code = "token_refused"
+    remedy = "Make a new token on the hub with `ganglion node token NAME`."
+
+
+class CaMismatch(Untrusted):
+    """The certificate authority of the server is not the one that was pinned."""
+
+    code = "ca_mismatch"
+    remedy = "Check the address and the pin; somebody may be between you and the hub."
+
+
+class ArtifactUntrusted(Untrusted):
+    """Metadata or artifact bytes are not the ones that were signed."""
+
+    code = "artifact_untrusted"
+    remedy = "Nothing was installed. Check the hub's trust status and the path between hub and node."
+
+
+# --- broken ---------------------------------------------------------------------------------------
+
+
+class DataInUse(Broken):
+    """Another process works on this data directory."""
+
+    code = "data_in_use"
+    remedy = "Stop the other process, or choose another data directory."
+
+
+class DataTooNew(Broken):
+    """The data directory was written by a newer release."""
+
+    code = "data_too_new"
+    remedy = "Install the newer release again, or restore a backup made with this one."
+
+
+class DataCorrupt(Broken):
+    """A stored file or database is damaged."""
+
+    code = "data_corrupt"
+    remedy = "The damaged file was moved aside and named in the message; keep it for inspection."
+
+
+class DiskUnusable(Broken):
+    """The disk is full, read-only, or refuses to write."""
+
+    code = "disk_unusable"
+    remedy = "Free space or mount the disk writable; what was acknowledged is safe."
+
+
+class PortInUse(Broken):
+    """The address to listen on is taken."""
+
+    code = "port_in_use"
+    remedy = "Stop the program that listens there, or choose another port."
+
+
+class NotJoined(Broken):
+    """This data directory does not belong to an enrolled node."""
+
+    code = "not_joined"
+    remedy = "Run `ganglion node join URL --token TOKEN` first."

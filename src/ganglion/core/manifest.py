@@ -1,0 +1,195 @@
+"""The manifest of a model package: what the model takes and gives, how to judge it, where it came from.
+
+Parsed once, strictly; a `Manifest` value is valid. Members are read by `adapters.package_files`;
+the numbers inside golden files are compared by `core.golden`.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+
+from ganglion.core import strict_json
+from ganglion.core.errors import InvalidPackage
+from ganglion.core.ids import Digest, ModelName, Variant, Version, parse_digest, parse_name
+from ganglion.core.steps import Step
+
+SCHEMA = 1
+MANIFEST_PATH = "manifest.json"
+MEMBERS_MAX = 256
+_PATH_LENGTH_MAX = 200
+
+Datatype = Literal[
+    "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64"
+]
+"""Names of the Open Inference Protocol v2."""
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class TensorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One input or output as a client sees it. A dimension of -1 accepts any size; the first is the batch."""
+
+    name: str
+    datatype: Datatype
+    shape: tuple[Annotated[int, msgspec.Meta(ge=-1)], ...]
+    layout: str = ""
+    """What the dimensions mean, one letter each: N batch, C channel or class, H, W, T time, F feature."""
+    image: tuple[Count, Count] | None = None
+    """(height, width) when one row of this tensor can be shown to people as a grey image."""
+
+
+class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a variant was built for."""
+
+    runtime: Literal["onnxruntime"] = "onnxruntime"
+    arch: Literal["any", "x86_64", "aarch64"] = "any"
+    precision: str = "fp32"
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a node grants this model at most."""
+
+    batch_max: Annotated[int, msgspec.Meta(ge=1, le=65536)] = 64
+    memory_bytes_max: Count = 1_000_000_000
+
+
+class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Inputs whose outputs are known: member path per tensor name, and how far an engine may deviate."""
+
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    absolute_tolerance: Annotated[float, msgspec.Meta(ge=0)] = 1e-4
+    relative_tolerance: Annotated[float, msgspec.Meta(ge=0)] = 1e-3
+
+
+class HistogramReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Counts over fixed edges: edges [bins + 1] ascending, counts [bins]."""
+
+    edges: tuple[float, ...]
+    counts: tuple[Count, ...]
+
+
+class DriftReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How confidence and predicted classes looked on held-out data."""
+
+    confidence: HistogramReference
+    classes: dict[str, Count]
+
+
+class Classification(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="classification", tag_field="kind"):
+    """The output [N, classes] of probabilities that yields one label and one confidence per row."""
+
+    output: str
+
+
+class Lineage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the version came from. `data` and `code` are digests or names; `parent` is MODEL:VERSION."""
+
+    data: str = ""
+    code: str = ""
+    parent: str = ""
+    metrics: dict[str, float] = {}
+    notes: str = ""
+
+
+class Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One file of the package."""
+
+    sha256: str
+    size_bytes: Count
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All of a package that is not weights."""
+
+    schema: Literal[1] = 1
+    name: ModelName
+    version: Version
+    variant: Variant = Variant("fp32")
+    target: Target = Target()
+    model: str = "model.onnx"
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    labels: tuple[str, ...] = ()
+    preprocess: tuple[Step, ...] = ()
+    postprocess: tuple[Step, ...] = ()
+    prediction: Classification | None = None
+    limits: Limits = Limits()
+    golden: Golden
+    drift: DriftReference | None = None
+    lineage: Lineage = Lineage()
+    members: dict[str, Member]
+
+
+def parse(data: bytes) -> Manifest:
+    """Parse and check a manifest. Raises: InvalidPackage, StrictJsonError."""
+    document = strict_json.loads(data, what=MANIFEST_PATH)
+    try:
+        manifest = msgspec.convert(document, Manifest)
+    except msgspec.ValidationError as error:
+        raise InvalidPackage(f"{MANIFEST_PATH}: {error}") from error
+    check(manifest)
+    return manifest
+
+
+def encode(manifest: Manifest) -> bytes:
+    """Return the one canonical form: sorted keys, two spaces, a final newline."""
+    return msgspec.json.format(msgspec.json.encode(manifest, order="sorted"), indent=2) + b"\n"
+
+
+def describe_member(data: bytes) -> Member:
+    """Return the entry of a file with this content."""
+    return Member(sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
+
+
+def check(manifest: Manifest) -> None:
+    """Check what types cannot say. Raises: InvalidPackage, InvalidName."""
+    for text, what in ((manifest.name, "model"), (manifest.version, "version"), (manifest.variant, "variant")):
+        parse_name(text, what=what)
+    if len(manifest.members) > MEMBERS_MAX:
+        raise InvalidPackage(f"{len(manifest.members)} members, at most {MEMBERS_MAX} are allowed")
+    for path, member in manifest.members.items():
+        check_member_path(path)
+        _digest_of(path, member)
+    _check_references(manifest)
+    _check_tensors(manifest)
+
+
+def check_member_path(path: str) -> None:
+    """Refuse every path that could leave the package. Raises: InvalidPackage."""
+    parts = path.split("/")
+    bad = any(part in {"", ".", ".."} for part in parts) or any(c in path for c in "\\\0:%") or not path.isprintable()
+    if bad or len(path) > _PATH_LENGTH_MAX or path == MANIFEST_PATH:
+        raise InvalidPackage(f"{path[:80]!r} is not allowed as a member path")
+
+
+def _digest_of(path: str, member: Member) -> Digest:
+    try:
+        return parse_digest(member.sha256)
+    except Exception as error:
+        raise InvalidPackage(f"member {path}: {error}") from error
+
+
+def _check_references(manifest: Manifest) -> None:
+    golden = manifest.golden
+    for path in (manifest.model, *golden.inputs.values(), *golden.outputs.values()):
+        if path not in manifest.members:
+            raise InvalidPackage(f"{path!r} is used but not listed in members")
+    _same_names(golden.inputs, {spec.name for spec in manifest.inputs}, "golden inputs")
+    _same_names(golden.outputs, {spec.name for spec in manifest.outputs}, "golden outputs")
+
+
+def _same_names(golden: Mapping[str, str], declared: set[str], what: str) -> None:
+    if set(golden) != declared:
+        raise InvalidPackage(f"{what} are {sorted(golden)}, declared are {sorted(declared)}")
+
+
+def _check_tensors(manifest: Manifest) -> None:
+    for specs, what in ((manifest.inputs, "inputs"), (manifest.outputs, "outputs")):
+        names = [spec.name for spec in specs]
+        if not names or len(set(names)) != len(names):
+            raise InvalidPackage(f"{what}: names are missing or stand twice: {names}")
+    prediction = manifest.prediction
+    if prediction and prediction.output not in {spec.name for spec in manifest.outputs}:
+        raise InvalidPackage(f"prediction uses the output {prediction.output!r}, which is not declared")

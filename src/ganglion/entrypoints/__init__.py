@@ -1,0 +1,1 @@
+"""Composition roots: settings, wiring, command line, HTTP servers, processes."""

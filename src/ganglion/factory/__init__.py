@@ -1,0 +1,1 @@
+"""Compute jobs: train, export, optimise, evaluate, package."""

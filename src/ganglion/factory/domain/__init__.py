@@ -1,0 +1,1 @@
+"""What counts as good enough: the ladder, evaluation and promotion rules."""

@@ -1,0 +1,1 @@
+"""One module per compute step; vendor libraries appear here."""

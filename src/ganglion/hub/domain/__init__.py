@@ -1,0 +1,1 @@
+"""The hub's decisions, as pure functions and tables."""

@@ -1,0 +1,1 @@
+"""The hub's transactions: load, decide in the domain, store, then act."""

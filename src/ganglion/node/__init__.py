@@ -1,0 +1,1 @@
+"""The edge: answers requests locally, updates itself, forwards what is worth sending."""

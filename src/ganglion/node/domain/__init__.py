@@ -1,0 +1,1 @@
+"""The node's decisions, as pure functions and tables."""

@@ -1,0 +1,190 @@
+"""What the hub's services keep in the control database, and in what words they ask for it.
+
+One transaction is one `with store.write() as tx`; leaving it without an exception commits. The rows
+below are values: services change them by storing new ones.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class JoinTokenRow:
+    """A single-use permission to enrol. Only the hash of the token is kept."""
+
+    token_hash: str
+    name: str
+    site: str
+    zone: str
+    expires_at_s: float
+    used_at_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    """An enrolled node. Its public key is its identity. `facts` and `report` are JSON of the wire structs."""
+
+    node_id: str
+    name: str
+    site: str
+    zone: str
+    public_key: str
+    node_class: str
+    facts: bytes
+    enrolled_at_s: float
+    revoked_at_s: float | None = None
+    last_seen_at_s: float | None = None
+    report: bytes = b""
+    desired_revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRow:
+    """A short-lived secret, by hash: a node's challenge or access token, or a person's session."""
+
+    secret_hash: str
+    kind: str
+    """challenge, access, account, session."""
+    subject: str
+    """The node id, or the account's name; empty for a challenge."""
+    expires_at_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRow:
+    """One package of a released model version. `manifest` is the canonical manifest."""
+
+    model: str
+    version: str
+    variant: str
+    arch: str
+    runtime: str
+    sha256: str
+    size_bytes: int
+    manifest: bytes
+    released_at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentRow:
+    """Which version of a model a node should serve. `policy` is JSON of DeploymentPolicy."""
+
+    node_id: str
+    model: str
+    version: str
+    variant: str
+    rollout_id: str
+    policy: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutRow:
+    """A rollout; `document` is the domain object, `state` and `model` are there to search."""
+
+    rollout_id: str
+    model: str
+    version: str
+    state: str
+    document: bytes
+    updated_at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRow:
+    """A person's word on a sample. The newest for a sample counts; older ones stay."""
+
+    sample_id: str
+    label: str
+    labelled_by: str
+    labelled_at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRow:
+    """One immutable version of a data set; `sha256` is the digest of its manifest in the artifact store."""
+
+    name: str
+    version: int
+    sha256: str
+    samples: int
+    built_at_s: float
+
+
+class ControlTransaction(Protocol):
+    """Reads and writes of one transaction on the control database."""
+
+    def meta(self, key: str) -> str | None: ...
+    def set_meta(self, key: str, value: str) -> None: ...
+
+    def add_join_token(self, row: JoinTokenRow) -> None: ...
+    def join_token(self, token_hash: str) -> JoinTokenRow | None: ...
+    def use_join_token(self, token_hash: str, at_s: float) -> bool:
+        """Mark it used; False when it was used before."""
+        ...
+
+    def put_node(self, row: NodeRow) -> None:
+        """Insert, or replace the row of the same id. Raises: Conflict: another node has the name."""
+        ...
+
+    def node(self, node_id: str) -> NodeRow | None: ...
+    def node_by_name(self, name: str) -> NodeRow | None: ...
+    def nodes(self) -> Sequence[NodeRow]:
+        """Return every node, by name."""
+        ...
+
+    def next_revision(self) -> int:
+        """Return a desired-state revision higher than any before."""
+        ...
+
+    def put_credential(self, row: CredentialRow) -> None: ...
+    def credential(self, secret_hash: str, kind: str) -> CredentialRow | None: ...
+    def take_credential(self, secret_hash: str, kind: str) -> CredentialRow | None:
+        """Return it and remove it, so that it is good once."""
+        ...
+
+    def remove_credentials(self, *, expired_at_s: float) -> int: ...
+    def accounts(self) -> Sequence[CredentialRow]:
+        """Return the credentials of kind "account"."""
+        ...
+
+    def add_release(self, row: ReleaseRow) -> None:
+        """Raises: Conflict: this model, version and variant exist with other bytes."""
+        ...
+
+    def releases(self, model: str | None = None, version: str | None = None) -> Sequence[ReleaseRow]:
+        """Return releases, newest first."""
+        ...
+
+    def put_assignment(self, row: AssignmentRow) -> None: ...
+    def remove_assignment(self, node_id: str, model: str) -> None: ...
+    def assignments(self, *, node_id: str | None = None, model: str | None = None) -> Sequence[AssignmentRow]: ...
+
+    def put_rollout(self, row: RolloutRow) -> None: ...
+    def rollout(self, rollout_id: str) -> RolloutRow | None: ...
+    def rollouts(self, *, model: str | None = None, states: Sequence[str] = ()) -> Sequence[RolloutRow]:
+        """Return rollouts, newest first."""
+        ...
+
+    def add_label(self, row: LabelRow) -> None: ...
+    def labels(self, sample_ids: Sequence[str] | None = None) -> dict[str, LabelRow]:
+        """Return the newest label of each sample."""
+        ...
+
+    def add_dataset(self, row: DatasetRow) -> None: ...
+    def datasets(self, name: str | None = None) -> Sequence[DatasetRow]:
+        """Return data set versions, newest first."""
+        ...
+
+
+class ControlStore(Protocol):
+    """The control database."""
+
+    def read(self) -> AbstractContextManager[ControlTransaction]:
+        """Open a transaction that sees one moment."""
+        ...
+
+    def write(self) -> AbstractContextManager[ControlTransaction]:
+        """Open the one writing transaction; others wait. Raises: DiskUnusable."""
+        ...

@@ -1,0 +1,122 @@
+"""What the hub keeps of what nodes report: records, rollups, samples. A file apart from the control database."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from ganglion.core.behaviour import Behaviour
+
+
+@dataclass(frozen=True, slots=True)
+class CursorRow:
+    """Up to where a node's epoch is stored, and what the node said it made and shed. `shed` is JSON by class name."""
+
+    node_id: str
+    epoch: str
+    seq: int
+    made: int = 0
+    shed: bytes = b"{}"
+    gaps: int = 0
+    """Sequence numbers below `seq` that never came: records the node had shed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRow:
+    """One stored record; `payload` is as the node made it."""
+
+    node_id: str
+    epoch: str
+    seq: int
+    record_class: int
+    at_ns: int
+    received_at_ns: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RollupKey:
+    """Behaviour is added up per node, model version and minute (of event time, since 1970)."""
+
+    node_id: str
+    model: str
+    version: str
+    minute: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """An event for people; `facts` is JSON."""
+
+    node_id: str
+    epoch: str
+    seq: int
+    at_ns: int
+    name: str
+    model: str
+    version: str
+    rollout_id: str
+    reason: str
+    facts: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRow:
+    """A kept input; `inputs` is the msgpack of its tensors. The id is NODE-EPOCH-SEQ, so it is stored once."""
+
+    sample_id: str
+    node_id: str
+    at_ns: int
+    model: str
+    version: str
+    request_id: str
+    reason: str
+    label: str
+    confidence: float
+    inputs: bytes
+
+
+class TelemetryTransaction(Protocol):
+    """Reads and writes of one transaction on the telemetry database."""
+
+    def cursor(self, node_id: str, epoch: str) -> CursorRow | None: ...
+    def put_cursor(self, row: CursorRow) -> None: ...
+    def cursors(self, node_id: str | None = None) -> Sequence[CursorRow]: ...
+
+    def add_records(self, rows: Sequence[RecordRow]) -> None: ...
+    def records(self, *, node_id: str, record_class: int, after: tuple[str, int], limit: int) -> Sequence[RecordRow]:
+        """Return records of a node by (epoch, seq), beginning after the pair given."""
+        ...
+
+    def merge_rollup(self, key: RollupKey, behaviour: Behaviour) -> None:
+        """Add these counts to what is stored under `key`."""
+        ...
+
+    def behaviour(
+        self, *, node_ids: Sequence[str], model: str, version: str, since_minute: int, until_minute: int | None = None
+    ) -> dict[str, Behaviour]:
+        """Return the merged counts of each node that has any, from `since_minute` on."""
+        ...
+
+    def add_events(self, rows: Sequence[EventRow]) -> None: ...
+    def events(
+        self, *, node_id: str | None = None, rollout_id: str | None = None, limit: int = 100
+    ) -> Sequence[EventRow]:
+        """Return events, newest first."""
+        ...
+
+    def add_samples(self, rows: Sequence[SampleRow]) -> None: ...
+    def samples(
+        self, *, model: str | None = None, node_id: str | None = None, sample_ids: Sequence[str] = (), limit: int = 100
+    ) -> Sequence[SampleRow]:
+        """Return samples, newest first."""
+        ...
+
+
+class TelemetryStore(Protocol):
+    """The telemetry database."""
+
+    def read(self) -> AbstractContextManager[TelemetryTransaction]: ...
+    def write(self) -> AbstractContextManager[TelemetryTransaction]:
+        """Open the one writing transaction; others wait. Raises: DiskUnusable."""
+        ...

@@ -1,0 +1,1 @@
+"""The shipped test kit: fakes for every port and a relay that cuts real connections."""

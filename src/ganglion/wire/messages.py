@@ -1,0 +1,267 @@
+"""Every message between hub and node. Unknown fields are ignored; a removed field waits two releases.
+
+Receiving a message twice changes nothing: batches are deduplicated by (node, epoch, seq), desired
+states and reports by what they say.
+"""
+
+from enum import IntEnum, StrEnum
+
+import msgspec
+
+SCHEMA = 1
+
+
+class RecordClass(IntEnum):
+    """Kinds of records, in the order in which a full outbox keeps them: the lowest number is shed last."""
+
+    AUDIT = 0
+    EVENT = 1
+    RESULT = 2
+    SUMMARY = 3
+    SAMPLE = 4
+
+
+class UpdateState(StrEnum):
+    """Where one node's attempt to take a version stands."""
+
+    OFFERED = "offered"
+    PRECHECKED = "prechecked"
+    DOWNLOADING = "downloading"
+    VERIFIED = "verified"
+    GATED = "gated"
+    PROVEN = "proven"
+    PROBATION = "probation"
+    COMMITTED = "committed"
+    ROLLED_BACK = "rolled_back"
+
+
+# --- identity -------------------------------------------------------------------------------------
+
+
+class NodeFacts(msgspec.Struct, frozen=True):
+    """What a node says of its machine. Facts choose variants and comparison classes; they grant nothing."""
+
+    arch: str
+    runtime: str
+    cores: int
+    memory_bytes: int
+    release: str
+
+    @property
+    def node_class(self) -> str:
+        """Nodes of one class are compared with each other: like with like."""
+        return f"{self.arch}-{self.cores}"
+
+
+class JoinRequest(msgspec.Struct, frozen=True):
+    """Spend a join token. The name, site and zone come from the token's row, never from here."""
+
+    token: str
+    public_key: str
+    """Ed25519, raw, hexadecimal."""
+    facts: NodeFacts
+    schema: int = SCHEMA
+
+
+class JoinReply(msgspec.Struct, frozen=True):
+    """Who the node is now, and the TUF root it trusts from here on."""
+
+    node_id: str
+    name: str
+    site: str
+    incarnation: str
+    tuf_root: bytes
+    schema: int = SCHEMA
+
+
+class Challenge(msgspec.Struct, frozen=True):
+    """A nonce to be signed within `expires_in_s`; good once."""
+
+    nonce: str
+    expires_in_s: int
+
+
+class AccessRequest(msgspec.Struct, frozen=True):
+    """A signed assertion (see `trust.assertion`) in exchange for an access token."""
+
+    assertion: bytes
+    signature: bytes
+
+
+class AccessReply(msgspec.Struct, frozen=True):
+    """A bearer token for the node's calls."""
+
+    access_token: str
+    expires_in_s: int
+
+
+# --- downstream -----------------------------------------------------------------------------------
+
+
+class DeploymentPolicy(msgspec.Struct, frozen=True):
+    """When a node commits a version, and when it goes back, with or without a network."""
+
+    probation_s: float = 10.0
+    inferences_min: int = 50
+    """Commit needs both: this many answers and `probation_s`."""
+    error_rate_max: float = 0.05
+    latency_ratio_max: float = 3.0
+    """p99 of the new version over p99 of the old one on this node, both measured during the probation."""
+    agreement_min: float = 0.5
+    """Below this share of equal answers the node goes back by itself; the hub's gate is stricter."""
+    compared_min: int = 200
+    compare_share: float = 0.25
+    """Share of live requests that the previous version also answers, after the client has its answer."""
+    start_attempts_max: int = 2
+
+
+class Assignment(msgspec.Struct, frozen=True):
+    """One model version that a node should serve."""
+
+    model: str
+    version: str
+    variant: str
+    target_path: str
+    size_bytes: int
+    sha256: str
+    arch: str
+    runtime: str
+    rollout_id: str = ""
+    policy: DeploymentPolicy = DeploymentPolicy()
+
+
+class CollectionSettings(msgspec.Struct, frozen=True):
+    """Which inputs a node keeps as samples."""
+
+    confidence_below: float = 0.6
+    random_share: float = 0.02
+    bytes_per_hour: int = 2_000_000
+
+
+class DesiredState(msgspec.Struct, frozen=True):
+    """What the hub wants of one node. Revisions are compared as (incarnation, revision)."""
+
+    incarnation: str
+    revision: int
+    assignments: tuple[Assignment, ...] = ()
+    collection: CollectionSettings = CollectionSettings()
+    root_version_min: int = 1
+    schema: int = SCHEMA
+
+
+# --- upstream -------------------------------------------------------------------------------------
+
+
+class ModelStatus(msgspec.Struct, frozen=True):
+    """What a node serves of one model, and where its update stands."""
+
+    model: str
+    version: str
+    """The version that answers now; empty when none does."""
+    committed: str
+    update_version: str = ""
+    update_state: str = ""
+    reason: str = ""
+
+
+class NodeReport(msgspec.Struct, frozen=True):
+    """A node's present state: what is true now, unlike events, which tell what happened."""
+
+    incarnation: str
+    revision: int
+    """The newest desired revision that the node has taken in."""
+    models: tuple[ModelStatus, ...]
+    facts: NodeFacts
+    epoch: str
+    made: int
+    """Records this epoch's outbox has numbered."""
+    waiting: int
+    shed: dict[str, int] = {}
+    schema: int = SCHEMA
+
+
+class Envelope(msgspec.Struct, frozen=True, array_like=True):
+    """One record on its way: `payload` is the msgpack of the struct that belongs to `record_class`."""
+
+    seq: int
+    record_class: int
+    at_ns: int
+    """Event time: wall clock of the node, UTC, nanoseconds since 1970."""
+    payload: bytes
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Records in ascending order of `seq`; gaps are records that were shed, counted in `shed`."""
+
+    id: str
+    sent_at_ns: int
+    epoch: str
+    records: tuple[Envelope, ...]
+    shed: dict[str, int] = {}
+    """Records given up so far in this epoch, by class name: cumulative."""
+    made: int = 0
+    schema: int = SCHEMA
+
+
+class Ack(msgspec.Struct, frozen=True):
+    """Everything up to `cursor` is stored and will never be asked for again."""
+
+    epoch: str
+    cursor: int
+
+
+# --- records --------------------------------------------------------------------------------------
+
+
+class ResultRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One answered (or failed) request."""
+
+    request_id: str
+    model: str
+    version: str
+    latency_us: int
+    labels: tuple[str, ...]
+    """One per row; empty when the manifest declares no prediction."""
+    confidences: tuple[float, ...]
+    error: str = ""
+    """An error code when the model failed to answer; a malformed request is not recorded."""
+    compared: int = 0
+    """Rows that the previous version answered too, and of these …"""
+    agreed: int = 0
+    """… the rows on which both gave the same label."""
+    compared_latency_us: int = 0
+    """How long the previous version took for the same request; 0 when it was not asked."""
+
+
+class EventRecord(msgspec.Struct, frozen=True):
+    """Something a person may want to read: updates, restarts, refusals."""
+
+    name: str
+    """Dotted, past tense: update.committed."""
+    model: str = ""
+    version: str = ""
+    rollout_id: str = ""
+    reason: str = ""
+    facts: dict[str, str] = {}
+
+
+class SampleRecord(msgspec.Struct, frozen=True):
+    """An input that is worth looking at, with what the model said and why it was kept."""
+
+    model: str
+    version: str
+    request_id: str
+    reason: str
+    """low_confidence or random."""
+    label: str
+    confidence: float
+    inputs: dict[str, "SampleTensor"]
+    """One row of each input tensor."""
+
+
+class SampleTensor(msgspec.Struct, frozen=True, array_like=True):
+    """One row of a tensor: Open Inference Protocol datatype, shape with a batch of 1, little-endian bytes."""
+
+    datatype: str
+    shape: tuple[int, ...]
+    data: bytes

@@ -1,0 +1,45 @@
+"""Every URL path of the hub, in one place. Names were parsed by `core.ids`, so nothing needs escaping."""
+
+from ganglion.core.ids import Digest, RolloutId
+
+API = "/api/v1"
+
+CA = f"{API}/ca"
+JOIN = f"{API}/node/join"
+CHALLENGE = f"{API}/node/challenge"
+ACCESS = f"{API}/node/access"
+DESIRED = f"{API}/node/desired"
+REPORT = f"{API}/node/report"
+BATCHES = f"{API}/node/batches"
+TUF_METADATA = f"{API}/tuf/metadata"
+TUF_TARGETS = f"{API}/tuf/targets"
+
+NODES = f"{API}/nodes"
+NODE_TOKENS = f"{API}/node-tokens"
+MODELS = f"{API}/models"
+RELEASES = f"{API}/releases"
+ROLLOUTS = f"{API}/rollouts"
+SAMPLES = f"{API}/samples"
+LABELS = f"{API}/labels"
+DATASETS = f"{API}/datasets"
+ACCOUNTS = f"{API}/accounts"
+
+
+def rollout(rollout_id: RolloutId, action: str = "") -> str:
+    """Return the path of a rollout, or of an action on it: pause, resume, abort, promote."""
+    return f"{ROLLOUTS}/{rollout_id}/{action}" if action else f"{ROLLOUTS}/{rollout_id}"
+
+
+def dataset(name: str, version: int) -> str:
+    """Return the path of one data set version's contents."""
+    return f"{DATASETS}/{name}/{version}"
+
+
+def target_path(model: str, version: str, variant: str) -> str:
+    """Return the TUF target name of a package; the role `model-MODEL` is trusted for it alone."""
+    return f"models/{model}/{version}/{variant}.ganglion"
+
+
+def artifact_name(digest: Digest) -> str:
+    """Return the file name of content in an artifact store."""
+    return f"{digest[:2]}/{digest}"
