@@ -1,0 +1,285 @@
+"""What people and their programs read and write under /api/v1, as plain dataclasses.
+
+The hub publishes them in its OpenAPI document; the command line decodes the same classes. Times are
+seconds since 1970, UTC. Fields are only ever added.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """Ask for a join token."""
+
+    name: str
+    site: str = "default"
+    zone: str = "default"
+    expires_in_s: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenReply:
+    """A join token, shown once."""
+
+    token: str
+    name: str
+    expires_at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOnNode:
+    """What a node serves of one model, as it last said."""
+
+    model: str
+    version: str
+    committed: str
+    desired: str
+    update_version: str = ""
+    update_state: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """A node as the hub knows it."""
+
+    node_id: str
+    name: str
+    site: str
+    zone: str
+    node_class: str
+    state: str
+    """active or revoked."""
+    enrolled_at_s: float
+    last_seen_at_s: float | None
+    epoch: str = ""
+    made: int = 0
+    stored: int = 0
+    waiting: int = 0
+    shed: dict[str, int] = field(default_factory=dict)
+    models: list[ModelOnNode] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseView:
+    """One package of a released version."""
+
+    model: str
+    version: str
+    variant: str
+    arch: str
+    runtime: str
+    sha256: str
+    size_bytes: int
+    released_at_s: float
+    parent: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GateSettings:
+    """When a stage may be followed by the next, judged by what its nodes report."""
+
+    inferences_min: int = 100
+    """Answers of the new version, over the stage's nodes together, before the gate may say go on."""
+    soak_s: float = 30.0
+    """Time since the stage's last node took the version."""
+    error_rate_max: float = 0.02
+    latency_ratio_max: float = 2.0
+    """p99 of the new version over p99 of the old one, on nodes of the same class."""
+    agreement_min: float = 0.8
+    compared_min: int = 50
+    reports_min_share: float = 1.0
+    """Share of the stage's nodes that must have reported a commit."""
+    deadline_s: float = 3600.0
+    """A stage that is not decided by then aborts the rollout."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbationSettings:
+    """What each node demands before it commits; see DeploymentPolicy."""
+
+    probation_s: float = 10.0
+    inferences_min: int = 50
+    error_rate_max: float = 0.05
+    latency_ratio_max: float = 3.0
+    agreement_min: float = 0.5
+    compared_min: int = 200
+    compare_share: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutRequest:
+    """Start a rollout. A stage is "34%" (cumulative, at least one node) or a number of nodes."""
+
+    model: str
+    version: str
+    stages: list[str] = field(default_factory=lambda: ["5%", "25%", "100%"])
+    gate: GateSettings = field(default_factory=GateSettings)
+    probation: ProbationSettings = field(default_factory=ProbationSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRequest:
+    """Why a person pauses, resumes, promotes or aborts."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StageView:
+    """One stage: its nodes by name, and what the gate last said."""
+
+    share: str
+    nodes: list[str]
+    started_at_s: float | None = None
+    verdict: str = ""
+    """go_on, wait, abort, or empty before the first look."""
+    verdict_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutEntry:
+    """One line of a rollout's history."""
+
+    at_s: float
+    event: str
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutView:
+    """A rollout."""
+
+    rollout_id: str
+    model: str
+    version: str
+    state: str
+    """running, paused, completed or aborted."""
+    stage: int
+    """Index of the current stage."""
+    stages: list[StageView]
+    reason: str
+    created_at_s: float
+    updated_at_s: float
+    history: list[RolloutEntry] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleTensorView:
+    """One row of one input; `values` in row-major order."""
+
+    datatype: str
+    shape: list[int]
+    values: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleView:
+    """A kept input with its prediction and, when somebody gave one, its label."""
+
+    sample_id: str
+    node: str
+    at_s: float
+    model: str
+    version: str
+    request_id: str
+    reason: str
+    prediction: str
+    confidence: float
+    label: str = ""
+    inputs: dict[str, SampleTensorView] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRequest:
+    """A person's word on one sample."""
+
+    sample_id: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsRequest:
+    """Labels to store; giving the same again changes nothing."""
+
+    labels: list[LabelRequest]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsReply:
+    """How many labels were stored."""
+
+    stored: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRequest:
+    """Build the next version of a data set from every labelled sample of a model."""
+
+    name: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetView:
+    """One immutable version of a data set. `sha256` is the digest of its manifest."""
+
+    name: str
+    version: int
+    sha256: str
+    samples: int
+    built_at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetTensor:
+    """One input of every sample, stacked: an .npy file in the artifact store, [samples, ...]."""
+
+    sha256: str
+    datatype: str
+    shape: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetManifest:
+    """What a data set holds; row i of every tensor belongs to samples[i] and labels[i]."""
+
+    name: str
+    version: int
+    model: str
+    inputs: dict[str, DatasetTensor]
+    labels: list[str]
+    samples: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultView:
+    """One stored result record."""
+
+    node: str
+    epoch: str
+    seq: int
+    at_s: float
+    request_id: str
+    model: str
+    version: str
+    latency_us: int
+    labels: list[str]
+    confidences: list[float]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """One stored event."""
+
+    node: str
+    at_s: float
+    name: str
+    model: str
+    version: str
+    rollout_id: str
+    reason: str
+    facts: dict[str, str] = field(default_factory=dict)
