@@ -13,6 +13,13 @@ class ArtifactStore(Protocol):
         """Store `data` durably and return its digest. Raises: DiskUnusable."""
         ...
 
+    def put_file(self, path: Path) -> Digest:
+        """Store a file's content durably and return its digest; the file may be gone afterwards.
+
+        Raises: DiskUnusable.
+        """
+        ...
+
     def path(self, digest: Digest) -> Path:
         """Return where the content lies. Raises: NotFound."""
         ...

@@ -25,9 +25,16 @@ class HubLink(Protocol):
         """Store a batch at the hub; the ack says up to where everything is stored."""
         ...
 
-    def fetch_package(self, assignment: Assignment, destination: Path) -> None:
-        """Bring the signed package to `destination`; a part that is there already is resumed.
+    def check_target(self, assignment: Assignment, *, root_version_min: int) -> None:
+        """Refresh the signed metadata and check that it names the assignment's package with the same digest.
 
-        Raises: ArtifactUntrusted: metadata or bytes are not the signed ones. DiskUnusable.
+        Raises: ArtifactUntrusted: it does not, or the metadata cannot be trusted.
+        """
+        ...
+
+    def download(self, assignment: Assignment, destination: Path) -> None:
+        """Bring the package that `check_target` accepted to `destination`; a part that is there already is resumed.
+
+        Raises: ArtifactUntrusted: the bytes are not the signed ones (the part is thrown away). DiskUnusable.
         """
         ...

@@ -17,5 +17,12 @@ class PackageFiles(Protocol):
         ...
 
     def unpack(self, file: Path, directory: Path) -> Manifest:
-        """Check and unpack into `directory`, which appears whole or not at all. Raises: InvalidPackage, DiskUnusable."""
+        """Check and unpack into `directory`, which appears whole or not at all.
+
+        Raises: InvalidPackage, DiskUnusable.
+        """
+        ...
+
+    def check(self, directory: Path) -> Manifest:
+        """Check an unpacked package completely and return its manifest. Raises: InvalidPackage."""
         ...

@@ -95,7 +95,7 @@ class TelemetryTransaction(Protocol):
     def behaviour(
         self, *, node_ids: Sequence[str], model: str, version: str, since_minute: int, until_minute: int | None = None
     ) -> dict[str, Behaviour]:
-        """Return the merged counts of each node that has any, from `since_minute` on."""
+        """Return the merged counts of each node that has any, from `since_minute` on and before `until_minute`."""
         ...
 
     def add_events(self, rows: Sequence[EventRow]) -> None: ...
@@ -107,9 +107,15 @@ class TelemetryTransaction(Protocol):
 
     def add_samples(self, rows: Sequence[SampleRow]) -> None: ...
     def samples(
-        self, *, model: str | None = None, node_id: str | None = None, sample_ids: Sequence[str] = (), limit: int = 100
+        self,
+        *,
+        model: str | None = None,
+        node_id: str | None = None,
+        sample_ids: Sequence[str] | None = None,
+        before: tuple[int, str] | None = None,
+        limit: int = 100,
     ) -> Sequence[SampleRow]:
-        """Return samples, newest first."""
+        """Return samples by (at_ns, sample_id), newest first, older than the pair `before` when one is given."""
         ...
 
 

@@ -1,0 +1,135 @@
+"""`ganglion node run`: keeps the agent and the serving process alive, and does nothing else.
+
+It imports no numpy and holds no model, so that almost nothing can take it down. Children hold the read
+end of a pipe of which it has the write end: when it dies, however, they see the end of the pipe and go.
+They also inherit the lock on the data directory, so a new supervisor waits until they are gone.
+"""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from ganglion.adapters.files import DirectoryLock, lock_directory
+from ganglion.adapters.system import SystemClock
+from ganglion.core.errors import DataInUse
+from ganglion.entrypoints.settings import NodeSettings, child_environment
+from ganglion.node.domain.restarts import RestartDecision, after_exit
+from ganglion.node.services.identity import load_identity
+from ganglion.node.services.places import Places
+
+log = structlog.get_logger()
+
+_LOCK_TRIES, _LOCK_PAUSE_S = 50, 0.2
+_FATAL = frozenset({7})
+"""Exit code of `Broken` errors (see docs/reference/errors.md): starting again at once cannot help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A child: its name in the log and its module."""
+
+    name: str
+    module: str
+
+
+PROGRAMS = (
+    Program("serving", "ganglion.entrypoints.serving_process"),
+    Program("agent", "ganglion.entrypoints.agent_process"),
+)
+
+
+async def supervise(settings: NodeSettings) -> None:
+    """Run until SIGTERM or SIGINT. Raises: NotJoined, DataInUse."""
+    places = Places(settings.data_path)
+    load_identity(places.identity)
+    lock = await _lock(settings)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for program in PROGRAMS:
+                tasks.create_task(_Keeper(program, settings, lock, stopping).run())
+    finally:
+        lock.release()
+
+
+class _Keeper:
+    """One child, kept alive."""
+
+    def __init__(self, program: Program, settings: NodeSettings, lock: DirectoryLock, stopping: asyncio.Event) -> None:
+        self._program, self._settings, self._lock, self._stopping = program, settings, lock, stopping
+        self._clock = SystemClock()
+
+    async def run(self) -> None:
+        decision = RestartDecision(delay_s=0.0, failures=0)
+        while not await self._is_stopped_within(decision.delay_s):
+            started_s = self._clock.monotonic_s()
+            code = await self._run_once()
+            if self._stopping.is_set():
+                return
+            ran_s = self._clock.monotonic_s() - started_s
+            delay_s_max = self._settings.restart_s_max
+            decision = after_exit(decision.failures, ran_s=ran_s, delay_s_max=delay_s_max)
+            if code in _FATAL:
+                decision = RestartDecision(delay_s=delay_s_max, failures=decision.failures)
+            log.warning(
+                "process.ended", process=self._program.name, code=code, ran_s=round(ran_s, 1),
+                restart_in_s=round(decision.delay_s, 2),
+            )  # fmt: skip
+
+    async def _run_once(self) -> int:
+        process = await asyncio.create_subprocess_exec(
+            *_command(self._program),
+            stdin=asyncio.subprocess.PIPE,
+            env=child_environment(self._settings),
+            pass_fds=(self._lock.fileno(),),
+            # A Ctrl-C in the terminal goes to the supervisor alone, which then stops its children in order.
+            start_new_session=True,
+        )
+        log.info("process.started", process=self._program.name, pid=process.pid)
+        waiting = asyncio.ensure_future(process.wait())
+        stop = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait({waiting, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():
+                await self._stop(process, waiting)
+            return waiting.result()
+        finally:
+            stop.cancel()
+
+    async def _stop(self, process: asyncio.subprocess.Process, waiting: "asyncio.Future[int]") -> None:
+        process.terminate()
+        done, _ = await asyncio.wait({waiting}, timeout=self._settings.stop_s)
+        if not done:
+            log.warning("process.killed", process=self._program.name, after_s=self._settings.stop_s)
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await waiting
+
+    async def _is_stopped_within(self, delay_s: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), timeout=delay_s)
+        return self._stopping.is_set()
+
+
+def _command(program: Program) -> Sequence[str]:
+    return (sys.executable, "-m", program.module)
+
+
+async def _lock(settings: NodeSettings) -> DirectoryLock:
+    """Take the data directory; children of a supervisor that was killed need a moment to go."""
+    for attempt in range(1, _LOCK_TRIES + 1):
+        try:
+            return lock_directory(settings.data_path)
+        except DataInUse:
+            if attempt == _LOCK_TRIES:
+                raise
+            await asyncio.sleep(_LOCK_PAUSE_S)
+    raise AssertionError("the last attempt returned or raised")

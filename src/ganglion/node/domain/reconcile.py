@@ -1,0 +1,104 @@
+"""From what the hub wants and what the node has, to what the node does next.
+
+Level-triggered: the present state decides, not the path to it, so a node that was away, restored or
+interrupted converges.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from ganglion.node.domain.update import Update, UpdateEvent
+from ganglion.wire.messages import Assignment, DesiredState, UpdateState
+
+
+class Installed(msgspec.Struct, frozen=True):
+    """A version whose unpacked package lies at `path`; `sha256` is the digest of the package it came from."""
+
+    version: str
+    path: str
+    sha256: str
+
+
+class ModelState(msgspec.Struct, frozen=True):
+    """One model on this node."""
+
+    committed: Installed | None = None
+    """Known-good: what serving starts from."""
+    spare: Installed | None = None
+    """The version committed before; kept on disk so that going back needs no network."""
+    update: Update | None = None
+    failed: Assignment | None = None
+    """The assignment that was last rolled back; it is not tried again until the hub wants something else."""
+    failed_reason: str = ""
+
+
+class NodeState(msgspec.Struct, frozen=True):
+    """Everything the agent must remember, stored in one step with the events that tell of it."""
+
+    desired: DesiredState | None = None
+    models: dict[str, ModelState] = {}
+
+    def with_model(self, name: str, model: ModelState) -> "NodeState":
+        """Return this state with one model replaced."""
+        return msgspec.structs.replace(self, models={**self.models, name: model})
+
+
+def is_newer(offered: DesiredState, held: DesiredState | None) -> bool:
+    """Say whether `offered` replaces `held`: a hub restored from a backup has another incarnation and always does."""
+    return held is None or offered.incarnation != held.incarnation or offered.revision > held.revision
+
+
+def wanted(desired: DesiredState | None) -> Mapping[str, Assignment]:
+    """Return the assignment of each model."""
+    return {assignment.model: assignment for assignment in desired.assignments} if desired else {}
+
+
+def begin(model: ModelState, assignment: Assignment | None) -> ModelState:
+    """Return the model after the hub's wish was taken in: an attempt begun, withdrawn, or nothing changed.
+
+    A model that is not wanted any more loses its attempt here; `is_removable` says when it may go.
+    """
+    update = model.update
+    if update is not None and not update.is_final:
+        if assignment is not None and is_same_target(update.assignment, assignment):
+            return model
+        wish = f"{assignment.version}" if assignment else "nothing"
+        withdrawn = update.after(UpdateEvent.WITHDRAWN, reason=f"withdrawn: the hub wants {wish} now")
+        return msgspec.structs.replace(model, update=withdrawn)
+    if assignment is None or not _needs_update(model, assignment):
+        return model
+    return msgspec.structs.replace(
+        model, update=Update(assignment=assignment, was_committed=_knows(model.spare, assignment))
+    )
+
+
+def settle(model: ModelState) -> ModelState:
+    """Return the model after its attempt has ended; a version that was rolled back is remembered."""
+    update = model.update
+    assert update is not None, "only an attempt can be settled"
+    assert update.is_final, "an attempt is settled when it has ended"
+    if update.state is UpdateState.ROLLED_BACK:
+        return msgspec.structs.replace(model, update=None, failed=update.assignment, failed_reason=update.reason)
+    return msgspec.structs.replace(model, update=None, failed=None, failed_reason="")
+
+
+def commit(model: ModelState, installed: Installed) -> ModelState:
+    """Return the model with `installed` known-good and the version before it as the spare."""
+    spare = model.committed if model.committed and model.committed.version != installed.version else model.spare
+    return msgspec.structs.replace(model, committed=installed, spare=spare)
+
+
+def is_same_target(one: Assignment, other: Assignment) -> bool:
+    """Say whether two assignments mean the same bytes in the same rollout."""
+    return (one.sha256, one.rollout_id) == (other.sha256, other.rollout_id)
+
+
+def _needs_update(model: ModelState, assignment: Assignment) -> bool:
+    if _knows(model.committed, assignment):
+        return False
+    return not (model.failed and is_same_target(model.failed, assignment))
+
+
+def _knows(installed: Installed | None, assignment: Assignment) -> bool:
+    return installed is not None and installed.sha256 == assignment.sha256

@@ -1,0 +1,135 @@
+"""One attempt of a node to take a model version, as a table: events in, effects out, no I/O.
+
+The states are those of the wire (`UpdateState`), in order. Whatever happens in between, an attempt
+ends committed or rolled back, and until it commits the previous version stays known-good.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from ganglion.core.transitions import Transitions
+from ganglion.wire.messages import Assignment, UpdateState
+
+
+class UpdateEvent(StrEnum):
+    """What can happen to an attempt."""
+
+    PRECHECKED = "prechecked"
+    TRUSTED = "trusted"
+    DOWNLOADED = "downloaded"
+    LOADED = "loaded"
+    PROVED = "proved"
+    SWITCHED = "switched"
+    HEALTHY = "healthy"
+    FAILED = "failed"
+    WITHDRAWN = "withdrawn"
+    """The hub wants something else now."""
+    RESTARTED = "restarted"
+    """The agent came back, for whatever reason."""
+    SERVING_LOST = "serving_lost"
+    """The serving process started anew: what was loaded into it is gone."""
+
+
+class UpdateEffect(StrEnum):
+    """What the shell does next; its outcome is the next event."""
+
+    PRECHECK = "precheck"
+    TRUST = "trust"
+    DOWNLOAD = "download"
+    LOAD = "load"
+    PROVE = "prove"
+    SWITCH = "switch"
+    WATCH = "watch"
+    COMMIT = "commit"
+    ROLL_BACK = "roll_back"
+
+
+_S, _E = UpdateState, UpdateEvent
+_FINAL = frozenset({_S.COMMITTED, _S.ROLLED_BACK})
+
+TRANSITIONS: Transitions[UpdateState, UpdateEvent] = Transitions(
+    {
+        (_S.OFFERED, _E.PRECHECKED): _S.PRECHECKED,
+        (_S.OFFERED, _E.RESTARTED): _S.OFFERED,
+        (_S.OFFERED, _E.SERVING_LOST): _S.OFFERED,
+        (_S.PRECHECKED, _E.TRUSTED): _S.DOWNLOADING,
+        (_S.PRECHECKED, _E.RESTARTED): _S.PRECHECKED,
+        (_S.PRECHECKED, _E.SERVING_LOST): _S.PRECHECKED,
+        (_S.DOWNLOADING, _E.DOWNLOADED): _S.VERIFIED,
+        # The part on disk is resumed, and its hash is checked as a whole at the end.
+        (_S.DOWNLOADING, _E.RESTARTED): _S.DOWNLOADING,
+        (_S.DOWNLOADING, _E.SERVING_LOST): _S.DOWNLOADING,
+        (_S.VERIFIED, _E.LOADED): _S.GATED,
+        (_S.VERIFIED, _E.RESTARTED): _S.VERIFIED,
+        (_S.VERIFIED, _E.SERVING_LOST): _S.VERIFIED,
+        (_S.GATED, _E.PROVED): _S.PROVEN,
+        # Loading and proving are cheap to repeat and nobody knows what the other process still holds.
+        (_S.GATED, _E.RESTARTED): _S.VERIFIED,
+        (_S.GATED, _E.SERVING_LOST): _S.VERIFIED,
+        (_S.PROVEN, _E.SWITCHED): _S.PROBATION,
+        (_S.PROVEN, _E.RESTARTED): _S.VERIFIED,
+        (_S.PROVEN, _E.SERVING_LOST): _S.VERIFIED,
+        (_S.PROBATION, _E.HEALTHY): _S.COMMITTED,
+        # Serving kept the counts; only the clock of the probation begins again.
+        (_S.PROBATION, _E.RESTARTED): _S.PROBATION,
+        (_S.PROBATION, _E.SERVING_LOST): _S.VERIFIED,
+        **{
+            (state, event): _S.ROLLED_BACK for state in _S if state not in _FINAL for event in (_E.FAILED, _E.WITHDRAWN)
+        },
+    },
+    final=_FINAL,
+)
+
+ON_ENTRY: dict[UpdateState, UpdateEffect] = {
+    _S.OFFERED: UpdateEffect.PRECHECK,
+    _S.PRECHECKED: UpdateEffect.TRUST,
+    _S.DOWNLOADING: UpdateEffect.DOWNLOAD,
+    _S.VERIFIED: UpdateEffect.LOAD,
+    _S.GATED: UpdateEffect.PROVE,
+    _S.PROVEN: UpdateEffect.SWITCH,
+    _S.PROBATION: UpdateEffect.WATCH,
+    _S.COMMITTED: UpdateEffect.COMMIT,
+    _S.ROLLED_BACK: UpdateEffect.ROLL_BACK,
+}
+
+
+class Update(msgspec.Struct, frozen=True):
+    """One attempt. A value: `after` returns the next one."""
+
+    assignment: Assignment
+    state: UpdateState = UpdateState.OFFERED
+    was_committed: bool = False
+    """This node had committed the version before: it goes back to what it knows, without a probation."""
+    starts: int = 0
+    """How often the serving process was lost while it held this version."""
+    instance: str = ""
+    """Which start of the serving process it was loaded into."""
+    reason: str = ""
+
+    @property
+    def effect(self) -> UpdateEffect:
+        """Return what the shell must do in this state."""
+        return ON_ENTRY[self.state]
+
+    @property
+    def is_final(self) -> bool:
+        """Say whether the attempt has ended."""
+        return self.state in TRANSITIONS.final
+
+    def after(self, event: UpdateEvent, *, reason: str = "") -> "Update":
+        """Return the attempt after `event`.
+
+        A version that takes the serving process down `start_attempts_max` times is given up: the loop breaker.
+        Raises: IllegalTransition.
+        """
+        starts = self.starts
+        if event is UpdateEvent.SERVING_LOST and self.state in _HELD_BY_SERVING:
+            starts += 1
+            if starts >= self.assignment.policy.start_attempts_max:
+                event, reason = UpdateEvent.FAILED, f"the serving process was lost {starts} times with this version"
+        state = TRANSITIONS.next(self.state, event)
+        return msgspec.structs.replace(self, state=state, starts=starts, reason=reason or self.reason)
+
+
+_HELD_BY_SERVING = frozenset({_S.VERIFIED, _S.GATED, _S.PROVEN, _S.PROBATION})

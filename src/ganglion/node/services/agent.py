@@ -1,0 +1,157 @@
+"""The agent process: follows the hub's wishes, drives updates, moves and forwards records, reports.
+
+Nothing here is in the path of a request. Each loop has one task; an error in one is logged there and
+never ends another.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+import msgspec
+import structlog
+
+from ganglion.core.errors import GanglionError, ServingUnreachable
+from ganglion.node.domain import backoff
+from ganglion.node.domain.backoff import BackoffPolicy
+from ganglion.node.services.forwarder import Forwarder, total_shed
+from ganglion.node.services.journal_intake import JournalIntake
+from ganglion.node.services.updates import Updates
+from ganglion.ports.agent_store import AgentStore
+from ganglion.ports.clock import Chance
+from ganglion.ports.hub_link import HubLink
+from ganglion.ports.serving_control import ServingControl, ServingStatus, Status
+from ganglion.wire.messages import DesiredState, NodeFacts, NodeReport
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+_STATUS_TIMEOUT_S = 5.0
+
+
+class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How often the agent talks to its hub and looks at its models."""
+
+    long_poll_s: float = 25.0
+    """How long the hub may hold a request for a newer desired state."""
+    report_s: float = 15.0
+    """Pause between two reports when nothing changes; a change is reported at once."""
+    step_s: float = 0.25
+    """Pause between two looks at an update that waits for time or traffic."""
+    idle_s: float = 1.0
+    """Pause between two looks when no update is under way."""
+
+
+class Agent:
+    """Runs until it is cancelled."""
+
+    def __init__(
+        self,
+        *,
+        link: HubLink,
+        control: ServingControl,
+        store: AgentStore,
+        updates: Updates,
+        forwarder: Forwarder,
+        intake: JournalIntake,
+        facts: NodeFacts,
+        chance: Chance,
+        settings: AgentSettings,
+        retry: BackoffPolicy,
+    ) -> None:
+        self._link, self._control, self._store = link, control, store
+        self._updates, self._forwarder, self._intake = updates, forwarder, intake
+        self._facts, self._chance = facts, chance
+        self._settings, self._retry = settings, retry
+        self._wake_updates = anyio.Event()
+        self._wake_report = anyio.Event()
+
+    async def run(self) -> None:
+        """Run every loop; the first unexpected error ends the process, and the supervisor starts it again."""
+        await self._updates.resume()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._intake.run)
+            tasks.start_soon(self._drive_updates)
+            tasks.start_soon(self._forwarder.run)
+            tasks.start_soon(self._follow_desired)
+            tasks.start_soon(self._report)
+
+    async def _follow_desired(self) -> None:
+        failures = 0
+        while True:
+            try:
+                desired = await _abandonable(self._ask_desired)
+                failures = 0
+            except GanglionError as error:
+                failures += 1
+                log.warning("desired.delayed", code=error.code, reason=error.message, failures=failures)
+                await anyio.sleep(backoff.delay_s(self._retry, failures, share=self._chance.share()))
+                continue
+            if desired is not None and await self._updates.take(desired):
+                log.info("desired.taken", revision=desired.revision, models=len(desired.assignments))
+                self._wake_updates.set()
+                self._wake_report.set()
+
+    def _ask_desired(self) -> DesiredState | None:
+        held = self._updates.state.desired
+        return self._link.desired(
+            after_incarnation=held.incarnation if held else "",
+            after_revision=held.revision if held else -1,
+            wait_s=self._settings.long_poll_s,
+        )
+
+    async def _drive_updates(self) -> None:
+        while True:
+            self._wake_updates = anyio.Event()
+            try:
+                moved = await self._updates.step()
+            except GanglionError as error:
+                log.error("update.delayed", code=error.code, reason=error.message)  # noqa: TRY400 - our own error, no trace needed
+                moved = False
+            if moved:
+                self._wake_report.set()
+                continue
+            under_way = any(model.update for model in self._updates.state.models.values())
+            with anyio.move_on_after(self._settings.step_s if under_way else self._settings.idle_s):
+                await self._wake_updates.wait()
+
+    async def _report(self) -> None:
+        while True:
+            self._wake_report = anyio.Event()
+            try:
+                report = await self._compose_report()
+                await _abandonable(partial(self._link.report, report))
+            except GanglionError as error:
+                log.info("report.delayed", code=error.code, reason=error.message)
+            with anyio.move_on_after(self._settings.report_s):
+                await self._wake_report.wait()
+
+    async def _compose_report(self) -> NodeReport:
+        status = await self._serving_status()
+        figures = await anyio.to_thread.run_sync(self._store.figures)
+        desired = self._updates.state.desired
+        journal_shed = self._forwarder.journal_shed
+        return NodeReport(
+            incarnation=desired.incarnation if desired else "",
+            revision=desired.revision if desired else -1,
+            models=self._updates.statuses(status),
+            facts=self._facts,
+            epoch=figures.epoch,
+            made=figures.made + sum(journal_shed.values()),
+            waiting=figures.waiting,
+            shed=total_shed(figures.shed, journal_shed),
+        )
+
+    async def _serving_status(self) -> ServingStatus | None:
+        try:
+            reply = await self._control.call(Status(), timeout_s=_STATUS_TIMEOUT_S)
+        except ServingUnreachable:
+            return None
+        return reply if isinstance(reply, ServingStatus) else None
+
+
+async def _abandonable(work: Callable[[], T]) -> T:
+    """Run blocking work that may be left behind when the agent stops: it has its own deadline."""
+    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)

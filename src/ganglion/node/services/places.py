@@ -1,0 +1,74 @@
+"""Where a node keeps what, below its data directory."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganglion.wire.messages import Assignment
+
+_DIGEST_SHOWN = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Paths of one node."""
+
+    data: Path
+
+    @property
+    def identity(self) -> Path:
+        """Who this node is, and where its hub is."""
+        return self.data / "node.json"
+
+    @property
+    def private_key(self) -> Path:
+        """The node's Ed25519 key; it never leaves this file."""
+        return self.data / "keys" / "node.key"
+
+    @property
+    def ca(self) -> Path:
+        """The hub's certificate authority, pinned when the node joined."""
+        return self.data / "ca.pem"
+
+    @property
+    def tuf_root(self) -> Path:
+        """The root metadata that the node was given when it joined."""
+        return self.data / "tuf" / "bootstrap.root.json"
+
+    @property
+    def tuf_metadata(self) -> Path:
+        """Metadata verified so far."""
+        return self.data / "tuf" / "metadata"
+
+    @property
+    def database(self) -> Path:
+        """State and outbox of the agent."""
+        return self.data / "outbox.db"
+
+    @property
+    def active(self) -> Path:
+        """What serving starts from."""
+        return self.data / "active.json"
+
+    @property
+    def journal(self) -> Path:
+        """Records on their way from serving to the agent."""
+        return self.data / "journal"
+
+    @property
+    def packages(self) -> Path:
+        """Unpacked packages."""
+        return self.data / "packages"
+
+    @property
+    def downloads(self) -> Path:
+        """Packages under way."""
+        return self.data / "downloads"
+
+    def package(self, assignment: Assignment) -> Path:
+        """Return where an assignment's package is unpacked; the name holds its digest, so other bytes go elsewhere."""
+        name = f"{assignment.version}-{assignment.variant}-{assignment.sha256[:_DIGEST_SHOWN]}"
+        return self.packages / assignment.model / name
+
+    def download(self, assignment: Assignment) -> Path:
+        """Return where an assignment's package file is completed."""
+        return self.downloads / f"{assignment.sha256}.ganglion"

@@ -1,0 +1,134 @@
+"""Carries out what the agent asks of serving: load, prove, switch, unload, collect, status."""
+
+from functools import partial
+from pathlib import Path
+from typing import TypeVar, assert_never
+
+import anyio
+import anyio.to_thread
+import msgspec
+import structlog
+
+from ganglion.core import golden
+from ganglion.core.errors import Conflict, GanglionError, InvalidPackage
+from ganglion.core.golden import GoldenResult
+from ganglion.node.services.serving_records import Recorder
+from ganglion.node.services.serving_versions import LoadedVersion, OpenPackage, Package, ServingTable, warm_up
+from ganglion.ports.clock import Clock
+from ganglion.ports.serving_control import (
+    Collect,
+    Command,
+    Done,
+    Load,
+    Proof,
+    Prove,
+    Refused,
+    Reply,
+    ServingStatus,
+    Status,
+    Switch,
+    Unload,
+)
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+
+class LoadLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be in memory at a time."""
+
+    versions_max: int = 32
+    """Loaded versions of all models together."""
+    drain_s: float = 30.0
+    """How long an unloaded version may finish its requests; after that it goes with the last of them."""
+
+
+class ServingCommands:
+    """The agent's hand in the serving process. Loading runs in a thread beside the requests, one at a time."""
+
+    def __init__(
+        self, *, table: ServingTable, recorder: Recorder, open_package: OpenPackage, clock: Clock, instance: str
+    ) -> None:
+        self._table, self._recorder, self._open_package = table, recorder, open_package
+        self._clock, self._instance = clock, instance
+        self._limits = LoadLimits()
+        self._loading = anyio.Lock()
+
+    async def answer(self, command: Command) -> Reply:
+        """Carry out one command; an error becomes a refusal."""
+        try:
+            return await self._carry_out(command)
+        except GanglionError as error:
+            log.warning("command.refused", command=type(command).__name__, code=error.code, reason=error.message)
+            return Refused(code=error.code, message=error.message)
+
+    async def load(self, model: str, version: str, path: Path) -> None:
+        """Load and warm a version beside what is there. Raises: InvalidPackage, NotFound, Conflict."""
+        async with self._loading:
+            served = self._table.expect(model)
+            present = served.versions.get(version)
+            if present is not None and present.path == path:
+                return
+            if self._table.count_versions() >= self._limits.versions_max:
+                raise Conflict(f"{self._limits.versions_max} versions are loaded, more are not allowed: unload one")
+            loaded = await _in_thread(partial(self._load, model, version, path))
+            replaced = self._table.add(model, loaded)
+        log.info("version.loaded", model=model, version=version)
+        if replaced is not None:
+            await self._drain(model, replaced)
+
+    async def _carry_out(self, command: Command) -> Reply:
+        match command:
+            case Load(model=model, version=version, path=path):
+                await self.load(model, version, Path(path))
+            case Prove(model=model, version=version):
+                return await self._prove(self._table.loaded(model, version))
+            case Switch():
+                self._switch(command)
+            case Unload(model=model, version=version):
+                removed = self._table.remove(model, version)
+                if removed is not None:
+                    await self._drain(model, removed)
+            case Collect(settings=settings):
+                self._recorder.collect(settings)
+            case Status():
+                return ServingStatus(instance=self._instance, models=self._table.report())
+            case _:
+                assert_never(command)
+        return Done()
+
+    def _load(self, model: str, version: str, path: Path) -> LoadedVersion:
+        package = self._open_package(path)
+        manifest = package.pipeline.manifest
+        if (manifest.name, manifest.version) != (model, version):
+            raise InvalidPackage(f"{path} holds {manifest.name}:{manifest.version}, not {model}:{version}")
+        return LoadedVersion(version, path, package, element_us=warm_up(package, self._clock))
+
+    async def _prove(self, version: LoadedVersion) -> Proof:
+        result = await _in_thread(partial(_prove, version.package))
+        return Proof(passed=result.passed, deviation_max=result.deviation_max, reason=result.reason)
+
+    def _switch(self, command: Switch) -> None:
+        self._table.switch(
+            command.model,
+            command.version,
+            compare_with=command.compare_with,
+            compare_share=command.compare_share,
+        )
+        log.info("version.switched", model=command.model, version=command.version, compare_with=command.compare_with)
+
+    async def _drain(self, model: str, version: LoadedVersion) -> None:
+        with anyio.move_on_after(self._limits.drain_s) as scope:
+            await version.idle()
+        log.info("version.unloaded", model=model, version=version.name, is_drained=not scope.cancelled_caught)
+
+
+def _prove(package: Package) -> GoldenResult:
+    inputs, expected = package.golden()
+    return golden.prove(package.pipeline, inputs, expected)
+
+
+async def _in_thread(work: "partial[T]") -> T:
+    # Abandoned when the process stops: nobody waits for a model that never gets warm.
+    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)

@@ -1,0 +1,181 @@
+"""What each state of an update does to the world: check the machine, the signatures, bring, load, prove, switch."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import anyio.to_thread
+import msgspec
+
+from ganglion.core.errors import ArtifactUntrusted, DiskUnusable, InvalidPackage, TargetMismatch
+from ganglion.node.domain.reconcile import Installed, ModelState
+from ganglion.node.domain.update import Update, UpdateEffect, UpdateEvent
+from ganglion.node.services.places import Places
+from ganglion.ports.hub_link import HubLink
+from ganglion.ports.packages import PackageFiles
+from ganglion.ports.serving_control import (
+    Command,
+    Load,
+    Proof,
+    Prove,
+    Refused,
+    Reply,
+    ServingControl,
+    ServingStatus,
+    Switch,
+)
+from ganglion.wire.messages import Assignment, DeploymentPolicy, NodeFacts
+from ganglion.wire.paths import target_path
+
+T = TypeVar("T")
+
+_DISK_FACTOR = 2.2
+"""The package file and its unpacked form lie on the disk together for a moment."""
+_DISK_FLOOR_BYTES = 50_000_000
+_LOAD_TIMEOUT_S = 120.0
+_COMMAND_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an effect led to."""
+
+    event: UpdateEvent
+    reason: str = ""
+
+
+class UpdateEffects:
+    """Performs effects. Unavailable means: try again later. Any other error of ours ends the attempt."""
+
+    def __init__(
+        self,
+        *,
+        link: HubLink,
+        control: ServingControl,
+        packages: PackageFiles,
+        places: Places,
+        facts: NodeFacts,
+        root_version_min: Callable[[], int],
+    ) -> None:
+        self._link, self._control, self._packages = link, control, packages
+        self._places, self._facts, self._root_version_min = places, facts, root_version_min
+
+    async def perform(self, update: Update, model: ModelState, status: ServingStatus) -> Outcome:
+        """Carry out the effect of the update's state. Raises: GanglionError."""
+        match update.effect:
+            case UpdateEffect.PRECHECK:
+                await _in_thread(lambda: self._precheck(update))
+                return Outcome(UpdateEvent.PRECHECKED)
+            case UpdateEffect.TRUST:
+                await _in_thread(lambda: self._trust(update))
+                return Outcome(UpdateEvent.TRUSTED)
+            case UpdateEffect.DOWNLOAD:
+                await _in_thread(lambda: self._bring(update.assignment))
+                return Outcome(UpdateEvent.DOWNLOADED)
+            case UpdateEffect.LOAD:
+                return await self._load(update)
+            case UpdateEffect.PROVE:
+                return await self._prove(update)
+            case UpdateEffect.SWITCH:
+                return await self._switch(update, model, status)
+            case _:
+                raise AssertionError(f"{update.effect} is not performed here")
+
+    def installed(self, update: Update) -> Installed:
+        """Return where the update's package lies."""
+        assignment = update.assignment
+        return Installed(
+            version=assignment.version, path=str(self._places.package(assignment)), sha256=assignment.sha256
+        )
+
+    def _precheck(self, update: Update) -> None:
+        assignment = update.assignment
+        if assignment.target_path != target_path(assignment.model, assignment.version, assignment.variant):
+            raise ArtifactUntrusted(f"the assignment names {assignment.target_path!r} for another model or version")
+        if assignment.arch not in ("any", self._facts.arch):
+            raise TargetMismatch(f"the package is for {assignment.arch}, this machine is {self._facts.arch}")
+        if assignment.runtime != self._facts.runtime:
+            raise TargetMismatch(f"the package needs {assignment.runtime}, this node has {self._facts.runtime}")
+        need = int(assignment.size_bytes * _DISK_FACTOR) + _DISK_FLOOR_BYTES
+        free = shutil.disk_usage(self._places.data).free
+        if free < need and not self._is_unpacked(assignment):
+            raise DiskUnusable(f"the package needs {need:,} bytes of disk, {free:,} are free")
+
+    def _trust(self, update: Update) -> None:
+        # A version that this node had committed was verified then, and going back must work with the network gone.
+        if update.was_committed and self._is_unpacked(update.assignment):
+            return
+        self._link.check_target(update.assignment, root_version_min=self._root_version_min())
+
+    def _bring(self, assignment: Assignment) -> None:
+        directory = self._places.package(assignment)
+        if self._is_unpacked(assignment):
+            return
+        file = self._places.download(assignment)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._link.download(assignment, file)
+        try:
+            directory.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(directory, ignore_errors=True)
+            manifest = self._packages.unpack(file, directory)
+        finally:
+            file.unlink(missing_ok=True)
+        if (manifest.name, manifest.version, manifest.variant) != (
+            assignment.model, assignment.version, assignment.variant,
+        ):  # fmt: skip
+            shutil.rmtree(directory, ignore_errors=True)
+            raise InvalidPackage(f"the package says it is {manifest.name}:{manifest.version} ({manifest.variant})")
+
+    def _is_unpacked(self, assignment: Assignment) -> bool:
+        directory = self._places.package(assignment)
+        if not directory.is_dir():
+            return False
+        try:
+            self._packages.check(directory)
+        except InvalidPackage:
+            return False
+        return True
+
+    async def _load(self, update: Update) -> Outcome:
+        assignment = update.assignment
+        path = Path(self._places.package(assignment))
+        await self._call(Load(assignment.model, assignment.version, str(path)), timeout_s=_LOAD_TIMEOUT_S)
+        return Outcome(UpdateEvent.LOADED)
+
+    async def _prove(self, update: Update) -> Outcome:
+        reply = await self._call(Prove(update.assignment.model, update.assignment.version), timeout_s=_LOAD_TIMEOUT_S)
+        if isinstance(reply, Proof) and reply.passed:
+            return Outcome(UpdateEvent.PROVED)
+        reason = reply.reason if isinstance(reply, Proof) else "no proof was given"
+        return Outcome(UpdateEvent.FAILED, f"golden inputs: {reason}")
+
+    async def _switch(self, update: Update, model: ModelState, status: ServingStatus) -> Outcome:
+        serving = status.models.get(update.assignment.model)
+        before = model.committed.version if model.committed else ""
+        compare = before if serving and before in serving.loaded and not update.was_committed else ""
+        share = update.assignment.policy.compare_share if compare else 0.0
+        await self._call(
+            Switch(update.assignment.model, update.assignment.version, compare_with=compare, compare_share=share),
+            timeout_s=_COMMAND_TIMEOUT_S,
+        )
+        return Outcome(UpdateEvent.SWITCHED)
+
+    async def _call(self, command: Command, *, timeout_s: float) -> Reply:
+        reply = await self._control.call(command, timeout_s=timeout_s)
+        if isinstance(reply, Refused):
+            raise InvalidPackage(f"{reply.code}: {reply.message}")
+        return reply
+
+
+def policy_of(update: Update) -> DeploymentPolicy:
+    """Return the policy of the update's probation: none for a version that this node had committed before."""
+    policy = update.assignment.policy
+    if update.was_committed:
+        return msgspec.structs.replace(policy, probation_s=0.0, inferences_min=0)
+    return policy
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    return await anyio.to_thread.run_sync(work)

@@ -1,0 +1,137 @@
+from pathlib import Path
+
+import pytest
+
+from ganglion.adapters.agent_store import SqliteAgentStore
+from ganglion.core.errors import DataCorrupt, DataTooNew
+from ganglion.ports.agent_store import JournalPosition, NewRecord
+from ganglion.wire.messages import RecordClass
+
+
+def open_store(path: Path, *, cap_bytes: int = 1_000_000) -> SqliteAgentStore:
+    epochs = iter(["first", "second", "third"])
+    return SqliteAgentStore(path / "outbox.db", cap_bytes=cap_bytes, new_epoch=lambda: next(epochs))
+
+
+def records(count: int, *, record_class: RecordClass = RecordClass.RESULT, size: int = 10) -> list[NewRecord]:
+    return [NewRecord(record_class, at_ns=index, payload=bytes([index % 256]) * size) for index in range(count)]
+
+
+def test_a_new_store_has_an_epoch_and_nothing_else(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+
+    figures = store.figures()
+
+    assert (store.state(), figures.epoch, figures.made, figures.waiting) == (None, "first", 0, 0)
+
+
+def test_state_and_events_survive_a_restart_together(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.save(b"state", records(2, record_class=RecordClass.EVENT))
+    store.close()
+
+    again = open_store(tmp_path)
+
+    assert again.state() == b"state"
+    assert [envelope.seq for envelope in again.pending(records_max=10, bytes_max=1000)] == [1, 2]
+    assert again.figures().epoch == "first"
+
+
+def test_the_journal_position_is_stored_with_its_records(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.take_journal(records(3), JournalPosition(2, 300))
+    store.close()
+
+    again = open_store(tmp_path)
+
+    assert again.journal_position() == JournalPosition(2, 300)
+    assert again.figures().made == 3
+
+
+def test_acknowledged_records_are_forgotten_and_numbers_go_on(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.take_journal(records(5), JournalPosition(1, 1))
+
+    store.acknowledge(3)
+    store.take_journal(records(1), JournalPosition(1, 2))
+
+    assert [envelope.seq for envelope in store.pending(records_max=10, bytes_max=1000)] == [4, 5, 6]
+
+
+def test_numbers_are_never_used_twice_even_when_everything_was_acknowledged(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.take_journal(records(5), JournalPosition(1, 1))
+    store.acknowledge(5)
+    store.close()
+
+    again = open_store(tmp_path)
+    again.take_journal(records(1), JournalPosition(1, 2))
+
+    assert [envelope.seq for envelope in again.pending(records_max=10, bytes_max=1000)] == [6]
+
+
+def test_a_batch_stays_within_its_bytes_but_a_large_record_goes_alone(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.take_journal([*records(1, size=5000), *records(3, size=10)], JournalPosition(1, 1))
+
+    first = store.pending(records_max=10, bytes_max=100)
+    store.acknowledge(1)
+
+    assert [envelope.seq for envelope in first] == [1]
+    assert [envelope.seq for envelope in store.pending(records_max=10, bytes_max=25)] == [2, 3]
+
+
+def test_a_full_outbox_sheds_the_lowest_class_and_counts_it(tmp_path: Path) -> None:
+    store = open_store(tmp_path, cap_bytes=10_000)
+    store.take_journal(records(40, record_class=RecordClass.SAMPLE, size=100), JournalPosition(1, 1))
+    store.save(b"", records(20, record_class=RecordClass.EVENT, size=100))
+
+    store.take_journal(records(40, record_class=RecordClass.RESULT, size=100), JournalPosition(1, 2))
+
+    figures = store.figures()
+    assert figures.waiting_bytes <= 10_000
+    assert set(figures.shed) == {"sample"}
+    assert figures.waiting + sum(figures.shed.values()) == figures.made == 100
+
+
+def test_what_was_handed_out_for_sending_is_never_shed(tmp_path: Path) -> None:
+    store = open_store(tmp_path, cap_bytes=3000)
+    store.take_journal(records(10, record_class=RecordClass.SAMPLE, size=100), JournalPosition(1, 1))
+    sent = [envelope.seq for envelope in store.pending(records_max=5, bytes_max=10_000)]
+
+    store.take_journal(records(30, record_class=RecordClass.SAMPLE, size=100), JournalPosition(1, 2))
+
+    kept = [envelope.seq for envelope in store.pending(records_max=100, bytes_max=100_000)]
+    assert kept[:5] == sent == [1, 2, 3, 4, 5]
+    assert len(kept) + sum(store.figures().shed.values()) == 40
+
+
+def test_a_new_epoch_keeps_what_waits_and_numbers_it_from_one(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.take_journal(records(5), JournalPosition(1, 1))
+    store.acknowledge(2)
+
+    store.renew_epoch()
+
+    figures = store.figures()
+    assert (figures.epoch, figures.made, figures.waiting) == ("second", 3, 3)
+    assert [envelope.seq for envelope in store.pending(records_max=10, bytes_max=1000)] == [1, 2, 3]
+
+
+def test_a_damaged_file_is_named_and_not_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "outbox.db"
+    file.write_bytes(b"this is not a database, it only has the name of one" * 20)
+
+    with pytest.raises(DataCorrupt):
+        open_store(tmp_path)
+
+    assert file.read_bytes().startswith(b"this is not")
+
+
+def test_a_file_of_a_newer_release_is_refused(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store._db.execute("pragma user_version = 99")
+    store.close()
+
+    with pytest.raises(DataTooNew):
+        open_store(tmp_path)
