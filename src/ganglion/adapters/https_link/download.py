@@ -73,7 +73,8 @@ def _offset_of(response: urllib3.BaseHTTPResponse, size_bytes: int) -> int:
 def _write(session: Session, response: urllib3.BaseHTTPResponse, file: BinaryIO, *, room_bytes: int) -> None:
     """Write what arrives; what arrived before an interruption stays, and nothing beyond the signed length is kept."""
     try:
-        for chunk in response.stream(session.settings.chunk_bytes):
+        # read1 hands over what has arrived; read would drop up to a whole chunk when the link breaks.
+        while chunk := response.read1(session.settings.chunk_bytes):
             if len(chunk) > room_bytes:
                 response.close()
                 raise ArtifactUntrusted("more bytes than were signed")

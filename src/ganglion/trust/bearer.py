@@ -1,0 +1,20 @@
+"""Secrets that are shown once and kept only as a hash.
+
+They come from a random source with at least 128 bits, so one plain SHA-256 is enough: there is
+nothing to guess. Looking a hash up reveals nothing about the secret by its timing.
+"""
+
+import hashlib
+
+SECRET_BYTES = 32
+
+
+def compose(kind: str, random: bytes) -> str:
+    """Return a secret that says what it is for, so that a scanner finds one that leaked."""
+    assert len(random) >= SECRET_BYTES // 2, "a secret needs at least 128 random bits"
+    return f"ganglion-{kind}-{random.hex()}"
+
+
+def hash_secret(text: str) -> str:
+    """Return what is stored of a secret."""
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,185 @@
+"""The resumable download against a server that misbehaves on purpose."""
+
+import hashlib
+import threading
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from ganglion.adapters.https_link.download import download
+from ganglion.adapters.https_link.session import LinkSettings
+from ganglion.core.errors import ArtifactUntrusted, HubUnreachable, Rejected
+
+CONTENT = bytes(range(256)) * 400
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Server(ThreadingHTTPServer):
+    """Serves CONTENT. `cut_after` ends each reply early; `lie_by` shifts the stated offset."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answers)
+        self.content = CONTENT
+        self.cut_after: int | None = None
+        self.lie_by = 0
+        self.ignores_range = False
+        self.sent_bytes = 0
+        self.requests: list[str] = []
+
+
+class _Answers(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        server, wanted = self.server, self.headers.get("Range", "")
+        server.requests.append(wanted)
+        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and not server.ignores_range else 0
+        body = server.content[start:]
+        self.send_response(206 if start else 200)
+        if start:
+            size = len(server.content)
+            self.send_header("Content-Range", f"bytes {start + server.lie_by}-{size - 1}/{size}")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        sent = body if server.cut_after is None else body[: server.cut_after]
+        server.sent_bytes += len(sent)
+        self.wfile.write(sent)
+        if len(sent) < len(body):
+            self.connection.close()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
+        pass
+
+
+class PlainSession:
+    """The part of a session that a download uses, without TLS and tokens."""
+
+    def __init__(self, port: int) -> None:
+        self.settings = LinkSettings(chunk_bytes=4096)
+        self._pool = urllib3.HTTPConnectionPool("127.0.0.1", port, retries=False)
+
+    def open(self, method: str, path: str, *, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+        return self._pool.request(method, path, headers=dict(headers), preload_content=False)
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def session(server: Server) -> Iterator[PlainSession]:
+    plain = PlainSession(server.server_address[1])
+    yield plain
+    plain.close()
+
+
+def bring(session: PlainSession, file: Path) -> None:
+    download(session, "/package", file, size_bytes=len(CONTENT), sha256=DIGEST)  # type: ignore[arg-type]  # stands in
+
+
+def test_a_whole_download_lands_with_its_hash(session: PlainSession, tmp_path: Path) -> None:
+    bring(session, tmp_path / "package.ganglion")
+
+    assert (tmp_path / "package.ganglion").read_bytes() == CONTENT
+    assert list(tmp_path.glob("*.part")) == []
+
+
+def test_a_link_that_is_cut_again_and_again_moves_hardly_more_than_the_file(
+    server: Server, session: PlainSession, tmp_path: Path
+) -> None:
+    server.cut_after = 9000
+    attempts = 0
+
+    while not (tmp_path / "package.ganglion").exists():
+        attempts += 1
+        assert attempts < 50
+        try:
+            bring(session, tmp_path / "package.ganglion")
+        except HubUnreachable:
+            continue
+
+    assert attempts > 5
+    assert (tmp_path / "package.ganglion").read_bytes() == CONTENT
+    assert server.sent_bytes <= len(CONTENT) * 1.05
+
+
+def test_one_flipped_byte_is_never_kept_and_the_next_attempt_works(
+    server: Server, session: PlainSession, tmp_path: Path
+) -> None:
+    server.content = CONTENT[:5000] + b"!" + CONTENT[5001:]
+
+    with pytest.raises(ArtifactUntrusted):
+        bring(session, tmp_path / "package.ganglion")
+    server.content = CONTENT
+    bring(session, tmp_path / "package.ganglion")
+
+    assert (tmp_path / "package.ganglion").read_bytes() == CONTENT
+
+
+def test_a_reply_with_another_offset_is_not_appended(server: Server, session: PlainSession, tmp_path: Path) -> None:
+    (tmp_path / "package.part").write_bytes(CONTENT[:1000])
+    server.lie_by = 500
+
+    with pytest.raises(HubUnreachable, match="from 1500"):
+        bring(session, tmp_path / "package.ganglion")
+
+    assert (tmp_path / "package.part").read_bytes() == CONTENT[:1000]
+
+
+def test_a_reply_of_another_size_is_refused(server: Server, session: PlainSession, tmp_path: Path) -> None:
+    (tmp_path / "package.part").write_bytes(CONTENT[:1000])
+    server.content = CONTENT + b"more"
+
+    with pytest.raises(Rejected):
+        bring(session, tmp_path / "package.ganglion")
+
+
+def test_a_mirror_that_ignores_ranges_still_gets_through_when_it_is_not_cut(
+    server: Server, session: PlainSession, tmp_path: Path
+) -> None:
+    (tmp_path / "package.part").write_bytes(b"x" * 1000)
+    server.ignores_range = True
+
+    bring(session, tmp_path / "package.ganglion")
+
+    assert (tmp_path / "package.ganglion").read_bytes() == CONTENT
+
+
+def test_more_bytes_than_were_signed_are_cut_off_at_the_signed_length(
+    server: Server, session: PlainSession, tmp_path: Path
+) -> None:
+    server.content = CONTENT + b"x" * 1_000_000
+
+    with pytest.raises(ArtifactUntrusted, match="more bytes"):
+        bring(session, tmp_path / "package.ganglion")
+
+    assert not (tmp_path / "package.ganglion").exists()
+
+
+def test_a_poisoned_part_is_thrown_away_and_the_next_attempt_works(session: PlainSession, tmp_path: Path) -> None:
+    (tmp_path / "package.part").write_bytes(b"poison" * 100)
+
+    with pytest.raises(ArtifactUntrusted):
+        bring(session, tmp_path / "package.ganglion")
+    bring(session, tmp_path / "package.ganglion")
+
+    assert (tmp_path / "package.ganglion").read_bytes() == CONTENT
+
+
+def test_a_complete_file_is_not_fetched_again(server: Server, session: PlainSession, tmp_path: Path) -> None:
+    bring(session, tmp_path / "package.ganglion")
+    bring(session, tmp_path / "package.ganglion")
+
+    assert len(server.requests) == 1
