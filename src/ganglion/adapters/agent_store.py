@@ -111,6 +111,7 @@ class SqliteAgentStore:
             return OutboxFigures(
                 epoch=str(self._meta("epoch")),
                 made=self._made(),
+                sent=self._sent(),
                 waiting=waiting,
                 waiting_bytes=sum(self._held.values()),
                 shed=shed,
@@ -142,7 +143,14 @@ class SqliteAgentStore:
         self._set_meta("made", made + len(rows))
         for _, number, _, _, size in rows:
             self._held[RecordClass(number)] += size
-        for record_class, excess in outbox.plan_shedding(self._held, cap_bytes=self._cap_bytes, need_bytes=0).items():
+        if sum(self._held.values()) > self._cap_bytes:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        in_flight = self._in_flight_bytes()
+        free = {record_class: held - in_flight[record_class] for record_class, held in self._held.items()}
+        plan = outbox.plan_shedding(free, cap_bytes=self._cap_bytes, need_bytes=sum(in_flight.values()))
+        for record_class, excess in plan.items():
             self._shed(record_class, excess)
 
     def _shed(self, record_class: RecordClass, excess_bytes: int) -> None:
@@ -165,6 +173,13 @@ class SqliteAgentStore:
             (int(record_class), count),
         )
         self._held[record_class] -= freed
+
+    def _in_flight_bytes(self) -> dict[RecordClass, int]:
+        """Return the bytes per class that were handed out for sending: the hub may have them, so they stay."""
+        sizes = dict.fromkeys(RecordClass, 0)
+        rows = self._db.execute("select class, sum(size) from record where seq <= ? group by class", (self._sent(),))
+        sizes.update({RecordClass(number): size for number, size in rows})
+        return sizes
 
     def _measure(self) -> dict[RecordClass, int]:
         held = dict.fromkeys(RecordClass, 0)

@@ -79,4 +79,4 @@ def confidence_bin(confidence: float) -> int:
     """Return the bin of a confidence; values outside [0, 1], and NaN, go to the nearest or lowest bin."""
     if not confidence > 0.0:
         return 0
-    return min(int(confidence * CONFIDENCE_BINS), CONFIDENCE_BINS - 1)
+    return min(int(min(confidence, 1.0) * CONFIDENCE_BINS), CONFIDENCE_BINS - 1)

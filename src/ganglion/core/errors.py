@@ -162,6 +162,20 @@ class ModelNotReady(Unavailable):
     remedy = "Wait for the node to commit a version; `GET /v2/models/NAME/ready` tells."
 
 
+class BodyStalled(Unavailable):
+    """The rest of the request's body did not arrive in time."""
+
+    code = "body_stalled"
+    remedy = "Send the body without long pauses, or over a better line."
+
+
+class MetadataStale(Unavailable):
+    """The hub's signed metadata has expired, or this machine's clock is wrong: nothing new is installed."""
+
+    code = "metadata_stale"
+    remedy = "Check the node's clock, then the hub: it signs fresh metadata every day. Serving goes on."
+
+
 # --- untrusted ------------------------------------------------------------------------------------
 
 
@@ -221,7 +235,7 @@ class DataCorrupt(Broken):
     """A stored file or database is damaged."""
 
     code = "data_corrupt"
-    remedy = "The damaged file was moved aside and named in the message; keep it for inspection."
+    remedy = "Keep the damaged file that the message names for inspection, and put a backup in its place."
 
 
 class DiskUnusable(Broken):
@@ -243,3 +257,17 @@ class NotJoined(Broken):
 
     code = "not_joined"
     remedy = "Run `ganglion node join URL --token TOKEN` first."
+
+
+class ModelFailed(Broken):
+    """The model failed on inputs that its manifest allows."""
+
+    code = "model_failed"
+    remedy = "Go back to the previous version, or release one that answers this input; the node's log has the reason."
+
+
+class KeyMismatch(Broken):
+    """A signing key on this disk is not the one that the nodes trust."""
+
+    code = "key_mismatch"
+    remedy = "Restore the hub's keys directory from the backup that belongs to its TUF metadata."

@@ -7,7 +7,7 @@ import numpy as np
 from ganglion.core.errors import InvalidPackage
 from ganglion.core.manifest import Golden
 from ganglion.core.pipeline import Pipeline
-from ganglion.core.steps import Tensors
+from ganglion.core.steps import Tensor, Tensors
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,23 +24,54 @@ def prove(pipeline: Pipeline, inputs: Tensors, expected: Tensors) -> GoldenResul
 
     Raises: InvalidPackage: the golden tensors do not fit each other.
     """
-    golden = pipeline.manifest.golden
-    rows = {len(tensor) for tensor in (*inputs.values(), *expected.values()) if tensor.ndim}
-    if len(rows) != 1:
-        raise InvalidPackage(f"golden tensors have different numbers of rows: {sorted(rows)}")
-    step, worst = pipeline.manifest.limits.batch_max, 0.0
-    for start in range(0, rows.pop(), step):
-        part = {name: tensor[start : start + step] for name, tensor in inputs.items()}
-        outputs = pipeline.answer(part).outputs
-        for name, whole in expected.items():
-            result = _compare(golden, name, outputs[name], whole[start : start + step])
-            worst = max(worst, result.deviation_max)
-            if not result.passed:
-                return result
+    rows = _batched_rows(pipeline, inputs)
+    step = pipeline.manifest.limits.batch_max
+    if rows <= step:
+        return _prove_part(pipeline, inputs, expected)
+    _check_rows(expected, rows)
+    worst = 0.0
+    for start in range(0, rows, step):
+        part = slice(start, start + step)
+        result = _prove_part(pipeline, _rows_of(inputs, part), _rows_of(expected, part))
+        worst = max(worst, result.deviation_max)
+        if not result.passed:
+            return result
     return GoldenResult(passed=True, deviation_max=worst)
 
 
-def _compare(golden: Golden, name: str, actual: np.ndarray, expected: np.ndarray) -> GoldenResult:
+def _batched_rows(pipeline: Pipeline, inputs: Tensors) -> int:
+    """Return how many rows can be fed in parts; 0 when an input has no batch dimension, as a recurrent state."""
+    specs = pipeline.manifest.inputs
+    if any(spec.shape[:1] != (-1,) for spec in specs):
+        return 0
+    rows = {inputs[spec.name].shape[:1] for spec in specs if spec.name in inputs}
+    if len(rows) > 1:
+        raise InvalidPackage(f"golden inputs have different numbers of rows: {sorted(rows)}")
+    return next(iter(rows))[0] if rows and () not in rows else 0
+
+
+def _check_rows(expected: Tensors, rows: int) -> None:
+    for name, tensor in expected.items():
+        if tensor.shape[:1] != (rows,):
+            raise InvalidPackage(f"golden output {name!r} has shape {tensor.shape}, the inputs have {rows} rows")
+
+
+def _rows_of(tensors: Tensors, part: slice) -> Tensors:
+    return {name: tensor[part] for name, tensor in tensors.items()}
+
+
+def _prove_part(pipeline: Pipeline, inputs: Tensors, expected: Tensors) -> GoldenResult:
+    outputs = pipeline.answer(inputs).outputs
+    worst = 0.0
+    for name, tensor in expected.items():
+        result = _compare(pipeline.manifest.golden, name, outputs[name], tensor)
+        worst = max(worst, result.deviation_max)
+        if not result.passed:
+            return result
+    return GoldenResult(passed=True, deviation_max=worst)
+
+
+def _compare(golden: Golden, name: str, actual: Tensor, expected: Tensor) -> GoldenResult:
     if actual.shape != expected.shape:
         return GoldenResult(False, float("inf"), f"output {name!r} has shape {actual.shape}, expected {expected.shape}")
     wide, reference = actual.astype(np.float64), expected.astype(np.float64)

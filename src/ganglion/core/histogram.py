@@ -14,7 +14,7 @@ from ganglion.core.errors import Rejected
 
 SCALE = 5
 _PER_OCTAVE = 1 << SCALE
-_INDEX_MIN, _INDEX_MAX = -40 * _PER_OCTAVE, 64 * _PER_OCTAVE
+_INDEX_MIN, _VALUE_MAX = -40 * _PER_OCTAVE, 2.0**64
 
 
 class Histogram(msgspec.Struct, gc=False):
@@ -25,11 +25,12 @@ class Histogram(msgspec.Struct, gc=False):
     total: float = 0.0
 
     def add(self, value: float, count: int = 1) -> None:
-        """Count `value` (>= 0) `count` times; NaN and negative values count as zero."""
+        """Count `value` (>= 0) `count` times; NaN and negative values count as zero, those over 2^64 as 2^64."""
         if not value > 0.0:
             self.zeros += count
             return
-        index = min(max(math.ceil(math.log2(value) * _PER_OCTAVE) - 1, _INDEX_MIN), _INDEX_MAX)
+        value = min(value, _VALUE_MAX)
+        index = max(math.ceil(math.log2(value) * _PER_OCTAVE) - 1, _INDEX_MIN)
         self.buckets[index] = self.buckets.get(index, 0) + count
         self.total += value * count
 

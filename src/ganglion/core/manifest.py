@@ -6,24 +6,23 @@ the numbers inside golden files are compared by `core.golden`.
 
 import hashlib
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Annotated, Literal
 
 import msgspec
 
 from ganglion.core import strict_json
-from ganglion.core.errors import InvalidPackage
+from ganglion.core.errors import InvalidName, InvalidPackage
 from ganglion.core.ids import Digest, ModelName, Variant, Version, parse_digest, parse_name
-from ganglion.core.steps import Step
+from ganglion.core.steps import Datatype, Step
+from ganglion.core.strict_json import StrictJsonError
 
 SCHEMA = 1
 MANIFEST_PATH = "manifest.json"
 MEMBERS_MAX = 256
 _PATH_LENGTH_MAX = 200
 
-Datatype = Literal[
-    "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64"
-]
-"""Names of the Open Inference Protocol v2."""
+Arch = Literal["any", "x86_64", "aarch64"]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -43,7 +42,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a variant was built for."""
 
     runtime: Literal["onnxruntime"] = "onnxruntime"
-    arch: Literal["any", "x86_64", "aarch64"] = "any"
+    arch: Arch = "any"
     precision: str = "fp32"
 
 
@@ -123,13 +122,16 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 def parse(data: bytes) -> Manifest:
-    """Parse and check a manifest. Raises: InvalidPackage, StrictJsonError."""
-    document = strict_json.loads(data, what=MANIFEST_PATH)
+    """Parse and check a manifest. Raises: InvalidPackage: whatever is wrong with it."""
     try:
-        manifest = msgspec.convert(document, Manifest)
+        manifest = msgspec.convert(strict_json.loads(data, what=MANIFEST_PATH), Manifest)
+        check(manifest)
+    except StrictJsonError as error:
+        raise InvalidPackage(error.message) from error
+    except InvalidName as error:
+        raise InvalidPackage(f"{MANIFEST_PATH}: {error.message}") from error
     except msgspec.ValidationError as error:
         raise InvalidPackage(f"{MANIFEST_PATH}: {error}") from error
-    check(manifest)
     return manifest
 
 
@@ -152,6 +154,7 @@ def check(manifest: Manifest) -> None:
     for path, member in manifest.members.items():
         check_member_path(path)
         _digest_of(path, member)
+    _check_nesting(manifest.members)
     _check_references(manifest)
     _check_tensors(manifest)
 
@@ -164,10 +167,18 @@ def check_member_path(path: str) -> None:
         raise InvalidPackage(f"{path[:80]!r} is not allowed as a member path")
 
 
+def _check_nesting(members: Mapping[str, Member]) -> None:
+    files = {MANIFEST_PATH, *members}
+    for path in members:
+        above = next((prefix for prefix in accumulate(path.split("/")[:-1], "{}/{}".format) if prefix in files), None)
+        if above:
+            raise InvalidPackage(f"{above!r} cannot be a file and the folder of {path!r}")
+
+
 def _digest_of(path: str, member: Member) -> Digest:
     try:
         return parse_digest(member.sha256)
-    except Exception as error:
+    except InvalidName as error:
         raise InvalidPackage(f"member {path}: {error}") from error
 
 

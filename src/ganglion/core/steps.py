@@ -5,7 +5,7 @@ manifest is parsed, never a silent skip.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias, assert_never
+from typing import Any, Literal, TypeAlias, assert_never
 
 import msgspec
 import numpy as np
@@ -16,6 +16,10 @@ from ganglion.core.errors import InvalidRequest
 Tensor: TypeAlias = NDArray[Any]
 """Steps change the element type, so a tensor's is not static; `TensorSpec.datatype` states it at the edges."""
 Tensors: TypeAlias = Mapping[str, Tensor]
+Datatype: TypeAlias = Literal[
+    "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64"
+]
+"""Names of the Open Inference Protocol v2."""
 
 
 class _Base(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="step"):
@@ -45,9 +49,9 @@ class Clip(_Base, frozen=True, tag="clip"):
 
 
 class Cast(_Base, frozen=True, tag="cast"):
-    """Convert the element type; `datatype` as in the Open Inference Protocol."""
+    """Convert the element type."""
 
-    datatype: str
+    datatype: Datatype
 
 
 class Reshape(_Base, frozen=True, tag="reshape"):
@@ -72,21 +76,21 @@ class Sigmoid(_Base, frozen=True, tag="sigmoid"):
 
 Step: TypeAlias = Scale | Normalise | Clip | Cast | Reshape | Transpose | Softmax | Sigmoid
 
-DTYPES: dict[str, np.dtype[Any]] = {
-    "BOOL": np.dtype("?"),
-    "UINT8": np.dtype("<u1"),
-    "UINT16": np.dtype("<u2"),
-    "UINT32": np.dtype("<u4"),
-    "UINT64": np.dtype("<u8"),
-    "INT8": np.dtype("<i1"),
-    "INT16": np.dtype("<i2"),
-    "INT32": np.dtype("<i4"),
-    "INT64": np.dtype("<i8"),
-    "FP16": np.dtype("<f2"),
-    "FP32": np.dtype("<f4"),
-    "FP64": np.dtype("<f8"),
+DATATYPES: dict[np.dtype[Any], Datatype] = {
+    np.dtype("?"): "BOOL",
+    np.dtype("<u1"): "UINT8",
+    np.dtype("<u2"): "UINT16",
+    np.dtype("<u4"): "UINT32",
+    np.dtype("<u8"): "UINT64",
+    np.dtype("<i1"): "INT8",
+    np.dtype("<i2"): "INT16",
+    np.dtype("<i4"): "INT32",
+    np.dtype("<i8"): "INT64",
+    np.dtype("<f2"): "FP16",
+    np.dtype("<f4"): "FP32",
+    np.dtype("<f8"): "FP64",
 }
-DATATYPES = {dtype: name for name, dtype in DTYPES.items()}
+DTYPES: dict[str, np.dtype[Any]] = {name: dtype for dtype, name in DATATYPES.items()}
 
 
 def apply(steps: Sequence[Step], tensors: Tensors) -> Tensors:

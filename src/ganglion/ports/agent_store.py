@@ -31,6 +31,8 @@ class OutboxFigures:
     epoch: str
     made: int
     """Records numbered so far; the highest sequence number."""
+    sent: int
+    """Highest sequence number that was ever handed out for sending."""
     waiting: int
     waiting_bytes: int
     shed: dict[str, int] = field(default_factory=dict)

@@ -48,7 +48,7 @@ class CredentialRow:
     kind: str
     """challenge, access, account, session."""
     subject: str
-    """The node id, or the account's name; empty for a challenge."""
+    """The node id, the account's name, or for a session the hash of its account's token; empty for a challenge."""
     expires_at_s: float | None
 
 

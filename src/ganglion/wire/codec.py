@@ -64,4 +64,6 @@ def decompress(data: bytes, *, size_max: int) -> bytes:
         raise TooLarge(f"the body holds more than {size_max} bytes")
     if not decompressor.eof:
         raise InvalidRequest("the zstd frame is cut short")
+    if decompressor.unused_data:
+        raise InvalidRequest("there are bytes behind the zstd frame")
     return plain

@@ -79,6 +79,8 @@ class Challenge(msgspec.Struct, frozen=True):
 
     nonce: str
     expires_in_s: int
+    issued_at_s: float = 0.0
+    """The hub's clock. The node repeats it in its assertion: its own clock may be wrong, and it must still report."""
 
 
 class AccessRequest(msgspec.Struct, frozen=True):
@@ -220,17 +222,33 @@ class ResultRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     model: str
     version: str
     latency_us: int
+    """What the version itself took, steps and engine; waiting for its turn is not in it."""
     labels: tuple[str, ...]
     """One per row; empty when the manifest declares no prediction."""
     confidences: tuple[float, ...]
     error: str = ""
     """An error code when the model failed to answer; a malformed request is not recorded."""
-    compared: int = 0
-    """Rows that the previous version answered too, and of these …"""
-    agreed: int = 0
+
+
+class ComparisonRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The previous version answered a live request too, after the client had its answer. Class SUMMARY.
+
+    The result of the same request is a `ResultRecord` of its own, journaled before the answer; this record
+    follows it, or is missing. It counts with `Behaviour.count_comparison(compared, agreed, latency_us)` for `version`.
+    """
+
+    request_id: str
+    model: str
+    version: str
+    """The version that answered the client, and whose behaviour this belongs to."""
+    compared_with: str
+    """The version that was asked for comparison."""
+    compared: int
+    """Rows that both versions answered, and of these …"""
+    agreed: int
     """… the rows on which both gave the same label."""
-    compared_latency_us: int = 0
-    """How long the previous version took for the same request; 0 when it was not asked."""
+    latency_us: int
+    """How long `compared_with` took."""
 
 
 class EventRecord(msgspec.Struct, frozen=True):

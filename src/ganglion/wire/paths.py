@@ -22,12 +22,30 @@ ROLLOUTS = f"{API}/rollouts"
 SAMPLES = f"{API}/samples"
 LABELS = f"{API}/labels"
 DATASETS = f"{API}/datasets"
+ARTIFACTS = f"{API}/artifacts"
+RESULTS = f"{API}/results"
+EVENTS = f"{API}/events"
 ACCOUNTS = f"{API}/accounts"
 
 
 def rollout(rollout_id: RolloutId, action: str = "") -> str:
     """Return the path of a rollout, or of an action on it: pause, resume, abort, promote."""
     return f"{ROLLOUTS}/{rollout_id}/{action}" if action else f"{ROLLOUTS}/{rollout_id}"
+
+
+def node(name: str, action: str = "") -> str:
+    """Return the path of a node, or of an action on it: revoke."""
+    return f"{NODES}/{name}/{action}" if action else f"{NODES}/{name}"
+
+
+def release_package(model: str, version: str, variant: str) -> str:
+    """Return the path of a released package file."""
+    return f"{RELEASES}/{model}/{version}/{variant}/package"
+
+
+def artifact(digest: Digest) -> str:
+    """Return the path of content in the artifact store."""
+    return f"{ARTIFACTS}/{digest}"
 
 
 def dataset(name: str, version: int) -> str:

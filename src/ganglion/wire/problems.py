@@ -23,6 +23,7 @@ _OUTCOMES: dict[type[GanglionError], tuple[int, int]] = {
     errors.CheckFailed: (422, EXIT_FAILED),
     errors.MissingExtra: (501, EXIT_BROKEN),
     errors.Unavailable: (503, EXIT_UNAVAILABLE),
+    errors.BodyStalled: (408, EXIT_UNAVAILABLE),
     errors.Untrusted: (403, EXIT_AUTH),
     errors.Unauthenticated: (401, EXIT_AUTH),
     errors.TokenRefused: (401, EXIT_AUTH),

@@ -87,6 +87,8 @@ class GateSettings:
     error_rate_max: float = 0.02
     latency_ratio_max: float = 2.0
     """p99 of the new version over p99 of the old one, on nodes of the same class."""
+    latency_slack_us: int = 2000
+    """A difference of less than this is noise, whatever the ratio."""
     agreement_min: float = 0.8
     compared_min: int = 50
     reports_min_share: float = 1.0
@@ -124,6 +126,8 @@ class ActionRequest:
     """Why a person pauses, resumes, promotes or aborts."""
 
     reason: str = ""
+    stage: int | None = None
+    """Promote only: the index of the stage to leave. When it was left already nothing happens, so a retry is safe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,3 +287,17 @@ class EventView:
     rollout_id: str
     reason: str
     facts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRequest:
+    """Make an account for a person or a program."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountReply:
+    """The account's token, shown once."""
+
+    token: str

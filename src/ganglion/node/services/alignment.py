@@ -43,15 +43,19 @@ class Alignment:
         self._written = written
         self._collection: tuple[str, CollectionSettings] | None = None
 
-    async def align(self, state: NodeState, status: ServingStatus) -> None:
-        """Bring file, serving and disk in line with `state`; a lost serving process is left for the next time."""
+    async def align(self, state: NodeState, status: ServingStatus) -> bool:
+        """Bring file, serving and disk in line with `state`. True when serving had to change.
+
+        A serving process that is lost on the way is left for the next time.
+        """
         # The file goes first: if serving dies on the way it must start with what is committed now.
         self._align_file(state)
         try:
-            await self._align_serving(state, status)
+            changed = await self._align_serving(state, status)
         except ServingUnreachable:
-            return
+            return False
         self._remove_unused(state)
+        return changed
 
     def _align_file(self, state: NodeState) -> None:
         active = ActiveModels(
@@ -66,7 +70,8 @@ class Alignment:
             self._replace_file(msgspec.json.encode(active))
             self._written = active
 
-    async def _align_serving(self, state: NodeState, status: ServingStatus) -> None:
+    async def _align_serving(self, state: NodeState, status: ServingStatus) -> bool:
+        changed = False
         wish = (status.instance, self._written.collection)
         if wish != self._collection:
             await self._call(Collect(settings=self._written.collection))
@@ -76,6 +81,8 @@ class Alignment:
             for command in commands(name, state.models.get(name, ModelState()), serving):
                 if not await self._call(command):
                     break
+                changed = True
+        return changed
 
     async def _call(self, command: Command) -> bool:
         reply = await self._control.call(command, timeout_s=_TIMEOUT_S)

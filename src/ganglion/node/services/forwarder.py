@@ -66,7 +66,7 @@ class Forwarder:
                 return sent
             # An abandoned send ends at its deadline; its batch is sent again and the hub knows it.
             ack = await anyio.to_thread.run_sync(self._link.send, batch, abandon_on_cancel=True)
-            if ack.cursor > batch.records[-1].seq:
+            if ack.cursor > (await anyio.to_thread.run_sync(self._store.figures)).sent:
                 log.error("outbox.epoch_renewed", cursor=ack.cursor, made=batch.made)
                 await anyio.to_thread.run_sync(self._store.renew_epoch)
                 continue

@@ -63,25 +63,10 @@ class ServingCommands:
             log.warning("command.refused", command=type(command).__name__, code=error.code, reason=error.message)
             return Refused(code=error.code, message=error.message)
 
-    async def load(self, model: str, version: str, path: Path) -> None:
-        """Load and warm a version beside what is there. Raises: InvalidPackage, NotFound, Conflict."""
-        async with self._loading:
-            served = self._table.expect(model)
-            present = served.versions.get(version)
-            if present is not None and present.path == path:
-                return
-            if self._table.count_versions() >= self._limits.versions_max:
-                raise Conflict(f"{self._limits.versions_max} versions are loaded, more are not allowed: unload one")
-            loaded = await _in_thread(partial(self._load, model, version, path))
-            replaced = self._table.add(model, loaded)
-        log.info("version.loaded", model=model, version=version)
-        if replaced is not None:
-            await self._drain(model, replaced)
-
     async def _carry_out(self, command: Command) -> Reply:
         match command:
             case Load(model=model, version=version, path=path):
-                await self.load(model, version, Path(path))
+                await self._load_beside(model, version, Path(path))
             case Prove(model=model, version=version):
                 return await self._prove(self._table.loaded(model, version))
             case Switch():
@@ -97,6 +82,21 @@ class ServingCommands:
             case _:
                 assert_never(command)
         return Done()
+
+    async def _load_beside(self, model: str, version: str, path: Path) -> None:
+        """Load and warm a version beside what is there. Raises: InvalidPackage, NotFound, Conflict."""
+        async with self._loading:
+            served = self._table.expect(model)
+            present = served.versions.get(version)
+            if present is not None and present.path == path:
+                return
+            if self._table.count_versions() >= self._limits.versions_max:
+                raise Conflict(f"{self._limits.versions_max} versions are loaded, more are not allowed: unload one")
+            loaded = await _in_thread(partial(self._load, model, version, path))
+            replaced = self._table.add(model, loaded)
+        log.info("version.loaded", model=model, version=version)
+        if replaced is not None:
+            await self._drain(model, replaced)
 
     def _load(self, model: str, version: str, path: Path) -> LoadedVersion:
         package = self._open_package(path)

@@ -96,8 +96,7 @@ class Updates:
         if status is None:
             return False
         await self._note_lost_serving(status)
-        await self._alignment.align(self.state, status)
-        moved = False
+        moved = await self._alignment.align(self.state, status)
         for name in list(self.state.models):
             moved |= await self._step_model(name, status)
         return moved

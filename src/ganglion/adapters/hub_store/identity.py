@@ -1,0 +1,87 @@
+"""Nodes and secrets of the control database: who is enrolled, and who may speak."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from ganglion.adapters.hub_store import control_tables as tables
+from ganglion.adapters.hub_store import rows
+from ganglion.core.errors import Conflict
+from ganglion.ports.hub_store import CredentialRow, JoinTokenRow, NodeRow
+
+_ACCOUNT = "account"
+
+
+class IdentityRows:
+    """Join tokens, nodes and credentials."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def add_join_token(self, row: JoinTokenRow) -> None:
+        """Keep a token's hash."""
+        rows.add(self._connection, tables.join_tokens, [row])
+
+    def join_token(self, token_hash: str) -> JoinTokenRow | None:
+        """Return the token with this hash."""
+        query = rows.select(tables.join_tokens, JoinTokenRow).where(tables.join_tokens.c.token_hash == token_hash)
+        return rows.fetch_one(self._connection, query, JoinTokenRow)
+
+    def use_join_token(self, token_hash: str, at_s: float) -> bool:
+        """Mark it used; False when it was used before, or is unknown."""
+        columns = tables.join_tokens.c
+        unused = sa.and_(columns.token_hash == token_hash, columns.used_at_s.is_(None))
+        done = self._connection.execute(sa.update(tables.join_tokens).where(unused).values(used_at_s=at_s))
+        return done.rowcount == 1
+
+    def put_node(self, row: NodeRow) -> None:
+        """Insert, or replace the row of the same id. Raises: Conflict: another node has the name."""
+        namesake = self.node_by_name(row.name)
+        if namesake is not None and namesake.node_id != row.node_id:
+            raise Conflict(f"another node has the name {row.name!r}")
+        rows.put(self._connection, tables.nodes, row, on=["node_id"])
+
+    def node(self, node_id: str) -> NodeRow | None:
+        """Return the node with this id."""
+        query = rows.select(tables.nodes, NodeRow).where(tables.nodes.c.node_id == node_id)
+        return rows.fetch_one(self._connection, query, NodeRow)
+
+    def node_by_name(self, name: str) -> NodeRow | None:
+        """Return the node with this name."""
+        query = rows.select(tables.nodes, NodeRow).where(tables.nodes.c.name == name)
+        return rows.fetch_one(self._connection, query, NodeRow)
+
+    def nodes(self) -> Sequence[NodeRow]:
+        """Return every node, by name."""
+        return rows.fetch(self._connection, rows.select(tables.nodes, NodeRow).order_by(tables.nodes.c.name), NodeRow)
+
+    def put_credential(self, row: CredentialRow) -> None:
+        """Insert, or replace the one of the same hash and kind."""
+        rows.put(self._connection, tables.credentials, row, on=["secret_hash", "kind"])
+
+    def credential(self, secret_hash: str, kind: str) -> CredentialRow | None:
+        """Return the credential of this kind with this hash."""
+        query = rows.select(tables.credentials, CredentialRow).where(_is(secret_hash, kind))
+        return rows.fetch_one(self._connection, query, CredentialRow)
+
+    def take_credential(self, secret_hash: str, kind: str) -> CredentialRow | None:
+        """Return it and remove it, so that it is good once."""
+        found = self.credential(secret_hash, kind)
+        self._connection.execute(sa.delete(tables.credentials).where(_is(secret_hash, kind)))
+        return found
+
+    def remove_credentials(self, *, expired_at_s: float) -> int:
+        """Remove what expired at that time or before; those without an expiry stay."""
+        expired = tables.credentials.c.expires_at_s <= expired_at_s
+        return self._connection.execute(sa.delete(tables.credentials).where(expired)).rowcount
+
+    def accounts(self) -> Sequence[CredentialRow]:
+        """Return the credentials of kind "account", by name."""
+        columns = tables.credentials.c
+        query = rows.select(tables.credentials, CredentialRow).where(columns.kind == _ACCOUNT)
+        return rows.fetch(self._connection, query.order_by(columns.subject), CredentialRow)
+
+
+def _is(secret_hash: str, kind: str) -> sa.ColumnElement[bool]:
+    columns = tables.credentials.c
+    return sa.and_(columns.secret_hash == secret_hash, columns.kind == kind)

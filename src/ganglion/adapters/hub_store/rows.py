@@ -1,0 +1,69 @@
+"""Between the rows of the ports and SQL: columns have the names of the fields."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+R = TypeVar("R")
+Values = dict[str, Any]
+
+_KEYS_MAX = 500
+
+
+def values(row: "DataclassInstance") -> Values:
+    """Return the fields of a row as parameters of a statement."""
+    return {field.name: getattr(row, field.name) for field in fields(row)}
+
+
+def select(table: sa.Table, kind: "type[DataclassInstance]") -> sa.Select[Any]:
+    """Return a query of the columns that make a `kind`, in the order of its fields."""
+    return sa.select(*(table.c[field.name] for field in fields(kind)))
+
+
+def fetch(connection: sa.Connection, query: sa.Select[Any], kind: Callable[..., R]) -> list[R]:
+    """Return every row of the query."""
+    return [kind(*row) for row in connection.execute(query)]
+
+
+def fetch_one(connection: sa.Connection, query: sa.Select[Any], kind: Callable[..., R]) -> R | None:
+    """Return the row of the query, or None."""
+    row = connection.execute(query).one_or_none()
+    return None if row is None else kind(*row)
+
+
+def add(connection: sa.Connection, table: sa.Table, new: Sequence["DataclassInstance"]) -> None:
+    """Insert rows in one call; none may be there already."""
+    if new:
+        connection.execute(sa.insert(table), _all_values(new))
+
+
+def add_missing(connection: sa.Connection, table: sa.Table, new: Sequence["DataclassInstance"]) -> None:
+    """Insert the rows whose key is not there yet, in one call."""
+    if new:
+        connection.execute(insert(table).on_conflict_do_nothing(), _all_values(new))
+
+
+def put(connection: sa.Connection, table: sa.Table, row: "DataclassInstance", *, on: Sequence[str]) -> None:
+    """Insert a row, or change the one that has the same values in the columns `on`. Its number and references stay."""
+    new = values(row)
+    statement = insert(table).values(new)
+    changed = {name: statement.excluded[name] for name in new if name not in on}
+    connection.execute(statement.on_conflict_do_update(index_elements=list(on), set_=changed))
+
+
+def chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield a few keys at a time: a statement takes a limited number of parameters."""
+    for start in range(0, len(keys), _KEYS_MAX):
+        yield keys[start : start + _KEYS_MAX]
+
+
+def _all_values(new: Sequence["DataclassInstance"]) -> list[Values]:
+    """Return the fields of many rows of one kind; the names are looked up once."""
+    names = [field.name for field in fields(new[0])]
+    return [{name: getattr(row, name) for name in names} for row in new]

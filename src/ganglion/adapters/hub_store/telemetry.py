@@ -1,0 +1,113 @@
+"""The telemetry database: implements `ports.telemetry_store`."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import sqlalchemy as sa
+
+from ganglion.adapters.hub_store import rows
+from ganglion.adapters.hub_store import telemetry_tables as tables
+from ganglion.adapters.hub_store.database import Database, StoreLimits, open_database
+from ganglion.adapters.hub_store.findings import FindingRows
+from ganglion.core.behaviour import Behaviour
+from ganglion.ports.telemetry_store import CursorRow, RecordRow, RollupKey, TelemetryTransaction
+
+
+class TelemetryRows(FindingRows):
+    """Everything that one transaction can ask of the telemetry database."""
+
+    def cursor(self, node_id: str, epoch: str) -> CursorRow | None:
+        """Return up to where this epoch of the node is stored."""
+        columns = tables.cursors.c
+        it = sa.and_(columns.node_id == node_id, columns.epoch == epoch)
+        return rows.fetch_one(self._connection, rows.select(tables.cursors, CursorRow).where(it), CursorRow)
+
+    def put_cursor(self, row: CursorRow) -> None:
+        """Insert, or replace the one of the same node and epoch."""
+        rows.put(self._connection, tables.cursors, row, on=["node_id", "epoch"])
+
+    def cursors(self, node_id: str | None = None) -> Sequence[CursorRow]:
+        """Return cursors by node and epoch."""
+        columns = tables.cursors.c
+        query = rows.select(tables.cursors, CursorRow).order_by(columns.node_id, columns.epoch)
+        if node_id is not None:
+            query = query.where(columns.node_id == node_id)
+        return rows.fetch(self._connection, query, CursorRow)
+
+    def add_records(self, new: Sequence[RecordRow]) -> None:
+        """Add records; none may be there already."""
+        rows.add(self._connection, tables.records, new)
+
+    def records(self, *, node_id: str, record_class: int, after: tuple[str, int], limit: int) -> Sequence[RecordRow]:
+        """Return records of a node by (epoch, seq), beginning after the pair given."""
+        columns = tables.records.c
+        later = sa.tuple_(columns.epoch, columns.seq) > sa.tuple_(sa.literal(after[0]), sa.literal(after[1]))
+        query = rows.select(tables.records, RecordRow).where(columns.node_id == node_id, later)
+        query = query.where(columns.record_class == record_class).order_by(columns.epoch, columns.seq).limit(limit)
+        return rows.fetch(self._connection, query, RecordRow)
+
+    def merge_rollup(self, key: RollupKey, behaviour: Behaviour) -> None:
+        """Add these counts to what is stored under `key`."""
+        columns = tables.rollups.c
+        it = sa.and_(*(columns[name] == value for name, value in rows.values(key).items()))
+        stored = self._connection.execute(sa.select(columns.behaviour).where(it)).scalar_one_or_none()
+        if stored is None:
+            new = rows.values(key) | {"behaviour": msgspec.msgpack.encode(behaviour)}
+            self._connection.execute(sa.insert(tables.rollups).values(new))
+            return
+        merged = _behaviour(stored)
+        merged.merge(behaviour)
+        document = msgspec.msgpack.encode(merged)
+        self._connection.execute(sa.update(tables.rollups).where(it).values(behaviour=document))
+
+    def behaviour(
+        self, *, node_ids: Sequence[str], model: str, version: str, since_minute: int, until_minute: int | None = None
+    ) -> dict[str, Behaviour]:
+        """Return the merged counts of each node that has any, from `since_minute` on, before `until_minute`."""
+        columns = tables.rollups.c
+        query = sa.select(columns.node_id, columns.behaviour)
+        query = query.where(columns.model == model, columns.version == version, columns.minute >= since_minute)
+        if until_minute is not None:
+            query = query.where(columns.minute < until_minute)
+        merged: dict[str, Behaviour] = {}
+        for some in rows.chunks(node_ids):
+            for node_id, document in self._connection.execute(query.where(columns.node_id.in_(some))):
+                merged.setdefault(node_id, Behaviour()).merge(_behaviour(document))
+        return merged
+
+
+class TelemetryDatabase:
+    """The telemetry database, open. Safe to use from many threads; one thread writes at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def read(self) -> Iterator[TelemetryTransaction]:
+        """Open a transaction that sees one moment."""
+        with self._database.reading() as connection:
+            yield TelemetryRows(connection)
+
+    @contextmanager
+    def write(self) -> Iterator[TelemetryTransaction]:
+        """Open the one writing transaction; others wait. Raises: DiskUnusable, Overloaded."""
+        with self._database.writing() as connection:
+            yield TelemetryRows(connection)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+
+def open_telemetry(path: Path, *, limits: StoreLimits | None = None) -> TelemetryDatabase:
+    """Open or make the telemetry database, and bring it up to date.
+
+    Raises: DataTooNew, DataCorrupt, DiskUnusable.
+    """
+    return TelemetryDatabase(open_database(path, "telemetry", limits or StoreLimits()))
+
+
+def _behaviour(document: bytes) -> Behaviour:
+    return msgspec.msgpack.decode(document, type=Behaviour)

@@ -1,0 +1,191 @@
+"""What a batch of records means: which are new, what they hold, what they add to the counts. No I/O.
+
+A batch is refused as a whole only when its frame is wrong. What a single record holds never blocks the
+others: a payload that cannot be read is `Unreadable`, and the service keeps it as it came.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias, assert_never
+
+import msgspec
+
+from ganglion.core.behaviour import Behaviour
+from ganglion.core.errors import InvalidRequest, Rejected, TooLarge
+from ganglion.core.ids import parse_name
+from ganglion.hub.domain import sample_inputs
+from ganglion.wire import codec
+from ganglion.wire.messages import (
+    Batch,
+    ComparisonRecord,
+    Envelope,
+    EventRecord,
+    RecordClass,
+    ResultRecord,
+    SampleRecord,
+)
+
+_NUMBER_MAX = 2**63 - 1
+"""Databases hold 64 bits with a sign."""
+_CLASS_MAX = 255
+_SHED_CLASSES_MAX = 64
+_SHED_NAME_LENGTH_MAX = 64
+_ROWS_MAX = 1_000_000
+_REASON_LENGTH_MAX = 200
+_MINUTE_NS = 60 * 1_000_000_000
+
+
+class BatchLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the hub takes from a node at once."""
+
+    records_max: int = 10_000
+    """Records in one batch; a larger batch is refused with 413."""
+    bytes_max: int = 32_000_000
+    """Payload bytes in one batch; a larger batch is refused with 413."""
+    sample_bytes_max: int = 4_000_000
+    """Largest sample that is offered for labelling; a larger one is kept as a record only, and an event tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A payload that is not what its class says, or that this release does not know."""
+
+    reason: str
+
+
+Content: TypeAlias = ResultRecord | ComparisonRecord | EventRecord | SampleRecord | Unreadable | None
+"""None: a class of which nothing is shown or counted, like audit."""
+
+
+def check(batch: Batch, limits: BatchLimits) -> None:
+    """Refuse a batch with a wrong frame. Raises: InvalidRequest, InvalidName, TooLarge."""
+    parse_name(batch.epoch, what="epoch")
+    if len(batch.records) > limits.records_max:
+        raise TooLarge(f"the batch has {len(batch.records)} records, at most {limits.records_max} are taken")
+    size_bytes = sum(len(record.payload) for record in batch.records)
+    if size_bytes > limits.bytes_max:
+        raise TooLarge(f"the batch has {size_bytes} bytes of payload, at most {limits.bytes_max} are taken")
+    before = 0
+    for record in batch.records:
+        if not before < record.seq <= _NUMBER_MAX:
+            raise InvalidRequest(f"records come in ascending order from 1: {record.seq} follows {before}")
+        before = record.seq
+        if not 0 <= record.at_ns <= _NUMBER_MAX or not 0 <= record.record_class <= _CLASS_MAX:
+            raise InvalidRequest(f"record {record.seq} has no possible time or class")
+    _check_counts(batch)
+
+
+def _check_counts(batch: Batch) -> None:
+    names = batch.shed
+    if len(names) > _SHED_CLASSES_MAX or any(len(name) > _SHED_NAME_LENGTH_MAX for name in names):
+        raise InvalidRequest("`shed` names too many classes, or too long ones")
+    if not all(0 <= count <= _NUMBER_MAX for count in (batch.made, *batch.shed.values())):
+        raise InvalidRequest("`made` and `shed` count records: they are not negative, and fit 64 bits")
+
+
+def fresh(records: Sequence[Envelope], cursor: int) -> Sequence[Envelope]:
+    """Return the records after the cursor; the others are stored already."""
+    if not records or records[0].seq > cursor:
+        return records
+    return [record for record in records if record.seq > cursor]
+
+
+def gaps(new: Sequence[Envelope], cursor: int) -> int:
+    """Return how many sequence numbers between the cursor and the last new record did not come."""
+    return new[-1].seq - cursor - len(new) if new else 0
+
+
+def highest(known: Mapping[str, int], said: Mapping[str, int]) -> dict[str, int]:
+    """Return the higher count of each class: counts only grow, so the lower one is the older one."""
+    return {name: max(known.get(name, 0), said.get(name, 0)) for name in sorted(known.keys() | said.keys())}
+
+
+def read(record: Envelope, limits: BatchLimits) -> Content:
+    """Return what the record holds."""
+    try:
+        return _read(record, limits)
+    except Rejected as error:
+        return Unreadable(error.message[:_REASON_LENGTH_MAX])
+
+
+def _read(record: Envelope, limits: BatchLimits) -> Content:
+    match record.record_class:
+        case RecordClass.RESULT:
+            return _checked_result(codec.decode_packed(record.payload, ResultRecord))
+        case RecordClass.SUMMARY:
+            return _checked_comparison(codec.decode_packed(record.payload, ComparisonRecord))
+        case RecordClass.EVENT:
+            return codec.decode_packed(record.payload, EventRecord)
+        case RecordClass.SAMPLE:
+            return _checked_sample(record.payload, limits)
+        case RecordClass.AUDIT:
+            return None
+        case _:
+            return Unreadable(f"this hub does not know records of class {record.record_class}")
+
+
+def _checked_result(result: ResultRecord) -> ResultRecord:
+    _check_version(result.model, result.version)
+    if len(result.labels) != len(result.confidences):
+        raise InvalidRequest(f"{len(result.labels)} labels with {len(result.confidences)} confidences")
+    return result
+
+
+def _checked_comparison(comparison: ComparisonRecord) -> ComparisonRecord:
+    _check_version(comparison.model, comparison.version)
+    if not 0 <= comparison.agreed <= comparison.compared <= _ROWS_MAX:
+        raise InvalidRequest(f"{comparison.agreed} of {comparison.compared} compared rows cannot have agreed")
+    return comparison
+
+
+def _checked_sample(payload: bytes, limits: BatchLimits) -> SampleRecord:
+    if len(payload) > limits.sample_bytes_max:
+        raise TooLarge(f"the sample has {len(payload)} bytes, at most {limits.sample_bytes_max} are shown")
+    sample = codec.decode_packed(payload, SampleRecord)
+    _check_version(sample.model, sample.version)
+    sample_inputs.check(sample.inputs)
+    return sample
+
+
+def _check_version(model: str, version: str) -> None:
+    parse_name(model, what="model")
+    parse_name(version, what="version")
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """Counts are added up per model version and minute of event time."""
+
+    model: str
+    version: str
+    minute: int
+
+
+@dataclass(slots=True)
+class Tally:
+    """What some records add to the counts."""
+
+    behaviours: dict[Minute, Behaviour] = field(default_factory=dict)
+
+    def count(self, content: ResultRecord | ComparisonRecord, at_ns: int) -> None:
+        """Count one result, or one comparison, at its event time."""
+        minute = Minute(content.model, content.version, at_ns // _MINUTE_NS)
+        behaviour = self.behaviours.setdefault(minute, Behaviour())
+        match content:
+            case ResultRecord(error=""):
+                behaviour.count_answer(content.latency_us, content.labels, content.confidences)
+            case ResultRecord():
+                behaviour.count_error()
+            case ComparisonRecord():
+                behaviour.count_comparison(content.compared, content.agreed, content.latency_us)
+            case _:
+                assert_never(content)
+
+
+def tally(contents: Iterable[tuple[Content, int]]) -> Tally:
+    """Return the counts of everything that counts among pairs of content and event time."""
+    counts = Tally()
+    for content, at_ns in contents:
+        if isinstance(content, ResultRecord | ComparisonRecord):
+            counts.count(content, at_ns)
+    return counts

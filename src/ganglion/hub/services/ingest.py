@@ -1,0 +1,145 @@
+"""Storing what nodes send, each record once, in one transaction per batch of the telemetry database only.
+
+The cursor of (node, epoch) moves in the transaction that adds the records and their counts: after a
+crash either all of it is there or none, and a batch that comes again meets a cursor that knows it.
+"""
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+import structlog
+
+from ganglion.hub.domain import ingest, sample_inputs
+from ganglion.hub.domain.ingest import BatchLimits, Content, Unreadable
+from ganglion.ports.clock import Clock
+from ganglion.ports.telemetry_store import (
+    CursorRow,
+    EventRow,
+    RecordRow,
+    RollupKey,
+    SampleRow,
+    TelemetryStore,
+    TelemetryTransaction,
+)
+from ganglion.wire.messages import Ack, Batch, Envelope, EventRecord, SampleRecord
+
+UNREADABLE_EVENT = "ingest.undecodable"
+
+log = structlog.get_logger()
+
+
+class Ingest:
+    """Takes batches in. Safe to use from many threads: the store has one writer at a time."""
+
+    def __init__(self, *, telemetry: TelemetryStore, clock: Clock, limits: BatchLimits | None = None) -> None:
+        self._telemetry = telemetry
+        self._clock = clock
+        self._limits = limits or BatchLimits()
+
+    def store(self, node_id: str, batch: Batch) -> Ack:
+        """Store what is new; when this returns, everything up to the cursor survives a power cut.
+
+        Raises: InvalidRequest, InvalidName, TooLarge: nothing was stored. DiskUnusable.
+        """
+        ingest.check(batch, self._limits)
+        with self._telemetry.write() as tx:
+            known = tx.cursor(node_id, batch.epoch) or CursorRow(node_id, batch.epoch, seq=0)
+            new = ingest.fresh(batch.records, known.seq)
+            self._add(tx, known, new)
+            cursor = _advanced(known, batch, new)
+            if cursor != known:
+                tx.put_cursor(cursor)
+        return Ack(epoch=batch.epoch, cursor=cursor.seq)
+
+    def _add(self, tx: TelemetryTransaction, source: CursorRow, new: Sequence[Envelope]) -> None:
+        """Add the records, their counts, and what people look at."""
+        contents = [ingest.read(record, self._limits) for record in new]
+        received_at_ns = self._clock.utc_ns()
+        tx.add_records([_record_row(source, record, received_at_ns) for record in new])
+        times = (record.at_ns for record in new)
+        for key, behaviour in ingest.tally(zip(contents, times, strict=True)).behaviours.items():
+            tx.merge_rollup(RollupKey(source.node_id, key.model, key.version, key.minute), behaviour)
+        _add_findings(tx, source, list(zip(new, contents, strict=True)))
+
+
+def _add_findings(tx: TelemetryTransaction, source: CursorRow, pairs: Sequence[tuple[Envelope, Content]]) -> None:
+    events: list[EventRow] = []
+    samples: list[SampleRow] = []
+    unreadable = 0
+    for record, content in pairs:
+        match content:
+            case EventRecord():
+                events.append(_event_row(source, record, content))
+            case SampleRecord():
+                samples.append(_sample_row(source, record, content))
+            case Unreadable():
+                unreadable += 1
+                events.append(_event_row(source, record, _told(record, content)))
+            case _:
+                continue
+    if unreadable:
+        log.warning("batch.partly_undecodable", node_id=source.node_id, epoch=source.epoch, records=unreadable)
+    tx.add_events(events)
+    tx.add_samples(samples)
+
+
+def _advanced(known: CursorRow, batch: Batch, new: Sequence[Envelope]) -> CursorRow:
+    """Return the cursor behind the new records. What the node counts only grows, whatever order batches come in."""
+    shed = ingest.highest(msgspec.json.decode(known.shed, type=dict[str, int]), batch.shed)
+    return CursorRow(
+        node_id=known.node_id,
+        epoch=known.epoch,
+        seq=new[-1].seq if new else known.seq,
+        made=max(known.made, batch.made),
+        shed=msgspec.json.encode(shed),
+        gaps=known.gaps + ingest.gaps(new, known.seq),
+    )
+
+
+def _record_row(source: CursorRow, record: Envelope, received_at_ns: int) -> RecordRow:
+    return RecordRow(
+        node_id=source.node_id,
+        epoch=source.epoch,
+        seq=record.seq,
+        record_class=record.record_class,
+        at_ns=record.at_ns,
+        received_at_ns=received_at_ns,
+        payload=record.payload,
+    )
+
+
+def _told(record: Envelope, content: Unreadable) -> EventRecord:
+    """Return the event that tells people about a payload that could not be read."""
+    return EventRecord(UNREADABLE_EVENT, reason=content.reason, facts={"record_class": str(record.record_class)})
+
+
+def _event_row(source: CursorRow, record: Envelope, event: EventRecord) -> EventRow:
+    return EventRow(
+        node_id=source.node_id,
+        epoch=source.epoch,
+        seq=record.seq,
+        at_ns=record.at_ns,
+        name=event.name,
+        model=event.model,
+        version=event.version,
+        rollout_id=event.rollout_id,
+        reason=event.reason,
+        facts=msgspec.json.encode(event.facts),
+    )
+
+
+def _sample_row(source: CursorRow, record: Envelope, sample: SampleRecord) -> SampleRow:
+    return SampleRow(
+        sample_id=f"{source.node_id}-{source.epoch}-{record.seq}",
+        node_id=source.node_id,
+        at_ns=record.at_ns,
+        model=sample.model,
+        version=sample.version,
+        request_id=sample.request_id,
+        reason=sample.reason,
+        label=sample.label,
+        # Neither SQL nor JSON knows NaN, and no confidence is meant by it.
+        confidence=sample.confidence if math.isfinite(sample.confidence) else 0.0,
+        inputs=sample_inputs.pack(sample.inputs),
+    )

@@ -1,0 +1,137 @@
+"""A node in a few lines: it follows its desired state, tries versions, commits or goes back, and tells when it can.
+
+It keeps the rules of the real node that the hub depends on, and nothing else: no engine, no disk.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ganglion.core.behaviour import Behaviour
+from ganglion.testing.chance import SeededChance
+from ganglion.wire.messages import Assignment, DesiredState, EventRecord, ModelStatus, NodeFacts, NodeReport
+
+REQUESTS_PER_STEP = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """How a version behaves wherever it runs."""
+
+    errors: float = 0.0
+    agreement: float = 1.0
+    """Share of answers that are those of any other version."""
+    latency_us: int = 1000
+    confidence: float = 0.9
+    refusal: float = 0.0
+    """Chance that a node's own probation sends it back."""
+
+
+@dataclass(slots=True)
+class SimulatedNode:
+    """One machine with one model. Not online means: works, and nobody hears of it."""
+
+    node_id: str
+    name: str
+    site: str
+    facts: NodeFacts
+    chance: SeededChance
+    online: bool = True
+    desired: DesiredState | None = None
+    committed: Assignment | None = None
+    update: Assignment | None = None
+    failed: Assignment | None = None
+    tried: int = 0
+    """Answers of the version on probation so far."""
+    untold: list[EventRecord] = field(default_factory=list)
+    uncounted: list[tuple[str, Behaviour]] = field(default_factory=list)
+    """Counts by version that have not reached the hub."""
+    taken: list[tuple[str, str]] = field(default_factory=list)
+    """(rollout id, version) of every commit, oldest first."""
+
+    def take(self, desired: DesiredState) -> None:
+        """Take in a desired state, as the real node does: newer ones only, and each wish once."""
+        if self.desired and desired.revision <= self.desired.revision:
+            return
+        self.desired = desired
+        wanted = next(iter(desired.assignments), None)
+        if self.update and (wanted is None or not _same(self.update, wanted)):
+            self._tell("update.rolled_back", self.update, "withdrawn: the hub wants something else now")
+            self.update = None
+        if wanted is None:
+            self.committed = None
+        elif not self._has(wanted) and not self.update and not (self.failed and _same(self.failed, wanted)):
+            self.update, self.tried = wanted, 0
+            self._tell("update.offered", wanted)
+
+    def work(self, habits: Mapping[str, Habit]) -> None:
+        """Answer some requests, and bring the update further."""
+        if self.update:
+            self._try(self.update, habits[self.update.version])
+        elif self.committed:
+            self._answer(self.committed.version, habits[self.committed.version], compared=0)
+
+    def report(self) -> NodeReport:
+        """Return what is true now."""
+        committed, attempt = self.committed, self.update or self.failed
+        status = ModelStatus(
+            model="meter",
+            version=committed.version if committed else "",
+            committed=committed.version if committed else "",
+            update_version=attempt.version if attempt else "",
+            update_state=("probation" if self.update else "rolled_back") if attempt else "",
+        )
+        return NodeReport(
+            incarnation=self.desired.incarnation if self.desired else "",
+            revision=self.desired.revision if self.desired else -1,
+            models=(status,) if committed or attempt else (),
+            facts=self.facts,
+            epoch="epoch",
+            made=0,
+            waiting=len(self.untold),
+        )
+
+    def _try(self, update: Assignment, habit: Habit) -> None:
+        compares = self.committed is not None and self.committed.version != update.version
+        share = update.policy.compare_share if compares else 0.0
+        self._answer(update.version, habit, compared=round(REQUESTS_PER_STEP * share))
+        self.tried += REQUESTS_PER_STEP
+        if self.tried < update.policy.inferences_min:
+            return
+        self.update = None
+        if update.policy.agreement_min > 0 and self.chance.share() < habit.refusal:
+            self.failed = update
+            self._tell("update.rolled_back", update, "error rate 0.300 above 0.05")
+            return
+        self.committed, self.failed = update, None
+        self.taken.append((update.rollout_id, update.version))
+        self._tell("update.committed", update)
+
+    def _answer(self, version: str, habit: Habit, *, compared: int) -> None:
+        behaviour = Behaviour()
+        failed = self._times(REQUESTS_PER_STEP, habit.errors)
+        for _ in range(failed):
+            behaviour.count_error()
+        for index in range(REQUESTS_PER_STEP - failed):
+            behaviour.count_answer(habit.latency_us + index, [str(index % 10)], [habit.confidence])
+        behaviour.count_comparison(compared, self._times(compared, habit.agreement), habit.latency_us)
+        self.uncounted.append((version, behaviour))
+
+    def _times(self, trials: int, share: float) -> int:
+        """Draw how often something with this chance happens."""
+        if share in (0.0, 1.0):
+            return int(trials * share)
+        return sum(self.chance.share() < share for _ in range(trials))
+
+    def _has(self, wanted: Assignment) -> bool:
+        return self.committed is not None and self.committed.sha256 == wanted.sha256
+
+    def _tell(self, name: str, update: Assignment, reason: str = "") -> None:
+        self.untold.append(
+            EventRecord(
+                name=name, model=update.model, version=update.version, rollout_id=update.rollout_id, reason=reason
+            )
+        )
+
+
+def _same(one: Assignment, other: Assignment) -> bool:
+    return (one.sha256, one.rollout_id) == (other.sha256, other.rollout_id)

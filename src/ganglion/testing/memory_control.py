@@ -1,0 +1,156 @@
+"""What a transaction on the in-memory control database can do; `ports.hub_store` says what each method promises."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from ganglion.core.errors import Conflict
+from ganglion.ports.hub_store import (
+    AssignmentRow,
+    CredentialRow,
+    DatasetRow,
+    JoinTokenRow,
+    LabelRow,
+    NodeRow,
+    ReleaseRow,
+    RolloutRow,
+)
+
+
+@dataclass(slots=True)
+class ControlTables:
+    """Rows by key, in the order in which they were added."""
+
+    meta: dict[str, str] = field(default_factory=dict)
+    counters: dict[str, int] = field(default_factory=dict)
+    join_tokens: dict[str, JoinTokenRow] = field(default_factory=dict)
+    nodes: dict[str, NodeRow] = field(default_factory=dict)
+    credentials: dict[tuple[str, str], CredentialRow] = field(default_factory=dict)
+    releases: dict[tuple[str, str, str], ReleaseRow] = field(default_factory=dict)
+    assignments: dict[tuple[str, str], AssignmentRow] = field(default_factory=dict)
+    rollouts: dict[str, RolloutRow] = field(default_factory=dict)
+    labels: dict[int, LabelRow] = field(default_factory=dict)
+    datasets: dict[tuple[str, int], DatasetRow] = field(default_factory=dict)
+
+
+class MemoryControlTransaction:
+    """Reads and writes of one transaction."""
+
+    def __init__(self, tables: ControlTables) -> None:
+        self._tables = tables
+
+    def meta(self, key: str) -> str | None:
+        return self._tables.meta.get(key)
+
+    def set_meta(self, key: str, value: str) -> None:
+        self._tables.meta[key] = value
+
+    def add_join_token(self, row: JoinTokenRow) -> None:
+        if row.token_hash in self._tables.join_tokens:
+            raise Conflict("this join token exists already")
+        self._tables.join_tokens[row.token_hash] = row
+
+    def join_token(self, token_hash: str) -> JoinTokenRow | None:
+        return self._tables.join_tokens.get(token_hash)
+
+    def use_join_token(self, token_hash: str, at_s: float) -> bool:
+        row = self._tables.join_tokens.get(token_hash)
+        if row is None or row.used_at_s is not None:
+            return False
+        self._tables.join_tokens[token_hash] = replace(row, used_at_s=at_s)
+        return True
+
+    def put_node(self, row: NodeRow) -> None:
+        other = self.node_by_name(row.name)
+        if other is not None and other.node_id != row.node_id:
+            raise Conflict(f"a node named {row.name} exists already")
+        self._tables.nodes[row.node_id] = row
+
+    def node(self, node_id: str) -> NodeRow | None:
+        return self._tables.nodes.get(node_id)
+
+    def node_by_name(self, name: str) -> NodeRow | None:
+        return next((row for row in self._tables.nodes.values() if row.name == name), None)
+
+    def nodes(self) -> Sequence[NodeRow]:
+        return sorted(self._tables.nodes.values(), key=lambda row: row.name)
+
+    def next_revision(self) -> int:
+        revision = self._tables.counters.get("revision", 0) + 1
+        self._tables.counters["revision"] = revision
+        return revision
+
+    def put_credential(self, row: CredentialRow) -> None:
+        self._tables.credentials[row.secret_hash, row.kind] = row
+
+    def credential(self, secret_hash: str, kind: str) -> CredentialRow | None:
+        return self._tables.credentials.get((secret_hash, kind))
+
+    def take_credential(self, secret_hash: str, kind: str) -> CredentialRow | None:
+        return self._tables.credentials.pop((secret_hash, kind), None)
+
+    def remove_credentials(self, *, expired_at_s: float) -> int:
+        credentials = self._tables.credentials
+        expired = [
+            key for key, row in credentials.items() if row.expires_at_s is not None and row.expires_at_s <= expired_at_s
+        ]
+        for key in expired:
+            del credentials[key]
+        return len(expired)
+
+    def accounts(self) -> Sequence[CredentialRow]:
+        return [row for row in self._tables.credentials.values() if row.kind == "account"]
+
+    def add_release(self, row: ReleaseRow) -> None:
+        key = row.model, row.version, row.variant
+        known = self._tables.releases.setdefault(key, row)
+        if known.sha256 != row.sha256:
+            raise Conflict(f"{row.model}:{row.version} ({row.variant}) was released with other bytes")
+
+    def releases(self, model: str | None = None, version: str | None = None) -> Sequence[ReleaseRow]:
+        rows = [
+            row
+            for row in reversed(self._tables.releases.values())
+            if model in {None, row.model} and version in {None, row.version}
+        ]
+        return sorted(rows, key=lambda row: row.released_at_s, reverse=True)
+
+    def put_assignment(self, row: AssignmentRow) -> None:
+        self._tables.assignments[row.node_id, row.model] = row
+
+    def remove_assignment(self, node_id: str, model: str) -> None:
+        self._tables.assignments.pop((node_id, model), None)
+
+    def assignments(self, *, node_id: str | None = None, model: str | None = None) -> Sequence[AssignmentRow]:
+        return [
+            row
+            for _, row in sorted(self._tables.assignments.items())
+            if node_id in {None, row.node_id} and model in {None, row.model}
+        ]
+
+    def put_rollout(self, row: RolloutRow) -> None:
+        self._tables.rollouts[row.rollout_id] = row
+
+    def rollout(self, rollout_id: str) -> RolloutRow | None:
+        return self._tables.rollouts.get(rollout_id)
+
+    def rollouts(self, *, model: str | None = None, states: Sequence[str] = ()) -> Sequence[RolloutRow]:
+        return [
+            row
+            for row in reversed(self._tables.rollouts.values())
+            if model in {None, row.model} and (not states or row.state in states)
+        ]
+
+    def add_label(self, row: LabelRow) -> None:
+        self._tables.labels[len(self._tables.labels)] = row
+
+    def labels(self, sample_ids: Sequence[str] | None = None) -> dict[str, LabelRow]:
+        rows = self._tables.labels.values()
+        return {row.sample_id: row for row in rows if sample_ids is None or row.sample_id in sample_ids}
+
+    def add_dataset(self, row: DatasetRow) -> None:
+        if (row.name, row.version) in self._tables.datasets:
+            raise Conflict(f"version {row.version} of the data set {row.name} exists already")
+        self._tables.datasets[row.name, row.version] = row
+
+    def datasets(self, name: str | None = None) -> Sequence[DatasetRow]:
+        return [row for row in reversed(self._tables.datasets.values()) if name in {None, row.name}]

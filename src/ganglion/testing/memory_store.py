@@ -1,0 +1,93 @@
+"""The hub's two databases in memory: one writer, readers that see one moment, and roll back on an exception."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from ganglion.core.errors import DiskUnusable
+from ganglion.testing.memory_control import ControlTables, MemoryControlTransaction
+from ganglion.testing.memory_telemetry import MemoryTelemetryTransaction, TelemetryTables
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_WRITER_WAIT_S = 10.0
+T = TypeVar("T", bound="DataclassInstance")
+
+
+class _MemoryStore(Generic[T]):
+    """Holds a dataclass whose fields are dictionaries of values. Set `disk_full` to make every commit fail."""
+
+    def __init__(self, tables: T) -> None:
+        self._committed = tables
+        self._writer = threading.Lock()
+        self.disk_full = False
+
+    def close(self) -> None:
+        """Do nothing: memory needs no closing."""
+
+    @contextmanager
+    def _reading(self) -> Iterator[T]:
+        """Show what is committed now, whatever is committed meanwhile."""
+        before = self._committed
+        seen = _copy(before)
+        yield seen
+        assert seen == before, "a read transaction wrote"
+
+    @contextmanager
+    def _writing(self) -> Iterator[T]:
+        """Change a copy and commit it at the end; an exception leaves everything as it was."""
+        assert self._writer.acquire(timeout=_WRITER_WAIT_S), "a write transaction was opened inside another"
+        try:
+            draft = _copy(self._committed)
+            yield draft
+            if self.disk_full:
+                raise DiskUnusable("the disk of the memory store is full")
+            self._committed = draft
+        finally:
+            self._writer.release()
+
+
+class MemoryControlStore(_MemoryStore[ControlTables]):
+    """A control store that lives as long as the object."""
+
+    def __init__(self) -> None:
+        super().__init__(ControlTables())
+
+    @contextmanager
+    def read(self) -> Iterator[MemoryControlTransaction]:
+        """Open a transaction that sees one moment."""
+        with self._reading() as tables:
+            yield MemoryControlTransaction(tables)
+
+    @contextmanager
+    def write(self) -> Iterator[MemoryControlTransaction]:
+        """Open the one writing transaction. Raises: DiskUnusable."""
+        with self._writing() as tables:
+            yield MemoryControlTransaction(tables)
+
+
+class MemoryTelemetryStore(_MemoryStore[TelemetryTables]):
+    """A telemetry store that lives as long as the object."""
+
+    def __init__(self) -> None:
+        super().__init__(TelemetryTables())
+
+    @contextmanager
+    def read(self) -> Iterator[MemoryTelemetryTransaction]:
+        """Open a transaction that sees one moment."""
+        with self._reading() as tables:
+            yield MemoryTelemetryTransaction(tables)
+
+    @contextmanager
+    def write(self) -> Iterator[MemoryTelemetryTransaction]:
+        """Open the one writing transaction. Raises: DiskUnusable."""
+        with self._writing() as tables:
+            yield MemoryTelemetryTransaction(tables)
+
+
+def _copy(tables: T) -> T:
+    """Copy one level deep: the values in the dictionaries are never changed in place."""
+    return replace(tables, **{column.name: dict(getattr(tables, column.name)) for column in fields(tables)})

@@ -1,0 +1,106 @@
+"""What a transaction on the in-memory telemetry database can do; `ports.telemetry_store` says what each promises."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ganglion.core.behaviour import Behaviour
+from ganglion.core.errors import Conflict
+from ganglion.ports.telemetry_store import CursorRow, EventRow, RecordRow, RollupKey, SampleRow
+
+RecordKey = tuple[str, str, int]
+"""Node, epoch, seq: what names a record for ever."""
+
+
+@dataclass(slots=True)
+class TelemetryTables:
+    """Rows by key, in the order in which they were added."""
+
+    cursors: dict[tuple[str, str], CursorRow] = field(default_factory=dict)
+    records: dict[RecordKey, RecordRow] = field(default_factory=dict)
+    rollups: dict[RollupKey, Behaviour] = field(default_factory=dict)
+    events: dict[RecordKey, EventRow] = field(default_factory=dict)
+    samples: dict[str, SampleRow] = field(default_factory=dict)
+
+
+class MemoryTelemetryTransaction:
+    """Reads and writes of one transaction."""
+
+    def __init__(self, tables: TelemetryTables) -> None:
+        self._tables = tables
+
+    def cursor(self, node_id: str, epoch: str) -> CursorRow | None:
+        return self._tables.cursors.get((node_id, epoch))
+
+    def put_cursor(self, row: CursorRow) -> None:
+        self._tables.cursors[row.node_id, row.epoch] = row
+
+    def cursors(self, node_id: str | None = None) -> Sequence[CursorRow]:
+        return [row for row in self._tables.cursors.values() if node_id in {None, row.node_id}]
+
+    def add_records(self, rows: Sequence[RecordRow]) -> None:
+        for row in rows:
+            key = row.node_id, row.epoch, row.seq
+            if key in self._tables.records:
+                raise Conflict(f"the record {key} is stored already")
+            self._tables.records[key] = row
+
+    def records(self, *, node_id: str, record_class: int, after: tuple[str, int], limit: int) -> Sequence[RecordRow]:
+        rows = [
+            row
+            for row in self._tables.records.values()
+            if (row.node_id, row.record_class) == (node_id, record_class) and (row.epoch, row.seq) > after
+        ]
+        return sorted(rows, key=lambda row: (row.epoch, row.seq))[:limit]
+
+    def merge_rollup(self, key: RollupKey, behaviour: Behaviour) -> None:
+        merged = Behaviour()
+        merged.merge(self._tables.rollups.get(key, Behaviour()))
+        merged.merge(behaviour)
+        self._tables.rollups[key] = merged
+
+    def behaviour(
+        self, *, node_ids: Sequence[str], model: str, version: str, since_minute: int, until_minute: int | None = None
+    ) -> dict[str, Behaviour]:
+        merged: dict[str, Behaviour] = {}
+        for key, behaviour in self._tables.rollups.items():
+            wanted = key.node_id in node_ids and (key.model, key.version) == (model, version)
+            if wanted and since_minute <= key.minute and (until_minute is None or key.minute < until_minute):
+                merged.setdefault(key.node_id, Behaviour()).merge(behaviour)
+        return merged
+
+    def add_events(self, rows: Sequence[EventRow]) -> None:
+        for row in rows:
+            self._tables.events[row.node_id, row.epoch, row.seq] = row
+
+    def events(
+        self, *, node_id: str | None = None, rollout_id: str | None = None, limit: int = 100
+    ) -> Sequence[EventRow]:
+        rows = [
+            row
+            for row in reversed(self._tables.events.values())
+            if node_id in {None, row.node_id} and rollout_id in {None, row.rollout_id}
+        ]
+        return sorted(rows, key=lambda row: row.at_ns, reverse=True)[:limit]
+
+    def add_samples(self, rows: Sequence[SampleRow]) -> None:
+        for row in rows:
+            self._tables.samples.setdefault(row.sample_id, row)
+
+    def samples(
+        self,
+        *,
+        model: str | None = None,
+        node_id: str | None = None,
+        sample_ids: Sequence[str] | None = None,
+        before: tuple[int, str] | None = None,
+        limit: int = 100,
+    ) -> Sequence[SampleRow]:
+        rows = [
+            row
+            for row in self._tables.samples.values()
+            if model in {None, row.model}
+            and node_id in {None, row.node_id}
+            and (sample_ids is None or row.sample_id in sample_ids)
+            and (before is None or (row.at_ns, row.sample_id) < before)
+        ]
+        return sorted(rows, key=lambda row: (row.at_ns, row.sample_id), reverse=True)[:limit]

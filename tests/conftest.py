@@ -1,0 +1,29 @@
+"""What every test can use."""
+
+import pytest
+
+from ganglion.testing.chance import SeededChance
+from ganglion.testing.clock import FakeClock
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Return a clock that moves when the test says so."""
+    return FakeClock()
+
+
+@pytest.fixture
+def chance() -> SeededChance:
+    """Return chance that is the same in every run."""
+    return SeededChance()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make simulate` try more worlds than `make test`."""
+    parser.addoption("--seeds", type=int, default=20, help="How many seeds a simulation test tries.")
+
+
+@pytest.fixture(scope="session")
+def seeds(request: pytest.FixtureRequest) -> range:
+    """Return the seeds that a simulation test should try."""
+    return range(int(request.config.getoption("--seeds")))

@@ -1,0 +1,80 @@
+"""docs/reference/settings.md: every setting with its variable, default, unit and meaning."""
+
+import msgspec
+
+from ganglion.entrypoints.settings import CONFIG_VARIABLE, Settings
+from ganglion.entrypoints.settings_loader import leaves
+from reference_pages.markdown import code, page, table
+from source_tree import field_docs, one_line
+
+_INTRODUCTION = f"""\
+Each setting has a default. One TOML file may change it (`--config FILE`, or the variable `{CONFIG_VARIABLE}`), a
+variable wins over the file, and an option on the command line wins over both. In the file, each heading below is a
+table and each setting a key. All mistakes are reported together, when the program starts."""
+
+_UNITS = {
+    "bytes": "bytes",
+    "ns": "nanoseconds",
+    "us": "microseconds",
+    "ms": "milliseconds",
+    "s": "seconds",
+    "share": "share, 0 to 1",
+    "ratio": "ratio",
+    "rate": "share, 0 to 1",
+}
+
+
+def render() -> str:
+    """Return the page."""
+    return page("Settings", _INTRODUCTION, *_sections(Settings, ""))
+
+
+def sections(kind: type[msgspec.Struct] = Settings, path: str = "") -> list[tuple[str, type[msgspec.Struct]]]:
+    """Return every table of the settings file with the Struct behind it."""
+    found = [(path, kind)]
+    for field in msgspec.structs.fields(kind):
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            found += sections(field.type, f"{path}.{field.name}".lstrip("."))
+    return found
+
+
+def unit_of(name: str) -> str:
+    """Return the unit that a setting's name states, or nothing."""
+    return next((_UNITS[word] for word in name.split("_") if word in _UNITS), "")
+
+
+def _sections(kind: type[msgspec.Struct], path: str) -> list[str]:
+    blocks = []
+    for table_path, section in sections(kind, path):
+        rows = _rows(table_path, section)
+        if rows:
+            header = ("setting", "variable", "default", "unit", "meaning")
+            blocks += [f"## `[{table_path}]`", one_line(section.__doc__), table(header, rows)]
+    return blocks
+
+
+def _rows(path: str, kind: type[msgspec.Struct]) -> list[tuple[str, ...]]:
+    docs = field_docs(kind)
+    own = [leaf for leaf in leaves(kind, f"{path}.") if leaf.name.count(".") == path.count(".") + 1]
+    return [
+        (
+            code(leaf.field.name),
+            code(leaf.variable),
+            code(_default(leaf.field.default)),
+            unit_of(leaf.field.name),
+            docs.get(leaf.field.name, ""),
+        )
+        for leaf in own
+    ]
+
+
+def _default(value: object) -> str:
+    match value:
+        case str():
+            return f'"{value}"'
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return "[" + ", ".join(_default(entry) for entry in value) + "]"
+        case _:
+            return str(value)
