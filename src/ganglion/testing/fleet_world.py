@@ -118,6 +118,20 @@ class FleetWorld:
             self.rollouts.tick()
             self.clock.advance(seconds)
 
+    def finish(self, view: RolloutView, *, steps: int = 60) -> RolloutView:
+        """Let time pass until the rollout has ended, or for `steps`, and return it."""
+        for _ in range(steps):
+            self.step()
+            if self.rollouts.get(view.rollout_id).state not in ("running", "paused"):
+                break
+        return self.rollouts.get(view.rollout_id)
+
+    def desired_versions(self) -> dict[str, str]:
+        """Return by node name the version that the hub wants of it."""
+        with self.control.read() as tx:
+            wanted = {row.node_id: row.version for row in tx.assignments(model=MODEL)}
+        return {name: wanted[node.node_id] for name, node in self.nodes.items() if node.node_id in wanted}
+
     def settle(self, *, steps: int = 30) -> None:
         """Bring everybody back and let the dust settle."""
         for node in self.nodes.values():
@@ -150,3 +164,14 @@ class FleetWorld:
             reason=event.reason,
             facts=b"{}",
         )
+
+
+def serving_fleet() -> FleetWorld:
+    """Return a world of three nodes in two sites, all of which serve version 1."""
+    world = FleetWorld()
+    for name, site in (("n1", "north"), ("n2", "north"), ("n3", "south")):
+        world.join(name, site=site)
+    world.release("1")
+    view = world.finish(world.start("1", ["100%"]))
+    assert view.state == "completed", "a fleet begins with a version that everybody took"
+    return world

@@ -1,0 +1,47 @@
+"""`ganglion hub`: the control plane itself."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganglion.entrypoints.cli.extras import needs_extra
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def hub() -> None:
+    """Run the control plane."""
+
+
+@app.command("run")
+def run(
+    data: Annotated[Path | None, typer.Option("--data", help="Data directory.", show_default="hub-data")] = None,
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", help="TCP port; 0 takes a free one.", show_default="8443")
+    ] = None,
+    hostname: Annotated[
+        list[str] | None, typer.Option("--hostname", help="Name by which nodes reach the hub. Repeatable.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")] = None,
+) -> None:
+    """Run the hub until Ctrl-C or SIGTERM.
+
+    The first start makes the certificate authority, the signing keys and the first account, and prints its token.
+
+    Example: ganglion hub run --data ./hub --hostname hub.example --host 0.0.0.0
+    """
+    from ganglion.entrypoints.settings import load_settings
+
+    overrides = {
+        "hub.data_dir": str(data) if data else None,
+        "hub.host": host,
+        "hub.port": port,
+        "hub.hostnames": hostname or None,
+    }
+    settings = load_settings(config, overrides).hub
+    with needs_extra("hub", "the hub"):
+        from ganglion.entrypoints.hub_process import run_hub
+    run_hub(settings)

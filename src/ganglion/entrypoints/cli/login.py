@@ -1,0 +1,76 @@
+"""`ganglion login` and `ganglion logout`: which hub the commands talk to, and as whom."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ganglion.core.errors import CaMismatch, InvalidRequest
+from ganglion.entrypoints.cli.context import CaPin, Config, login_file
+from ganglion.entrypoints.cli.output import note
+
+if TYPE_CHECKING:
+    from ganglion.entrypoints.pinned_tls import OfferedCa
+
+
+def login(
+    url: Annotated[str, typer.Argument(help="Address of the hub, https://HOST:PORT.")],
+    token: Annotated[str | None, typer.Option("--token", help="Token of an account; asked for when missing.")] = None,
+    ca_pin: CaPin = None,
+    config: Config = None,
+) -> None:
+    """Log in to a hub, and use it from now on.
+
+    The hub prints the pin of its certificate authority when it starts. Without --ca-pin the pin is shown, and
+    you say whether it is the same.
+
+    Example: ganglion login https://hub.example:8443 --token TOKEN --ca-pin PIN
+    """
+    from ganglion.entrypoints.cli.logins import Login
+    from ganglion.entrypoints.hub_client import HubClient
+    from ganglion.entrypoints.pinned_tls import parse_address
+    from ganglion.entrypoints.settings import load_settings
+
+    address = str(parse_address(url))
+    settings = load_settings(config, {"client.token": token, "client.ca_pin": ca_pin}).client
+    ca_pem = _trusted_ca(address, settings.ca_pin)
+    chosen = settings.token or _asked_token()
+    with HubClient(address, ca_pem=ca_pem, token=chosen, settings=settings) as client:
+        client.nodes()  # a token that the hub does not know must not be stored
+    login_file().add(Login(hub=address, token=chosen, ca_pem=ca_pem.decode()))
+    note(f"logged in to {address}")
+
+
+def logout(
+    url: Annotated[str | None, typer.Argument(help="Address of the hub; otherwise the one in use.")] = None,
+) -> None:
+    """Forget the token for a hub. The token itself stays valid.
+
+    Example: ganglion logout
+    """
+    from ganglion.entrypoints.pinned_tls import parse_address
+
+    gone = login_file().remove(str(parse_address(url)) if url else "")
+    note(f"logged out of {gone}" if gone else "not logged in")
+
+
+def _trusted_ca(address: str, ca_pin: str) -> bytes:
+    from ganglion.entrypoints.pinned_tls import fetch_ca, offered_ca
+
+    return fetch_ca(address, ca_pin) if ca_pin else _confirmed(address, offered_ca(address))
+
+
+def _confirmed(address: str, offered: "OfferedCa") -> bytes:
+    """Ask the person whether the pin is the right one. Raises: InvalidRequest: nobody to ask. CaMismatch: it is not."""
+    if not sys.stdin.isatty():
+        raise InvalidRequest(f"give --ca-pin, as the hub printed it; {address} shows {offered.pin}")
+    note(f"{address} shows a certificate authority with the pin\n  {offered.pin}")
+    if not typer.confirm("Did the hub print the same pin when it started?", err=True):
+        raise CaMismatch(f"the pin of {address} was not confirmed")
+    return offered.pem
+
+
+def _asked_token() -> str:
+    if not sys.stdin.isatty():
+        raise InvalidRequest("give --token, or set GANGLION_CLIENT_TOKEN")
+    return str(typer.prompt("Token", hide_input=True, err=True))

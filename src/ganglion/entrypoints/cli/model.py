@@ -1,0 +1,235 @@
+"""`ganglion model`: make packages, prove them, train and retrain, and hand them to a hub."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganglion.entrypoints.cli.context import Session, hub_command
+from ganglion.entrypoints.cli.extras import needs_extra
+from ganglion.entrypoints.cli.output import Output, OutputFormat, emit, note
+
+app = typer.Typer(no_args_is_help=True)
+
+Package = Annotated[Path, typer.Argument(help="A package: its directory, or its single file.")]
+HeldOut = Annotated[Path | None, typer.Option("--held-out", help="Data file (.npz) to judge on; never trained on.")]
+Seed = Annotated[int, typer.Option(help="The same seed and rows give the same model.")]
+Budget = Annotated[float, typer.Option(help="Accuracy that INT8 may lose, as a share.")]
+Optimise = Annotated[bool, typer.Option("--int8/--no-int8", help="Try INT8, and keep it if it is worth it.")]
+
+
+class ArchChoice(StrEnum):
+    """The architectures that a variant can be built for."""
+
+    ANY = "any"
+    X86_64 = "x86_64"
+    AARCH64 = "aarch64"
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseLine:
+    """A release as one line of a table."""
+
+    model: str
+    version: str
+    variant: str
+    arch: str
+    size_bytes: int
+    released_at_s: float
+    parent: str
+    metrics: dict[str, float]
+
+
+@app.callback()
+def model() -> None:
+    """Build, prove, train and release model versions."""
+
+
+@app.command("build")
+def build(
+    model_file: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="ONNX file with its weights inside.")],
+    *,
+    name: Annotated[str, typer.Option(help="Name of the model.")],
+    version: Annotated[str, typer.Option(help="Version of the model.")],
+    directory: Annotated[Path, typer.Option("-d", "--directory", help="Package directory to make.")],
+    variant: Annotated[str, typer.Option(help="Variant: what distinguishes this build of the version.")] = "fp32",
+    arch: Annotated[ArchChoice, typer.Option(help="Architecture that the variant is for.")] = ArchChoice.ANY,
+    labels: Annotated[Path | None, typer.Option(help="Text file with one label per line, in output order.")] = None,
+    golden: Annotated[Path | None, typer.Option(help=".npz with an array per input: known-good inputs.")] = None,
+    preprocess: Annotated[Path | None, typer.Option(help="JSON list of steps before the model.")] = None,
+    postprocess: Annotated[Path | None, typer.Option(help="JSON list of steps after the model.")] = None,
+    prediction: Annotated[str, typer.Option(help="Output [N, classes] that yields label and confidence.")] = "",
+    softmax: Annotated[bool, typer.Option("--softmax", help="The prediction's output holds logits.")] = False,
+    tolerance: Annotated[float, typer.Option(help="How far an engine's outputs may deviate.")] = 1e-4,
+    batch_max: Annotated[int, typer.Option(help="Most rows in one request.", min=1, max=65536)] = 64,
+    pack: Annotated[Path | None, typer.Option("--pack", help="Write the single-file form too.")] = None,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Make a package from an ONNX file; what is not said is read from the file.
+
+    Example: ganglion model build gate.onnx --name gate --version 1 --labels gate.txt -d ./gate-1 --pack gate-1.ganglion
+    """
+    from ganglion.adapters.package_files import pack as pack_directory
+    from ganglion.entrypoints.cli import model_build, model_views
+
+    request = model_build.BuildRequest(
+        model_file,
+        name,
+        version,
+        variant,
+        arch.value,
+        labels_file=labels,
+        golden_file=golden,
+        preprocess_file=preprocess,
+        postprocess_file=postprocess,
+        prediction=prediction,
+        softmax=softmax,
+        tolerance=tolerance,
+        batch_max=batch_max,
+    )
+    manifest, remarks = model_build.build(request, directory)
+    for remark in remarks:
+        note(remark)
+    if pack:
+        pack_directory(directory, pack)
+    emit(model_views.package_view(manifest), output)
+
+
+@app.command("inspect")
+def inspect(path: Package, output: Output = OutputFormat.TABLE) -> None:
+    """Show what a package takes, gives, and where it came from, after checking every hash.
+
+    Example: ganglion model inspect gate-1.ganglion
+    """
+    from ganglion.entrypoints.cli import model_views
+    from ganglion.entrypoints.local_packages import open_package
+
+    with open_package(path) as package:
+        emit(model_views.package_view(package.manifest), output)
+
+
+@app.command("verify")
+def verify(path: Package, output: Output = OutputFormat.TABLE) -> None:
+    """Check every hash, load the model on this machine, and run its golden inputs.
+
+    Example: ganglion model verify gate-1.ganglion
+    """
+    from ganglion.core.errors import CheckFailed
+    from ganglion.entrypoints.cli import model_views
+    from ganglion.entrypoints.local_packages import open_package
+
+    with open_package(path) as package:
+        result = package.prove()
+        if not result.passed:
+            raise CheckFailed(f"{path} does not give its golden outputs here: {result.reason}")
+        emit(model_views.proof_view(package.manifest, result), output)
+
+
+@app.command("train")
+def train(
+    rows: Annotated[Path, typer.Argument(metavar="ROWS.npz", help="Data file: x [rows, ...] and y [rows].")],
+    *,
+    name: Annotated[str, typer.Option(help="Name of the model.")],
+    version: Annotated[str, typer.Option(help="Version of the model.")] = "1",
+    directory: Annotated[Path, typer.Option("-d", "--directory", help="Where the package file goes.")] = Path(),
+    held_out: HeldOut = None,
+    input_name: Annotated[str, typer.Option("--input", help="Name of the input tensor.")] = "pixels",
+    scale: Annotated[float, typer.Option(help="Factor that brings values near [0, 1], as 0.0625 or 0.00392.")] = 1.0,
+    image: Annotated[str, typer.Option(metavar="HxW", help="Rows are grey images of this size.")] = "",
+    hidden: Annotated[str, typer.Option(help="Units of the hidden layers.")] = "512,512",
+    seed: Seed = 0,
+    budget: Budget = 0.02,
+    int8: Optimise = True,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Train a classifier, quantise it if that pays, and write its package.
+
+    Without --held-out a fifth of the rows is held out. Needs the extra `factory`.
+
+    Example: ganglion model train digits.npz --name meter --scale 0.0625 --image 8x8
+    """
+    with needs_extra("factory", "training"):
+        from ganglion.entrypoints import learning
+        from ganglion.entrypoints.cli import model_learn, model_views
+
+    trained = learning.train_version(
+        name,
+        version,
+        model_learn.read_rows(rows),
+        directory=directory,
+        held_out=model_learn.read_rows(held_out) if held_out else None,
+        inputs=model_learn.input_settings(input_name, scale, image),
+        settings=model_learn.settings(hidden=hidden, seed=seed, budget=budget, optimise=int8),
+        progress=note,
+    )
+    emit(model_views.learning_view(trained), output)
+
+
+@hub_command(app, "retrain")
+def retrain(
+    session: Session,
+    current: Annotated[str, typer.Argument(metavar="MODEL[:VERSION]", help="Released version, or a package's path.")],
+    *,
+    dataset: Annotated[str, typer.Option(metavar="NAME[:VERSION]", help="Labelled data set of the hub.")],
+    base: Annotated[Path, typer.Option(help="Data file that the model was trained on.")],
+    held_out: Annotated[Path, typer.Option("--held-out", help="Data file to judge both versions on.")],
+    version: Annotated[str, typer.Option(help="Version to make.", show_default="the next number")] = "",
+    directory: Annotated[Path, typer.Option("-d", "--directory", help="Where the package file goes.")] = Path(),
+    hidden: Annotated[str, typer.Option(help="Units of the hidden layers.")] = "512,512",
+    seed: Seed = 0,
+    budget: Budget = 0.02,
+    int8: Optimise = True,
+    tolerance: Annotated[float, typer.Option(help="Accuracy that the new version may lose, as a share.")] = 0.02,
+) -> None:
+    """Make the next version with the labels that came back, if it is as good as the current one.
+
+    Both are judged on the same held-out rows. Needs the extra `factory`.
+
+    Example: ganglion model retrain meter --dataset meter-labels --base digits.npz --held-out held.npz
+    """
+    with needs_extra("factory", "retraining"):
+        from ganglion.entrypoints.cli import model_learn, model_views
+
+    settings = model_learn.settings(hidden=hidden, seed=seed, budget=budget, optimise=int8, accuracy_loss_max=tolerance)
+    files = model_learn.RetrainFiles(model_learn.read_rows(base), model_learn.read_rows(held_out), directory)
+    trained = model_learn.retrain(session.client, (current, dataset), version, files=files, settings=settings)
+    session.show(model_views.learning_view(trained))
+
+
+@hub_command(app, "publish")
+def publish(session: Session, path: Package) -> None:
+    """Release a package on the hub. The hub checks it again, keeps it and signs it; nodes take it by a rollout.
+
+    Example: ganglion model publish gate-1.ganglion
+    """
+    from ganglion.entrypoints.local_packages import as_file
+
+    with as_file(path) as file:
+        session.show(session.client.release(file))
+
+
+@hub_command(app, "list")
+def list_releases(
+    session: Session, name: Annotated[str, typer.Option("--model", help="Only this model's.")] = ""
+) -> None:
+    """List released versions, newest first.
+
+    Example: ganglion model list
+    """
+    releases = session.client.releases(name or None)
+    lines = [
+        ReleaseLine(
+            model=each.model,
+            version=each.version,
+            variant=each.variant,
+            arch=each.arch,
+            size_bytes=each.size_bytes,
+            released_at_s=each.released_at_s,
+            parent=each.parent,
+            metrics=each.metrics,
+        )
+        for each in releases
+    ]
+    session.show(releases, lines=lines, empty="Nothing is released yet: `ganglion model publish PACKAGE` does it.")

@@ -1,0 +1,77 @@
+"""Brings a frozen data set from the hub. Everything is named by its digest, and believed only if it has it."""
+
+import io
+import tempfile
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ganglion.core.errors import ArtifactUntrusted, Conflict, DiskUnusable
+from ganglion.core.ids import parse_digest
+from ganglion.entrypoints.hub_connection import HubConnection
+from ganglion.wire import paths
+from ganglion.wire.resources import DatasetManifest, DatasetTensor, DatasetView
+
+Array = NDArray[np.generic]
+
+
+def fetch(hub: HubConnection, view: DatasetView) -> tuple[DatasetManifest, dict[str, Array]]:
+    """Return the manifest and the inputs of a data set version. Raises: ArtifactUntrusted, NotFound."""
+    digest = parse_digest(view.sha256)
+    manifest = _manifest(hub.content(paths.artifact(digest), digest))
+    arrays = {name: _tensor(hub, name, tensor) for name, tensor in manifest.inputs.items()}
+    for name, array in arrays.items():
+        if not array.shape or array.shape[0] != len(manifest.labels):
+            raise ArtifactUntrusted(f"the input {name!r} has the shape {array.shape}, not {len(manifest.labels)} rows")
+    return manifest, arrays
+
+
+def save(hub: HubConnection, view: DatasetView, directory: Path) -> DatasetManifest:
+    """Write manifest.json and <digest>.npy per input into a new directory, which appears whole or not at all.
+
+    Raises: Conflict: the directory is there already. ArtifactUntrusted, NotFound, DiskUnusable.
+    """
+    if directory.exists():
+        raise Conflict(f"{directory} is there already; name another directory")
+    try:
+        with tempfile.TemporaryDirectory(prefix=".dataset-", dir=directory.parent) as unfinished:
+            manifest = _save_members(hub, view, Path(unfinished))
+            Path(unfinished).rename(directory)
+            Path(unfinished).mkdir()  # what the end of this block removes
+    except OSError as error:
+        raise DiskUnusable(f"{directory} cannot be written: {error.strerror}") from error
+    return manifest
+
+
+def _save_members(hub: HubConnection, view: DatasetView, directory: Path) -> DatasetManifest:
+    digest = parse_digest(view.sha256)
+    file = directory / "manifest.json"
+    hub.download(paths.artifact(digest), file, digest)
+    manifest = _manifest(file.read_bytes())
+    for tensor in manifest.inputs.values():
+        digest = parse_digest(tensor.sha256)
+        hub.download(paths.artifact(digest), directory / f"{digest}.npy", digest)
+    directory.chmod(0o755)
+    return manifest
+
+
+def _manifest(data: bytes) -> DatasetManifest:
+    try:
+        return msgspec.json.decode(data, type=DatasetManifest)
+    except msgspec.DecodeError as error:
+        raise ArtifactUntrusted(f"the data set's manifest cannot be read: {error}") from error
+
+
+def _tensor(hub: HubConnection, name: str, tensor: DatasetTensor) -> Array:
+    digest = parse_digest(tensor.sha256)
+    data = hub.content(paths.artifact(digest), digest)
+    try:
+        # Pickled arrays could run code: they are refused, whatever their digest.
+        array: Array = np.load(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise ArtifactUntrusted(f"the input {name!r} is not an array: {error}") from error
+    if list(array.shape) != tensor.shape:
+        raise ArtifactUntrusted(f"the input {name!r} has the shape {list(array.shape)}, listed is {tensor.shape}")
+    return array

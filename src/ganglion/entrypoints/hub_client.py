@@ -1,0 +1,186 @@
+"""Everything a person or a program may ask of a hub, one method per route; values are `wire.resources`.
+
+Names are parsed before they become part of a path, so no text of a user is ever escaped or misread.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self
+
+from ganglion.core.errors import NotFound
+from ganglion.core.ids import RolloutId, parse_digest, parse_name
+from ganglion.entrypoints.client_settings import ClientSettings
+from ganglion.entrypoints.hub_connection import HubConnection, Query
+from ganglion.wire import paths
+from ganglion.wire.resources import (
+    AccountReply,
+    AccountRequest,
+    ActionRequest,
+    DatasetManifest,
+    DatasetRequest,
+    DatasetView,
+    EventView,
+    LabelRequest,
+    LabelsReply,
+    LabelsRequest,
+    NodeView,
+    ReleaseView,
+    ResultView,
+    RolloutRequest,
+    RolloutView,
+    SampleView,
+    TokenReply,
+    TokenRequest,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+PACKAGE_TYPE = "application/octet-stream"
+RolloutAction = Literal["pause", "resume", "abort", "promote"]
+
+
+class HubClient:
+    """A hub, as one account sees it. Blocking; every call has a deadline; every error is one of `core.errors`."""
+
+    def __init__(self, url: str, *, ca_pem: bytes, token: str, settings: ClientSettings | None = None) -> None:
+        self._hub = HubConnection(url, ca_pem=ca_pem, token=token, settings=settings or ClientSettings())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the line to the hub."""
+        self._hub.close()
+
+    # --- fleet ------------------------------------------------------------------------------------
+
+    def create_node_token(self, request: TokenRequest) -> TokenReply:
+        """Make a single-use token with which one node joins."""
+        return self._hub.post(paths.NODE_TOKENS, request, TokenReply)
+
+    def nodes(self) -> list[NodeView]:
+        """List every enrolled node."""
+        return self._hub.get(paths.NODES, list[NodeView])
+
+    def node(self, name: str) -> NodeView:
+        """Return one node."""
+        return self._hub.get(paths.node(parse_name(name, what="node")), NodeView)
+
+    def revoke_node(self, name: str) -> None:
+        """Refuse everything this node says from now on."""
+        self._hub.post(paths.node(parse_name(name, what="node"), "revoke"), {}, type(None))
+
+    def create_account(self, name: str) -> str:
+        """Make an account for a person or a program, and return its token."""
+        return self._hub.post(paths.ACCOUNTS, AccountRequest(name), AccountReply).token
+
+    # --- releases ---------------------------------------------------------------------------------
+
+    def release(self, package: Path) -> ReleaseView:
+        """Hand a single-file package to the hub, which checks, keeps and signs it."""
+        return self._hub.upload(paths.RELEASES, package, PACKAGE_TYPE, ReleaseView)
+
+    def releases(self, model: str | None = None) -> list[ReleaseView]:
+        """List releases, newest first."""
+        return self._hub.get(paths.RELEASES, list[ReleaseView], {"model": model})
+
+    def fetch_package(self, model: str, version: str, variant: str, destination: Path) -> ReleaseView:
+        """Bring a released package to the file `destination`, whole or not at all, and return its release.
+
+        Raises: NotFound: no such release. ArtifactUntrusted: other bytes came. DiskUnusable.
+        """
+        path = paths.release_package(
+            parse_name(model, what="model"), parse_name(version, what="version"), parse_name(variant, what="variant")
+        )
+        found = [each for each in self.releases(model) if (each.version, each.variant) == (version, variant)]
+        if not found:
+            raise NotFound(f"{model}:{version} has no variant {variant}")
+        self._hub.download(path, destination, parse_digest(found[0].sha256))
+        return found[0]
+
+    # --- rollouts ---------------------------------------------------------------------------------
+
+    def start_rollout(self, request: RolloutRequest) -> RolloutView:
+        """Start to bring a released version to the fleet, stage by stage."""
+        return self._hub.post(paths.ROLLOUTS, request, RolloutView)
+
+    def rollouts(self) -> list[RolloutView]:
+        """List rollouts, newest first."""
+        return self._hub.get(paths.ROLLOUTS, list[RolloutView])
+
+    def rollout(self, rollout_id: str) -> RolloutView:
+        """Return one rollout with its stages and its history."""
+        return self._hub.get(paths.rollout(_rollout_id(rollout_id)), RolloutView)
+
+    def act_on_rollout(
+        self, rollout_id: str, action: RolloutAction, *, reason: str = "", stage: int | None = None
+    ) -> RolloutView:
+        """Pause, resume, abort, or promote past the present stage; with `stage`, promote past that one alone."""
+        request = ActionRequest(reason=reason, stage=stage)
+        return self._hub.post(paths.rollout(_rollout_id(rollout_id), action), request, RolloutView)
+
+    # --- feedback ---------------------------------------------------------------------------------
+
+    def samples(
+        self, *, model: str | None = None, node: str | None = None, unlabelled: bool = False, limit: int = 100
+    ) -> list[SampleView]:
+        """List kept inputs, newest first."""
+        query: Query = {"model": model, "node": node, "unlabelled": unlabelled, "limit": limit}
+        return self._hub.get(paths.SAMPLES, list[SampleView], query)
+
+    def label(self, labels: Sequence[LabelRequest]) -> int:
+        """Store people's words on samples, and return how many were stored."""
+        return self._hub.post(paths.LABELS, LabelsRequest(list(labels)), LabelsReply).stored
+
+    def build_dataset(self, request: DatasetRequest) -> DatasetView:
+        """Freeze every labelled sample of a model as the next version of a data set."""
+        return self._hub.post(paths.DATASETS, request, DatasetView)
+
+    def datasets(self, name: str | None = None) -> list[DatasetView]:
+        """List data set versions, newest first."""
+        return self._hub.get(paths.DATASETS, list[DatasetView], {"name": name})
+
+    def dataset(self, name: str, version: int) -> tuple[DatasetManifest, dict[str, "NDArray[np.generic]"]]:
+        """Return a data set version: what it holds, and its inputs by name, [samples, ...].
+
+        Raises: NotFound. ArtifactUntrusted: manifest or tensors are not the bytes that were frozen.
+        """
+        from ganglion.entrypoints import dataset_contents  # noqa: PLC0415 - brings numpy, which few commands need
+
+        return dataset_contents.fetch(self._hub, self._dataset_view(name, version))
+
+    def fetch_dataset(self, name: str, version: int, directory: Path) -> DatasetManifest:
+        """Write a data set version into a new directory, which appears whole or not at all.
+
+        Raises: NotFound, Conflict, ArtifactUntrusted, DiskUnusable.
+        """
+        from ganglion.entrypoints import dataset_contents  # noqa: PLC0415 - as above
+
+        return dataset_contents.save(self._hub, self._dataset_view(name, version), directory)
+
+    # --- telemetry --------------------------------------------------------------------------------
+
+    def results(self, node: str, *, after: tuple[str, int] = ("", 0), limit: int = 100) -> list[ResultView]:
+        """List a node's stored results by (epoch, seq), beginning after the pair given."""
+        query: Query = {"node": node, "after_epoch": after[0], "after_seq": after[1], "limit": limit}
+        return self._hub.get(paths.RESULTS, list[ResultView], query)
+
+    def events(self, *, node: str | None = None, rollout: str | None = None, limit: int = 100) -> list[EventView]:
+        """List events, newest first."""
+        return self._hub.get(paths.EVENTS, list[EventView], {"node": node, "rollout": rollout, "limit": limit})
+
+    def _dataset_view(self, name: str, version: int) -> DatasetView:
+        found = [view for view in self.datasets(name) if (view.name, view.version) == (name, version)]
+        if not found:
+            raise NotFound(f"there is no version {version} of the data set {name}")
+        return found[0]
+
+
+def _rollout_id(text: str) -> RolloutId:
+    return RolloutId(parse_name(text, what="rollout"))

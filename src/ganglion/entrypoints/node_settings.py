@@ -1,0 +1,82 @@
+"""Settings of `ganglion node run`. Apart from agent and serving, so that reading settings imports neither."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+
+
+class ServingSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The serving process: where it listens, and what it accepts."""
+
+    host: str = "127.0.0.1"
+    """Address on which models answer; `0.0.0.0` accepts connections from other machines."""
+
+    port: Port = 8080
+    """TCP port of the Open Inference Protocol; 0 takes a free one."""
+
+    threads: int = 0
+    """Threads of each loaded model; 0 leaves one core to the agent."""
+
+    body_bytes_max: int = 64_000_000
+    """Largest request body; a larger one is refused with 413 before it is read."""
+
+    queue_len_max: int = 256
+    """Requests that may wait for a worker; further ones are answered with 503 and Retry-After."""
+
+    journal_bytes_max: int = 64_000_000
+    """Disk use of the journal of records between serving and agent; when full, the lowest classes are shed."""
+
+
+class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The agent process: what it keeps for the hub, and how often it speaks."""
+
+    outbox_bytes_max: int = 500_000_000
+    """Disk use of records that the hub has not acknowledged; when full, the lowest classes are shed."""
+
+    batch_records_max: int = 500
+    """Records in one batch."""
+
+    batch_bytes_max: int = 4_000_000
+    """Size of one batch before compression."""
+
+    flush_s: float = 1.0
+    """Longest time that a record waits for others before its batch leaves."""
+
+    report_s: float = 10.0
+    """Time between two reports of the present state; changes are reported at once."""
+
+    poll_s: float = 30.0
+    """How long one question for the desired state waits at the hub."""
+
+    request_timeout_s: float = 30.0
+    """How long the hub may take for any other answer."""
+
+    backoff_s_max: float = 60.0
+    """Longest pause between two attempts to reach the hub."""
+
+
+class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One node: where it keeps its data, and its two processes."""
+
+    data_dir: str = "node-data"
+    """Directory of keys, packages, state and outbox. Keep it private; a copy of it is a clone of the node."""
+
+    restart_s_max: float = 30.0
+    """Longest pause before a process that keeps dying is started again."""
+
+    stop_s: float = 10.0
+    """How long a stopping process may finish its work before it is killed."""
+
+    serving: ServingSettings = ServingSettings()
+    """The serving process."""
+
+    agent: AgentSettings = AgentSettings()
+    """The agent process."""
+
+    @property
+    def data_path(self) -> Path:
+        """Return the data directory as an absolute path."""
+        return Path(self.data_dir).expanduser().resolve()

@@ -1,0 +1,160 @@
+"""What the hub wants of each node: assignments, and the versions that new nodes start with.
+
+Every change gives the node a new revision in the transaction of the change; `announce` wakes whoever
+waits for it, and is called after the commit, for a waiter that looks earlier would see the old state.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import msgspec
+import structlog
+
+from ganglion.core.errors import NotFound
+from ganglion.core.ids import Digest
+from ganglion.hub.domain import variants
+from ganglion.hub.domain.variants import VariantOffer
+from ganglion.hub.services.incarnation import known_incarnation
+from ganglion.ports.hub_store import AssignmentRow, ControlStore, ControlTransaction, NodeRow, ReleaseRow
+from ganglion.wire import codec, paths
+from ganglion.wire.messages import Assignment, CollectionSettings, DeploymentPolicy, DesiredState, NodeFacts
+
+log = structlog.get_logger()
+
+_DEFAULTS = "fleet_defaults"
+
+
+class FleetDefault(msgspec.Struct, frozen=True):
+    """The version that the newest completed rollout of a model left in the fleet."""
+
+    version: str
+    rollout_id: str
+    policy: DeploymentPolicy
+
+
+class Desired:
+    """Reads and changes desired states."""
+
+    def __init__(
+        self,
+        *,
+        control: ControlStore,
+        repository_root_version: Callable[[], int],
+        changed: Callable[[Sequence[str]], None],
+        collection: CollectionSettings | None = None,
+    ) -> None:
+        self._control = control
+        self._root_version = repository_root_version
+        self._changed = changed
+        self._collection = collection or CollectionSettings()
+
+    def state_of(self, node_id: str) -> DesiredState:
+        """Return the whole desired state of a node. Raises: NotFound."""
+        root_version = self._root_version()
+        with self._control.read() as tx:
+            node = tx.node(node_id)
+            if node is None:
+                raise NotFound(f"no node has the id {node_id}")
+            rows = sorted(tx.assignments(node_id=node_id), key=lambda row: row.model)
+            return DesiredState(
+                incarnation=known_incarnation(tx),
+                revision=node.desired_revision,
+                assignments=tuple(_assignment(tx, row) for row in rows),
+                collection=self._collection,
+                root_version_min=root_version,
+            )
+
+    def assign(self, tx: ControlTransaction, row: AssignmentRow) -> bool:
+        """Let a node serve this version of the model. False when it was wanted already."""
+        if row in tx.assignments(node_id=row.node_id, model=row.model):
+            return False
+        tx.put_assignment(row)
+        _bump(tx, row.node_id)
+        return True
+
+    def withdraw(self, tx: ControlTransaction, node_id: str, model: str) -> bool:
+        """Let a node serve no version of the model. False when none was wanted."""
+        if not tx.assignments(node_id=node_id, model=model):
+            return False
+        tx.remove_assignment(node_id, model)
+        _bump(tx, node_id)
+        return True
+
+    def announce(self, node_ids: Sequence[str]) -> None:
+        """Wake the long polls of these nodes. Call it after the transaction."""
+        if node_ids:
+            self._changed(node_ids)
+
+    def set_default(self, tx: ControlTransaction, model: str, default: FleetDefault) -> None:
+        """Let nodes that join from now on start with this version."""
+        defaults = {**_defaults(tx), model: default}
+        tx.set_meta(_DEFAULTS, msgspec.json.encode(defaults).decode())
+
+    def adopt(self, node_id: str) -> None:
+        """Give a node the fleet's version of every model that it was given none of. Doing it again changes nothing."""
+        with self._control.write() as tx:
+            node = tx.node(node_id)
+            taken = [model for model in sorted(_defaults(tx)) if node and self._adopt_model(tx, node, model)]
+        self.announce([node_id] if taken else [])
+
+    def adopt_everywhere(self, tx: ControlTransaction, model: str) -> list[str]:
+        """Give the fleet's version to every active node that has none of the model, and return those nodes."""
+        active = [node for node in tx.nodes() if node.revoked_at_s is None]
+        return [node.node_id for node in active if self._adopt_model(tx, node, model)]
+
+    def _adopt_model(self, tx: ControlTransaction, node: NodeRow, model: str) -> bool:
+        default = _defaults(tx).get(model)
+        if default is None or tx.assignments(node_id=node.node_id, model=model):
+            return False
+        release = choose_release(tx.releases(model, default.version), node)
+        if release is None:
+            log.warning("node.variant_missing", node=node.name, model=model, version=default.version)
+            return False
+        return self.assign(tx, assignment_row(node, release, rollout_id=default.rollout_id, policy=default.policy))
+
+
+def choose_release(releases: Sequence[ReleaseRow], node: NodeRow) -> ReleaseRow | None:
+    """Return the package of a version that suits this node best, or None when none fits."""
+    by_variant = {row.variant: row for row in releases}
+    offers = [VariantOffer(row.variant, row.arch, row.runtime, row.size_bytes) for row in releases]
+    chosen = variants.choose(offers, codec.decode_json(node.facts, NodeFacts))
+    return by_variant[chosen] if chosen is not None else None
+
+
+def assignment_row(node: NodeRow, release: ReleaseRow, *, rollout_id: str, policy: DeploymentPolicy) -> AssignmentRow:
+    """Return the row that gives `release` to `node`."""
+    return AssignmentRow(
+        node_id=node.node_id,
+        model=release.model,
+        version=release.version,
+        variant=release.variant,
+        rollout_id=rollout_id,
+        policy=codec.encode_json(policy),
+    )
+
+
+def _assignment(tx: ControlTransaction, row: AssignmentRow) -> Assignment:
+    release = next((one for one in tx.releases(row.model, row.version) if one.variant == row.variant), None)
+    assert release is not None, "what is assigned was released, and releases stay"
+    return Assignment(
+        model=row.model,
+        version=row.version,
+        variant=row.variant,
+        target_path=paths.target_path(row.model, row.version, row.variant),
+        size_bytes=release.size_bytes,
+        sha256=Digest(release.sha256),
+        arch=release.arch,
+        runtime=release.runtime,
+        rollout_id=row.rollout_id,
+        policy=codec.decode_json(row.policy, DeploymentPolicy),
+    )
+
+
+def _bump(tx: ControlTransaction, node_id: str) -> None:
+    node = tx.node(node_id)
+    assert node is not None, "assignments belong to nodes"
+    tx.put_node(dataclasses.replace(node, desired_revision=tx.next_revision()))
+
+
+def _defaults(tx: ControlTransaction) -> dict[str, FleetDefault]:
+    return codec.decode_json((tx.meta(_DEFAULTS) or "{}").encode(), dict[str, FleetDefault])

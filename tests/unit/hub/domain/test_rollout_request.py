@@ -1,0 +1,62 @@
+"""What a rollout request may ask, and what it asks of a node."""
+
+from dataclasses import replace
+
+import pytest
+
+from ganglion.core.errors import InvalidRequest
+from ganglion.hub.domain import rollout_request
+from ganglion.wire.messages import DeploymentPolicy
+from ganglion.wire.resources import GateSettings, ProbationSettings, RolloutRequest
+
+REQUEST = RolloutRequest(model="meter", version="2")
+
+
+def test_the_defaults_are_sound() -> None:
+    rollout_request.check(REQUEST)
+
+
+def test_every_problem_is_told_at_once() -> None:
+    request = replace(
+        REQUEST,
+        gate=GateSettings(error_rate_max=2.0, soak_s=-1.0),
+        probation=ProbationSettings(agreement_min=float("nan")),
+    )
+
+    with pytest.raises(InvalidRequest) as caught:
+        rollout_request.check(request)
+
+    for field in ("gate.error_rate_max is 2", "gate.soak_s is -1", "probation.agreement_min is nan"):
+        assert field in caught.value.message
+
+
+def test_a_gate_that_needs_comparisons_which_nobody_makes_is_refused() -> None:
+    request = replace(REQUEST, probation=ProbationSettings(compare_share=0.0))
+
+    with pytest.raises(InvalidRequest, match="compare_share 0 makes none"):
+        rollout_request.check(request)
+
+
+def test_the_policy_says_what_the_request_says() -> None:
+    request = replace(REQUEST, probation=ProbationSettings(probation_s=3.0, compare_share=0.5))
+
+    assert rollout_request.policy_of(request) == DeploymentPolicy(probation_s=3.0, compare_share=0.5)
+
+
+@pytest.mark.parametrize(("nodes", "inferences"), [(1, 400), (2, 400), (10, 80), (1000, 50)])
+def test_a_probation_lasts_long_enough_for_the_comparisons_that_the_gate_needs(nodes: int, inferences: int) -> None:
+    policy = DeploymentPolicy(inferences_min=50, compare_share=0.25)
+
+    assert rollout_request.policy_for(policy, GateSettings(compared_min=50), nodes).inferences_min == inferences
+
+
+def test_a_gate_that_needs_no_comparisons_leaves_the_probation_as_it_is() -> None:
+    policy = DeploymentPolicy(inferences_min=5)
+
+    assert rollout_request.policy_for(policy, GateSettings(compared_min=0), 1) is policy
+
+
+def test_going_back_is_not_a_trial() -> None:
+    policy = rollout_request.RESTORE_POLICY
+
+    assert (policy.compare_share, policy.inferences_min, policy.probation_s, policy.agreement_min) == (0.0, 0, 0.0, 0.0)

@@ -1,0 +1,168 @@
+"""Which nodes, which minutes and which versions the gate is shown."""
+
+from dataclasses import replace
+
+import pytest
+
+from ganglion.hub.domain.evidence import Evidence, NodeEvidence, Outcome
+from ganglion.hub.domain.rollout import Rollout
+from ganglion.hub.services.rollout_evidence import RolloutEvidence
+from ganglion.ports.telemetry_store import EventRow
+from ganglion.testing.fleet_node import Habit
+from ganglion.testing.fleet_world import FACTS, GATE, FleetWorld
+from ganglion.wire import codec
+from ganglion.wire.messages import NodeFacts
+
+BOARD = NodeFacts(arch="aarch64", runtime="onnxruntime", cores=4, memory_bytes=1, release="0.1.0")
+PATIENT = replace(GATE, soak_s=1000.0)
+
+
+@pytest.fixture
+def world() -> FleetWorld:
+    world = FleetWorld()
+    world.join("n1")
+    world.join("n2")
+    world.join("board", facts=BOARD)
+    world.release("1")
+    world.start("1", ["100%"])
+    world.step(10)
+    world.release("2")
+    return world
+
+
+def looked_at(world: FleetWorld) -> tuple[Rollout, Evidence]:
+    with world.control.read() as tx:
+        rollout = codec.decode_json(tx.rollouts()[0].document, Rollout)
+    source = RolloutEvidence(control=world.control, telemetry=world.telemetry)
+    return source.gather(rollout, now_s=world.now_s)
+
+
+def shown(world: FleetWorld) -> dict[str, NodeEvidence]:
+    _, evidence = looked_at(world)
+    return {node.name: node for node in evidence.stage}
+
+
+def test_a_commit_is_dated_by_the_hubs_clock_when_the_hub_learns_of_it(world: FleetWorld) -> None:
+    world.start("2", ["100%"], gate=PATIENT)
+    world.step(8)
+
+    rollout, evidence = looked_at(world)
+
+    assert set(rollout.committed) == {"id-n1", "id-n2", "id-board"}
+    assert evidence.soaked_s == world.now_s - max(rollout.committed.values())
+
+
+def test_controls_are_the_old_version_on_the_same_class_since_the_stage_began(world: FleetWorld) -> None:
+    world.clock.advance(120)
+    view = world.start("2", ["1", "100%"], gate=PATIENT)
+    first = world.nodes[view.stages[0].nodes[0]]
+    world.step(8)
+
+    _, evidence = looked_at(world)
+
+    others = [node for node in world.nodes.values() if node.facts == first.facts and node is not first]
+    expected = {first.facts.node_class} if others else set()
+    assert set(evidence.controls) == expected
+    assert all(control.requests == 8 * 40 * len(others) for control in evidence.controls.values())
+
+
+def test_a_class_of_which_every_node_was_updated_has_no_control(world: FleetWorld) -> None:
+    world.start("2", ["100%"], gate=PATIENT)
+    world.step(4)
+
+    _, evidence = looked_at(world)
+
+    assert evidence.controls == {}
+    assert {node.node_class for node in evidence.stage} == {FACTS.node_class, BOARD.node_class}
+
+
+def test_an_earlier_attempt_at_the_same_version_is_not_counted_again(world: FleetWorld) -> None:
+    world.habits["2"] = Habit(errors=0.5)
+    failed = world.start("2", ["100%"])
+    world.step(3)
+    assert world.rollouts.get(failed.rollout_id).state == "aborted"
+    world.settle(steps=3)
+    world.clock.advance(120)
+    world.habits["2"] = Habit()
+
+    world.start("2", ["100%"], gate=PATIENT)
+    world.step(3)
+
+    assert [node.behaviour.errors for node in shown(world).values()] == [0, 0, 0]
+    assert all(node.behaviour.requests > 0 for node in shown(world).values())
+
+
+def test_a_node_with_a_wrong_clock_is_counted_in_its_own_minutes(world: FleetWorld) -> None:
+    world.start("2", ["100%"], gate=PATIENT)
+    year_s = 365 * 86_400
+    world.clock.jump(-year_s)
+    world.step(2)
+    world.clock.jump(year_s)
+
+    assert all(node.behaviour.requests > 0 for node in shown(world).values())
+
+
+def test_an_old_report_of_the_version_is_no_commit_of_a_new_rollout(world: FleetWorld) -> None:
+    first = world.start("2", ["100%"], gate=PATIENT)
+    world.step(8)
+    for node in world.nodes.values():
+        node.online = False
+    world.rollouts.abort(first.rollout_id, actor="ada")
+
+    world.start("2", ["100%"], gate=PATIENT)
+    world.step(3)
+
+    assert {node.outcome for node in shown(world).values()} == {Outcome.SILENT}
+
+
+def test_a_node_that_has_the_version_already_is_taken_at_its_reports_word(world: FleetWorld) -> None:
+    world.start("1", ["100%"], gate=PATIENT)
+    world.step(2)
+
+    nodes = shown(world).values()
+
+    assert {node.outcome for node in nodes} == {Outcome.COMMITTED}
+    assert not any(node.has_previous for node in nodes)
+
+
+def told(world: FleetWorld, *, version: str, rollout_id: str) -> None:
+    event = EventRow(
+        node_id="id-n1",
+        epoch="epoch",
+        seq=10_000,
+        at_ns=world.clock.utc_ns(),
+        name="update.committed",
+        model="meter",
+        version=version,
+        rollout_id=rollout_id,
+        reason="",
+        facts=b"{}",
+    )
+    with world.telemetry.write() as tx:
+        tx.add_events([event])
+
+
+def test_events_of_another_version_or_rollout_say_nothing_about_this_one(world: FleetWorld) -> None:
+    view = world.start("2", ["100%"], gate=PATIENT)
+
+    told(world, version="1", rollout_id=view.rollout_id)
+    of_another_version = shown(world)["n1"].outcome
+    told(world, version="2", rollout_id="another")
+    of_another_rollout = shown(world)["n1"].outcome
+    told(world, version="2", rollout_id=view.rollout_id)
+
+    assert of_another_version is of_another_rollout is Outcome.SILENT
+    assert shown(world)["n1"].outcome is Outcome.COMMITTED
+
+
+def test_nodes_of_earlier_stages_are_shown_with_what_they_did_since_the_current_stage_began(world: FleetWorld) -> None:
+    view = world.start("2", ["1", "100%"], gate=PATIENT)
+    world.step(30)
+    world.rollouts.promote(view.rollout_id, actor="ada")
+    world.clock.advance(60)
+    world.step(2)
+
+    _, evidence = looked_at(world)
+
+    assert [node.name for node in evidence.earlier] == view.stages[0].nodes
+    assert 2 * 40 <= evidence.earlier[0].behaviour.requests <= 14 * 40
