@@ -80,7 +80,7 @@ class _Keeper:
             if code in _FATAL:
                 decision = RestartDecision(delay_s=delay_s_max, failures=decision.failures)
             log.warning(
-                "process.ended", process=self._program.name, code=code, ran_s=round(ran_s, 1),
+                "process.ended", program=self._program.name, code=code, ran_s=round(ran_s, 1),
                 restart_in_s=round(decision.delay_s, 2),
             )  # fmt: skip
 
@@ -93,7 +93,7 @@ class _Keeper:
             # A Ctrl-C in the terminal goes to the supervisor alone, which then stops its children in order.
             start_new_session=True,
         )
-        log.info("process.started", process=self._program.name, pid=process.pid)
+        log.info("process.started", program=self._program.name, pid=process.pid)
         waiting = asyncio.ensure_future(process.wait())
         stop = asyncio.ensure_future(self._stopping.wait())
         try:
@@ -108,7 +108,7 @@ class _Keeper:
         process.terminate()
         done, _ = await asyncio.wait({waiting}, timeout=self._settings.stop_s)
         if not done:
-            log.warning("process.killed", process=self._program.name, after_s=self._settings.stop_s)
+            log.warning("process.killed", program=self._program.name, after_s=self._settings.stop_s)
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await waiting

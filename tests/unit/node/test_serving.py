@@ -1,5 +1,6 @@
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -11,9 +12,10 @@ from ganglion.core.errors import (
     NotFound,
     Overloaded,
 )
+from ganglion.core.pipeline import Pipeline
 from ganglion.core.steps import Tensors
 from ganglion.node.services.serving import Inferred, InferRequest, Outcome
-from ganglion.node.services.serving_versions import run
+from ganglion.node.services.serving_versions import Package, run
 from ganglion.testing.clock import FakeClock
 from ganglion.wire.messages import CollectionSettings, RecordClass
 from unit.node.serving_builders import ServingWorld, copy_through, package_of, rows, version_of
@@ -147,6 +149,21 @@ def test_a_model_that_fails_on_inputs_it_declares_is_recorded_as_failed(world: S
     assert isinstance(refused(world.ask()), ModelFailed)
     assert world.journal.results[0].error == "model_failed"
     assert (version.behaviour.requests, version.behaviour.errors) == (1, 1)
+
+
+def test_an_answer_that_cannot_be_recorded_is_not_given(world: ServingWorld) -> None:
+    version = version_of("1")
+    version.package = broken_label_package()
+    world.add(version)
+
+    assert "cannot be recorded" in refused(world.ask()).message
+    assert version.behaviour.errors == 1
+
+
+def broken_label_package() -> Package:
+    package = package_of("1")
+    manifest = msgspec.structs.replace(package.pipeline.manifest, labels=("\ud800", "\udfff"))
+    return Package(Pipeline(manifest, copy_through), package.golden)
 
 
 def test_an_output_that_no_protocol_can_carry_is_a_failure_of_the_model(clock: FakeClock) -> None:

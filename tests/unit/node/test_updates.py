@@ -211,6 +211,17 @@ def healthy() -> Behaviour:
     return behaviour
 
 
+def test_a_version_that_nobody_asks_commits_when_the_policy_demands_no_answers(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.take(a_desired(1, an_assignment("1", policy=DeploymentPolicy(probation_s=1.0, inferences_min=0))))
+    bench.step_until_still()
+
+    bench.clock.advance(2.0)
+    bench.step_until_still()
+
+    assert bench.model.committed == an_installed("1")
+
+
 def test_an_offered_version_reaches_probation_and_then_waits_for_traffic(tmp_path: Path) -> None:
     bench = serving_version_1(tmp_path)
 

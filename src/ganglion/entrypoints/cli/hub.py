@@ -45,3 +45,21 @@ def run(
     with needs_extra("hub", "the hub"):
         from ganglion.entrypoints.hub_process import run_hub
     run_hub(settings)
+
+
+@app.command("token")
+def token(
+    data: Annotated[Path | None, typer.Option("--data", help="Data directory.", show_default="hub-data")] = None,
+    account: Annotated[str, typer.Option("--account", help="Account whose token was lost.")] = "admin",
+    config: Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")] = None,
+) -> None:
+    """Make a new token for an account, on the hub's own machine. The old token and its sessions end.
+
+    Example: ganglion hub token --data ./hub
+    """
+    from ganglion.entrypoints.settings import load_settings
+
+    settings = load_settings(config, {"hub.data_dir": str(data) if data else None}).hub
+    with needs_extra("hub", "the hub"):
+        from ganglion.entrypoints.hub_rescue import renew_token
+    typer.echo(renew_token(Path(settings.data_dir), account))

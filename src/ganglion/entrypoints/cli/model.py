@@ -127,6 +127,19 @@ def verify(path: Package, output: Output = OutputFormat.TABLE) -> None:
         emit(model_views.proof_view(package.manifest, result), output)
 
 
+@app.command("example")
+def example(path: Package) -> None:
+    """Print a request that the model answers, as JSON for the Open Inference Protocol.
+
+    Example: ganglion model example ./gate-1
+    """
+    from ganglion.entrypoints.example_request import example_request
+    from ganglion.entrypoints.local_packages import open_package
+
+    with open_package(path) as package:
+        typer.echo(example_request(package), nl=False)
+
+
 @app.command("train")
 def train(
     rows: Annotated[Path, typer.Argument(metavar="ROWS.npz", help="Data file: x [rows, ...] and y [rows].")],

@@ -1,1 +1,1 @@
-"""What counts as good enough: the ladder, evaluation and promotion rules."""
+"""What to build next and whether it is good enough: pure decisions over rows and figures."""

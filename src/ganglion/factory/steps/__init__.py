@@ -1,1 +1,1 @@
-"""One module per compute step; vendor libraries appear here."""
+"""One module per step of making a model version. Vendor libraries are used here."""

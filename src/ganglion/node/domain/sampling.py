@@ -38,14 +38,17 @@ class ByteBudget:
         self._rate = bytes_per_hour * (1.0 - _BURST_SHARE) / _HOUR_S
         self._level, self._filled_at_s = self._capacity, now_s
 
-    def take(self, size_bytes: int, *, now_s: float) -> bool:
-        """Spend `size_bytes` if the budget has them."""
+    def has(self, size_bytes: int, *, now_s: float) -> bool:
+        """Say whether `size_bytes` could be spent now."""
         gained = max(0.0, now_s - self._filled_at_s) * self._rate
         self._level, self._filled_at_s = min(self._capacity, self._level + gained), now_s
-        if size_bytes > self._level:
-            return False
-        self._level -= size_bytes
-        return True
+        return size_bytes <= self._level
+
+    def take(self, size_bytes: int, *, now_s: float) -> bool:
+        """Spend `size_bytes` if the budget has them."""
+        is_there = self.has(size_bytes, now_s=now_s)
+        self._level -= size_bytes if is_there else 0
+        return is_there
 
     def resized(self, bytes_per_hour: int, *, now_s: float) -> "ByteBudget":
         """Return a budget of another size that has no more left than this one."""

@@ -9,8 +9,9 @@ from functools import partial
 from typing import TypeAlias
 
 import msgspec
+import structlog
 
-from ganglion.core.errors import GanglionError, InvalidRequest
+from ganglion.core.errors import GanglionError, InvalidRequest, ModelFailed
 from ganglion.core.manifest import Manifest
 from ganglion.core.pipeline import Answer
 from ganglion.core.steps import Tensors
@@ -19,6 +20,8 @@ from ganglion.node.services.serving_lane import Lane
 from ganglion.node.services.serving_records import Recorder, RequestName
 from ganglion.node.services.serving_versions import LoadedVersion, Run, ServedModel, ServingTable, run
 from ganglion.ports.clock import Chance, Clock
+
+log = structlog.get_logger()
 
 
 class InferLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +112,12 @@ class Serving:
     ) -> None:
         version.leave()
         name = RequestName(request.request_id or self._new_id(), request.model, version.name)
-        self._recorder.result(name, result)
+        try:
+            self._recorder.result(name, result)
+        except Exception as error:
+            # What cannot be recorded is not answered, but the client must hear something.
+            log.exception("record.impossible", model=name.model, version=name.version)
+            result = Run(ModelFailed(f"the answer cannot be recorded: {type(error).__name__}"), result.latency_us)
         version.count(result)
         if isinstance(result.outcome, GanglionError):
             reply(result.outcome)

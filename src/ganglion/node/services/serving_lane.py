@@ -4,6 +4,7 @@ One thread, because a second one would make both slower on a small machine, and 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, TypeVar
@@ -48,17 +49,19 @@ class ThreadLane:
         if self._waiting >= self._queue_len_max:
             raise Overloaded(f"{self._waiting} requests wait for the model already")
         self._waiting += 1
-        self._executor.submit(job).add_done_callback(
-            lambda future: self._loop.call_soon_threadsafe(self._finish, future, done)
-        )
+        self._executor.submit(job).add_done_callback(lambda future: self._report(future, done))
 
     def later(self, job: Callable[[], None]) -> None:
         """Run `job` on the loop, in its next turn."""
         self._loop.call_soon(job)
 
     def close(self) -> None:
-        """End after the running job; what still waits is dropped with its connections."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        """Take no more; what still waits is dropped with its connections, what runs is not waited for."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _report(self, future: "Future[T]", done: Callable[[T], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # The loop has ended, and with it everybody who would listen.
+            self._loop.call_soon_threadsafe(self._finish, future, done)
 
     def _finish(self, future: "Future[T]", done: Callable[[T], None]) -> None:
         self._waiting -= 1

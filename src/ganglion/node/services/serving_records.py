@@ -81,7 +81,7 @@ class Recorder:
         """Keep one row of the inputs if it is worth it and the budget allows."""
         predictions = answer.predictions
         choice = choose(self._collection, predictions, rows=rows_of(inputs), chance=self._chance.share())
-        if choice is None:
+        if choice is None or not self._budget.has(_row_bytes(inputs), now_s=self._clock.monotonic_s()):
             return
         prediction = predictions[choice.row] if predictions else None
         record = SampleRecord(
@@ -116,6 +116,11 @@ def rows_of(inputs: Tensors) -> int:
     """Return the number of rows, the first dimension of the first input."""
     first = next(iter(inputs.values()))
     return first.shape[0] if first.ndim else 1
+
+
+def _row_bytes(inputs: Tensors) -> int:
+    """Return what a sample takes at the least, so that no record is made that the budget refuses anyway."""
+    return sum([tensor.nbytes for tensor in inputs.values()]) // rows_of(inputs)
 
 
 def _row(tensor: Tensor, row: int) -> SampleTensor:

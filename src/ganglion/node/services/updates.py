@@ -12,6 +12,7 @@ import anyio.to_thread
 import msgspec
 import structlog
 
+from ganglion.core.behaviour import Behaviour
 from ganglion.core.errors import GanglionError, Rejected, ServingUnreachable, Unavailable
 from ganglion.node.domain import backoff, probation, reconcile
 from ganglion.node.domain.backoff import BackoffPolicy
@@ -158,9 +159,10 @@ class Updates:
     async def _watch(self, name: str, update: Update, status: ServingStatus) -> bool:
         since_s = self._probation_since_s.setdefault(name, self._clock.monotonic_s())
         serving = status.models.get(name)
-        behaviour = serving.behaviour.get(update.assignment.version) if serving else None
-        if behaviour is None:
+        if serving is None or serving.active != update.assignment.version:
             return False
+        # A version that nobody has asked yet has behaved in no way at all, which a policy may find enough.
+        behaviour = serving.behaviour.get(update.assignment.version, Behaviour())
         judgement = probation.judge(
             update_effects.policy_of(update), behaviour, elapsed_s=self._clock.monotonic_s() - since_s
         )

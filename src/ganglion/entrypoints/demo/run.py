@@ -1,0 +1,84 @@
+"""Run the demo from the first chapter to the last, and clean up whatever happens."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganglion.core.errors import CheckFailed
+from ganglion.entrypoints.demo import chapters, digits, lessons
+from ganglion.entrypoints.demo.console import Console
+from ganglion.entrypoints.demo.play import Play
+from ganglion.entrypoints.demo.report import write_report
+from ganglion.entrypoints.demo.scoreboard import Chapter, Scoreboard
+from ganglion.entrypoints.demo.script import QUICK, Script
+from ganglion.entrypoints.demo.world import World, open_world
+from ganglion.testing.processes import clock_s
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What the command line decides."""
+
+    quick: bool = False
+    keep: bool = False
+    """Leave the hub running, and its data in place."""
+    report_file: Path = Path("demo-report.html")
+
+
+def run_demo(options: DemoOptions, console: Console | None = None) -> None:
+    """Tell the whole story and write the report. Raises: CheckFailed: a promise did not hold."""
+    console = console or Console()
+    data = Path(tempfile.mkdtemp(prefix="ganglion-demo-"))
+    script = QUICK if options.quick else Script()
+    kept = False
+    try:
+        console.say("starting one hub, three nodes and a client at each of them")
+        parts = digits.load()
+        with open_world(data, parts, script, keep_hub=options.keep) as world:
+            play = Play(world, parts, script, Scoreboard(began_s=clock_s()), console, data / "packages")
+            play.workshop.mkdir()
+            _tell(play)
+            write_report(play, options.report_file)
+            console.say(f"report: {options.report_file.resolve()}")
+            kept = options.keep
+            if kept:
+                _tell_login(console, world, data)
+    finally:
+        if not kept:
+            shutil.rmtree(data, ignore_errors=True)
+    broken = [promise.text for promise in play.board.promises if not promise.held]
+    if broken:
+        raise CheckFailed(f"{len(broken)} of {len(play.board.promises)} promises did not hold: {'; '.join(broken)}")
+    console.say(f"all {len(play.board.promises)} promises held")
+
+
+def _tell(play: Play) -> None:
+    cut_s = 0.0
+
+    def cut() -> None:
+        nonlocal cut_s
+        cut_s = chapters.cut_the_cable(play)
+
+    story: list[tuple[str, Callable[[], None]]] = [
+        ("Train on a tenth of the labels, optimise, sign, release 1", lambda: chapters.train_and_release(play)),
+        ("Roll release 1 out in stages", lambda: chapters.roll_out_first(play)),
+        ("The cable is cut", cut),
+        ("Processes are killed", lambda: chapters.kill_processes(play)),
+        ("The cable is back", lambda: chapters.mend_the_cable(play, cut_s)),
+        ("A plausible bad version", lambda: lessons.try_a_bad_version(play)),
+        ("Learn from what the edge kept: release 2", lambda: lessons.learn(play)),
+        ("Summary", lambda: lessons.sum_up(play)),
+    ]
+    for number, (title, work) in enumerate(story, start=1):
+        began_s = clock_s()
+        play.console.chapter(number, title)
+        work()
+        play.board.chapters.append(Chapter(number, title, began_s, clock_s(), tuple(play.console.lines)))
+    play.console.table(list(play.board.figures.items()))
+
+
+def _tell_login(console: Console, world: World, data: Path) -> None:
+    console.say(f"the hub goes on as process {world.hub.pid} on {world.hub.url}, its data in {data}")
+    console.say(f"log in: ganglion login {world.hub.url} --token {world.token} --ca-pin {world.hub.ca_pin}")

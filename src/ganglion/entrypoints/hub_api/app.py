@@ -1,0 +1,84 @@
+"""The application: routes, error replies, and the middleware around them."""
+
+from collections.abc import Callable
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Scope
+
+from ganglion.entrypoints.hub_api import (
+    curation_routes,
+    fleet_routes,
+    health_routes,
+    node_routes,
+    openapi,
+    problems,
+    release_routes,
+    rollout_routes,
+    telemetry_routes,
+    tuf_routes,
+)
+from ganglion.entrypoints.hub_api.body_limit import BodyLimit
+from ganglion.entrypoints.hub_api.envelope import Envelope
+from ganglion.entrypoints.hub_api.web import label_routes, login_routes, page_routes
+from ganglion.entrypoints.hub_api.web.manifests import Manifests
+from ganglion.entrypoints.hub_settings import HubSettings
+from ganglion.entrypoints.hub_wiring import Hub
+from ganglion.wire import paths
+
+_ROUTERS = (
+    node_routes.router,
+    tuf_routes.router,
+    fleet_routes.router,
+    release_routes.router,
+    rollout_routes.router,
+    curation_routes.router,
+    telemetry_routes.router,
+    health_routes.router,
+)
+_UNDESCRIBED = (openapi.router, page_routes.router, login_routes.router, label_routes.router)
+
+
+def create_app(hub: Hub) -> ASGIApp:
+    """Return the ASGI application that serves `hub`."""
+    settings = hub.settings
+    app = create_routes()
+    app.state.hub = hub
+    app.state.manifests = Manifests(hub.world.control)
+    limited = BodyLimit(app, limit_of=_limit_by_route(settings), idle_s_max=settings.http.body_idle_s_max)
+    return Envelope(
+        limited,
+        metrics=hub.metrics,
+        requests_max=settings.http.requests_max,
+        hsts_s=settings.http.hsts_s,
+        new_id=hub.new_id,
+    )
+
+
+def create_routes() -> FastAPI:
+    """Return the routes alone, which is enough to describe them."""
+    # FastAPI's documentation pages load scripts from a CDN; the document itself is served by `openapi.router`.
+    app = FastAPI(
+        title="Ganglion hub",
+        version=openapi.VERSION,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    for router in _ROUTERS:
+        app.include_router(router)
+    for router in _UNDESCRIBED:
+        app.include_router(router, include_in_schema=False)
+    app.mount("/static", page_routes.static_files())
+    problems.install(app)
+    return app
+
+
+def _limit_by_route(settings: HubSettings) -> Callable[[Scope], int]:
+    """Packages are large; every other body is small."""
+
+    def limit_of(scope: Scope) -> int:
+        is_package = scope["method"] == "POST" and scope["path"] == paths.RELEASES
+        return settings.http.package_bytes_max if is_package else settings.http.body_bytes_max
+
+    return limit_of

@@ -1,0 +1,75 @@
+"""Bodies as routes take and give them: strict JSON for people, wire messages for nodes."""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated
+
+import msgspec
+from fastapi import Depends, HTTPException, Request
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+
+from ganglion.core.errors import InvalidRequest
+from ganglion.wire import codec
+
+SCHEMA_REF = "#/components/schemas/{name}"
+
+
+class _StrictRequest(Request):
+    """JSON without NaN and Infinity: they would pass every `<` that guards a limit."""
+
+    async def json(self) -> object:
+        try:
+            return codec.decode_json(await self.body(), object)
+        except InvalidRequest as error:
+            # FastAPI passes on only this class, and replaces every other with words that tell nothing.
+            raise HTTPException(400, error.message.replace("object:", "body:", 1)) from error
+
+
+class StrictRoute(APIRoute):
+    """A route that reads its body through the codec instead of the lenient standard parser."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[None, None, Response]]:
+        """Return the route's own function, fed with strict requests."""
+        serve = super().get_route_handler()
+
+        async def serve_strictly(request: Request) -> Response:
+            return await serve(_StrictRequest(request.scope, request.receive))
+
+        return serve_strictly
+
+
+async def _raw(request: Request) -> bytes:
+    return await request.body()
+
+
+RawBody = Annotated[bytes, Depends(_raw)]
+
+
+def message_reply(message: msgspec.Struct) -> Response:
+    """Return a wire message as JSON."""
+    return Response(codec.encode_json(message), media_type=codec.JSON_TYPE)
+
+
+def takes(kind: type[msgspec.Struct], media_type: str = codec.JSON_TYPE) -> dict[str, object]:
+    """Describe a wire message as a request body, for OpenAPI."""
+    return {"requestBody": {"required": True, "content": _content(kind, media_type)}}
+
+
+def takes_file(media_type: str, text: str) -> dict[str, object]:
+    """Describe a file as a request body, for OpenAPI."""
+    schema = {"type": "string", "format": "binary", "description": text}
+    return {"requestBody": {"required": True, "content": {media_type: {"schema": schema}}}}
+
+
+def gives(kind: type[msgspec.Struct], text: str) -> dict[int | str, dict[str, object]]:
+    """Describe a wire message as the reply, for OpenAPI."""
+    return {200: {"description": text, "content": _content(kind, codec.JSON_TYPE)}}
+
+
+def gives_file(media_type: str, text: str) -> dict[int | str, dict[str, object]]:
+    """Describe bytes as the reply, for OpenAPI."""
+    return {200: {"description": text, "content": {media_type: {"schema": {"type": "string", "format": "binary"}}}}}
+
+
+def _content(kind: type[msgspec.Struct], media_type: str) -> dict[str, object]:
+    return {media_type: {"schema": {"$ref": SCHEMA_REF.format(name=kind.__name__)}}}

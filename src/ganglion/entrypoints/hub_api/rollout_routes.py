@@ -1,0 +1,49 @@
+"""Rollouts: start one, look at it, and act on it."""
+
+from collections.abc import Callable
+from typing import Literal
+
+from fastapi import APIRouter
+
+from ganglion.entrypoints.hub_api.access import Account, HubPart
+from ganglion.entrypoints.hub_api.bodies import StrictRoute
+from ganglion.wire import paths
+from ganglion.wire.resources import ActionRequest, RolloutRequest, RolloutView
+
+router = APIRouter(tags=["rollouts"], route_class=StrictRoute)
+
+
+@router.post(paths.ROLLOUTS, status_code=201)
+def start_rollout(hub: HubPart, account: Account, request: RolloutRequest) -> RolloutView:
+    """Start to bring a released version to the fleet, stage by stage."""
+    return hub.rollouts.start(request, actor=account)
+
+
+@router.get(paths.ROLLOUTS)
+def list_rollouts(hub: HubPart, _account: Account) -> list[RolloutView]:
+    """List rollouts, newest first."""
+    return hub.rollouts.list()
+
+
+@router.get(paths.ROLLOUTS + "/{rollout_id}")
+def show_rollout(hub: HubPart, _account: Account, rollout_id: str) -> RolloutView:
+    """Show one rollout with its stages and its history."""
+    return hub.rollouts.get(rollout_id)
+
+
+@router.post(paths.ROLLOUTS + "/{rollout_id}/{action}")
+def act_on_rollout(
+    hub: HubPart,
+    account: Account,
+    rollout_id: str,
+    action: Literal["pause", "resume", "abort", "promote"],
+    request: ActionRequest,
+) -> RolloutView:
+    """Pause, resume, abort, or promote past the present stage."""
+    acts: dict[str, Callable[..., RolloutView]] = {
+        "pause": hub.rollouts.pause,
+        "resume": hub.rollouts.resume,
+        "abort": hub.rollouts.abort,
+        "promote": hub.rollouts.promote,
+    }
+    return acts[action](rollout_id, actor=account, reason=request.reason)

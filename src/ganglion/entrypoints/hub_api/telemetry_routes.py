@@ -1,0 +1,41 @@
+"""What nodes reported: results and events."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from ganglion.core.ids import parse_name
+from ganglion.entrypoints.hub_api.access import Account, HubPart
+from ganglion.entrypoints.hub_api.limits import bounded
+from ganglion.wire import paths
+from ganglion.wire.resources import EventView, ResultView
+
+router = APIRouter(tags=["telemetry"])
+
+
+@router.get(paths.RESULTS)
+def list_results(
+    hub: HubPart,
+    _account: Account,
+    *,
+    node: str,
+    after_epoch: str = "",
+    after_seq: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1)] = 100,
+) -> list[ResultView]:
+    """List a node's stored results in the order of (epoch, seq), beginning after the pair given."""
+    return hub.telemetry.results(
+        parse_name(node, what="node"), after=(after_epoch, after_seq), limit=bounded(limit, hub.settings.http.rows_max)
+    )
+
+
+@router.get(paths.EVENTS)
+def list_events(
+    hub: HubPart,
+    _account: Account,
+    node: str | None = None,
+    rollout: str | None = None,
+    limit: Annotated[int, Query(ge=1)] = 100,
+) -> list[EventView]:
+    """List events, newest first."""
+    return hub.telemetry.events(node_name=node, rollout_id=rollout, limit=bounded(limit, hub.settings.http.rows_max))

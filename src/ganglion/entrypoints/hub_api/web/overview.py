@@ -1,0 +1,119 @@
+"""What the page shows, gathered from the services and put in the order in which it matters."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ganglion.core.manifest import Manifest
+from ganglion.entrypoints.hub_api.web.manifests import Manifests
+from ganglion.entrypoints.hub_api.web.pictures import picture_of
+from ganglion.entrypoints.hub_wiring import Hub
+from ganglion.wire.resources import NodeView, RolloutView, SampleView, StageView
+
+ROLLOUTS_MAX = 5
+NODES_MAX = 200
+CHOICES_MAX = 12
+"""Up to so many labels are buttons; more are a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLine:
+    """A row of the fleet. `state` is fresh, silent or revoked."""
+
+    node: NodeView
+    state: str
+    seen_age_s: float | None
+    shed: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageLine:
+    """A stage with how many of its nodes have committed the version. `state` is done, running, waiting or aborted."""
+
+    stage: StageView
+    state: str
+    committed: int
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutLine:
+    """A rollout with its stages."""
+
+    rollout: RolloutView
+    stages: list[StageLine]
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SampleLine:
+    """A kept input as people see it, and the labels that they may choose from."""
+
+    sample: SampleView
+    picture: str
+    choices: Sequence[str]
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The whole picture of one moment."""
+
+    at_s: float
+    nodes: list[NodeLine]
+    nodes_hidden: int
+    rollouts: list[RolloutLine]
+    samples: list[SampleLine]
+
+    def nodes_in(self, state: str) -> int:
+        """Return how many of the nodes shown are in `state`."""
+        return sum(line.state == state for line in self.nodes)
+
+
+def look(hub: Hub, manifests: Manifests) -> Overview:
+    """Return what there is to see now."""
+    now_s, nodes = hub.now_s(), hub.fleet.nodes()
+    lines = sorted((_node_line(node, now_s, hub.settings.silent_after_s) for node in nodes), key=_worst_first)
+    samples = hub.curation.samples(limit=hub.settings.page.samples_max)
+    return Overview(
+        at_s=now_s,
+        nodes=lines[:NODES_MAX],
+        nodes_hidden=max(len(lines) - NODES_MAX, 0),
+        rollouts=[_rollout_line(rollout, nodes, now_s) for rollout in hub.rollouts.list()[:ROLLOUTS_MAX]],
+        samples=[_sample_line(sample, manifests.find(sample.model, sample.version), now_s) for sample in samples],
+    )
+
+
+def _node_line(node: NodeView, now_s: float, silent_after_s: float) -> NodeLine:
+    seen_age_s = None if node.last_seen_at_s is None else now_s - node.last_seen_at_s
+    fresh = seen_age_s is not None and seen_age_s <= silent_after_s
+    state = "revoked" if node.state == "revoked" else "fresh" if fresh else "silent"
+    return NodeLine(node, state, seen_age_s, sum(node.shed.values()))
+
+
+def _worst_first(line: NodeLine) -> tuple[int, str]:
+    return ("silent", "fresh", "revoked").index(line.state), line.node.name
+
+
+def _rollout_line(rollout: RolloutView, nodes: Sequence[NodeView], now_s: float) -> RolloutLine:
+    took = {
+        node.name
+        for node in nodes
+        if any(model.model == rollout.model and model.committed == rollout.version for model in node.models)
+    }
+    stages = [
+        StageLine(stage, _stage_state(rollout, index), len(took.intersection(stage.nodes)))
+        for index, stage in enumerate(rollout.stages)
+    ]
+    return RolloutLine(rollout, stages, now_s - rollout.updated_at_s)
+
+
+def _stage_state(rollout: RolloutView, index: int) -> str:
+    if rollout.state == "completed" or index < rollout.stage:
+        return "done"
+    if index > rollout.stage:
+        return "waiting"
+    return rollout.state
+
+
+def _sample_line(sample: SampleView, manifest: Manifest | None, now_s: float) -> SampleLine:
+    choices = manifest.labels if manifest else ()
+    return SampleLine(sample, picture_of(sample, manifest), choices, now_s - sample.at_s)

@@ -1,0 +1,41 @@
+"""The figures of the hub's state that Prometheus asks for, read from the stores at that moment."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from ganglion.entrypoints.hub_metrics import FleetCounts
+from ganglion.entrypoints.waiters import Waiters
+from ganglion.ports.clock import Clock, utc_s
+from ganglion.ports.hub_store import ControlStore, NodeRow
+from ganglion.ports.telemetry_store import TelemetryStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetCounter:
+    """Counts what the stores hold. A node is active, silent (not heard of for long) or revoked: one of them."""
+
+    control: ControlStore
+    telemetry: TelemetryStore
+    waiters: Waiters
+    clock: Clock
+    silent_after_s: float
+
+    def counts(self) -> FleetCounts:
+        """Return the figures of now."""
+        with self.control.read() as tx:
+            nodes, releases, rollouts = tx.nodes(), tx.releases(), tx.rollouts()
+        with self.telemetry.read() as tx:
+            stored = sum(cursor.seq - cursor.gaps for cursor in tx.cursors())
+        return FleetCounts(
+            nodes={"active": 0, "silent": 0, "revoked": 0} | Counter(map(self._state_of, nodes)),
+            rollouts=Counter(row.state for row in rollouts),
+            releases=len(releases),
+            records_stored=stored,
+            long_polls=self.waiters.count,
+        )
+
+    def _state_of(self, node: NodeRow) -> str:
+        if node.revoked_at_s is not None:
+            return "revoked"
+        seen_s = node.last_seen_at_s or node.enrolled_at_s
+        return "active" if utc_s(self.clock) - seen_s <= self.silent_after_s else "silent"

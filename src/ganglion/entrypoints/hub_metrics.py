@@ -1,0 +1,78 @@
+"""What Prometheus reads: counts of requests kept here, and the fleet's state read when it is asked for."""
+
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry, Counter, disable_created_metrics, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+
+@dataclass(frozen=True, slots=True)
+class FleetCounts:
+    """The figures of one moment."""
+
+    nodes: Mapping[str, int] = field(default_factory=Tally)
+    """Nodes by state."""
+    rollouts: Mapping[str, int] = field(default_factory=Tally)
+    """Rollouts by state."""
+    releases: int = 0
+    records_stored: int = 0
+    long_polls: int = 0
+
+
+class HubMetrics:
+    """One registry per hub, so that two in one process do not share counts."""
+
+    def __init__(self, counts: Callable[[], FleetCounts]) -> None:
+        # They double the text, and say what the first scrape of a series says anyhow.
+        disable_created_metrics()  # type: ignore[no-untyped-call] # the library left its types out
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "ganglion_http_requests",
+            "Answered HTTP requests.",
+            ("method", "route", "status"),
+            registry=self._registry,
+        )
+        self._batches = Counter("ganglion_ingest_batches", "Batches of records stored.", registry=self._registry)
+        self._registry.register(_FleetCollector(counts))
+
+    def count_request(self, method: str, route: str, status: int) -> None:
+        """Count one request; status 0 is a connection that was cut before the answer."""
+        known = method if method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} else "other"
+        self._requests.labels(known, route, str(status)).inc()
+
+    def count_batch(self) -> None:
+        """Count one stored batch."""
+        self._batches.inc()
+
+    def text(self) -> bytes:
+        """Return everything in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+
+class _FleetCollector(Collector):
+    def __init__(self, counts: Callable[[], FleetCounts]) -> None:
+        self._counts = counts
+
+    def describe(self) -> Iterable[Metric]:
+        """Name nothing beforehand: registering must not read the database."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        counts = self._counts()
+        yield _by_state("ganglion_nodes", "Enrolled nodes by state.", counts.nodes)
+        yield _by_state("ganglion_rollouts", "Rollouts by state.", counts.rollouts)
+        yield GaugeMetricFamily("ganglion_releases", "Released packages.", value=counts.releases)
+        yield GaugeMetricFamily("ganglion_long_polls", "Nodes that wait for a change.", value=counts.long_polls)
+        yield CounterMetricFamily(
+            "ganglion_records_stored", "Records of nodes stored once each.", value=counts.records_stored
+        )
+
+
+def _by_state(name: str, text: str, counts: Mapping[str, int]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=("state",))
+    for state, count in counts.items():
+        family.add_metric((state,), count)
+    return family

@@ -1,0 +1,119 @@
+"""The server around the routes: how it stops, and what keeps running when something fails."""
+
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from ganglion.core.errors import DataInUse, InvalidSettings
+from ganglion.entrypoints.hub_settings import HttpSettings, HubSettings
+from ganglion.hub.services.rollouts import Rollouts
+from ganglion.testing.waiting import wait_until
+from ganglion.wire import paths
+from integration.hub_api_world import ServedHub, make_package, serving
+
+SOON_S = 10.0
+LONG_DRAIN = HttpSettings(drain_s=600)
+
+
+def begin_upload(hub: ServedHub, size_bytes: int) -> bytes:
+    """Return the head of a package upload."""
+    lines = [
+        f"POST {paths.RELEASES} HTTP/1.1",
+        "Host: localhost",
+        f"Authorization: Bearer {hub.token}",
+        f"Content-Length: {size_bytes}",
+    ]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def test_an_idle_connection_does_not_hold_the_hub_back(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as later, serving(HubSettings(data_dir=str(tmp_path), port=0, http=LONG_DRAIN)) as hub:
+        line = later.enter_context(contextlib.closing(hub.connect()))
+        line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+        assert line.recv(1000).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_request_in_progress_is_finished_before_the_hub_stops(tmp_path: Path) -> None:
+    package = make_package(tmp_path / "package").read_bytes()
+    settings = HubSettings(data_dir=str(tmp_path / "hub"), port=0, http=LONG_DRAIN)
+
+    def finish() -> bytes:
+        wait_until(lambda: hub.hub.phase.name == "stopping", what="the hub to stop", timeout_s=SOON_S)
+        line.sendall(package[100:])
+        return line.recv(65_536)
+
+    with ThreadPoolExecutor(1) as threads, contextlib.ExitStack() as later:
+        with serving(settings) as hub:
+            line = later.enter_context(contextlib.closing(hub.connect()))
+            line.sendall(begin_upload(hub, len(package)) + package[:100])
+            wait_until(lambda: list(hub.hub.uploads.iterdir()), what="the upload to begin", timeout_s=SOON_S)
+            answer = threads.submit(finish)
+
+        assert answer.result(timeout=SOON_S).startswith(b"HTTP/1.1 201 ")
+
+    with serving(settings) as hub:
+        assert hub.hub.releases.list("digits")
+
+
+def test_stopping_twice_waits_for_nobody(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as later, serving(HubSettings(data_dir=str(tmp_path), port=0, http=LONG_DRAIN)) as hub:
+        line = later.enter_context(contextlib.closing(hub.connect()))
+        line.sendall(begin_upload(hub, 1000))
+        wait_until(lambda: list(hub.hub.uploads.iterdir()), what="the upload to begin", timeout_s=SOON_S)
+
+        hub.stop()
+
+    assert list((tmp_path / "uploads").iterdir()) == []
+
+
+def test_a_hub_that_stops_is_not_ready(tmp_path: Path) -> None:
+    with serving(HubSettings(data_dir=str(tmp_path), port=0)) as hub:
+        ready = hub.call("GET", "/readyz")
+        hub.hub.phase.name = "stopping"
+        stopping = hub.call("GET", "/readyz")
+
+    assert ready.status == 200
+    assert (stopping.status, stopping.code) == (503, "unavailable")
+
+
+def test_a_look_at_the_rollouts_that_fails_is_logged_and_the_next_one_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Rollouts] = []
+
+    def fail(rollouts: Rollouts) -> None:
+        looks.append(rollouts)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Rollouts, "tick", fail)
+    with capture_logs() as logged, serving(HubSettings(data_dir=str(tmp_path), port=0, tick_s=0.01)) as hub:
+        wait_until(lambda: len(looks) > 1, what="a second look", timeout_s=SOON_S)
+
+        assert hub.call("GET", "/readyz").status == 200
+    assert "turn.failed" in {entry["event"] for entry in logged}
+
+
+def test_a_data_directory_belongs_to_one_hub(tmp_path: Path) -> None:
+    settings = HubSettings(data_dir=str(tmp_path), port=0)
+    with serving(settings), pytest.raises(DataInUse), serving(settings):
+        pass
+
+
+def test_what_an_earlier_process_left_half_received_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "uploads").mkdir()
+    (tmp_path / "uploads" / "old.part").write_bytes(b"half")
+
+    with serving(HubSettings(data_dir=str(tmp_path), port=0)) as hub:
+        assert list(hub.hub.uploads.iterdir()) == []
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "203.0.113.9"])
+def test_an_address_that_is_not_of_this_machine_is_named(tmp_path: Path, host: str) -> None:
+    settings = HubSettings(data_dir=str(tmp_path), host=host, port=0)
+
+    with pytest.raises(InvalidSettings, match=host), serving(settings):
+        pass
