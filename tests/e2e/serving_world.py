@@ -99,21 +99,23 @@ class ServingUnderTest:
         active = ActiveModels(models=self.active, collection=collection)
         (self.data / "active.json").write_bytes(msgspec.json.encode(active))
 
-    def spawn(self, *, port: int = 0, options: tuple[str, ...] = ()) -> "subprocess.Popen[bytes]":
+    def spawn(
+        self, *, port: int = 0, options: tuple[str, ...] = (), stdin: int = subprocess.PIPE
+    ) -> "subprocess.Popen[bytes]":
         module = "ganglion.entrypoints.serving_process"
         arguments = ["--data", str(self.data), "--host", "127.0.0.1", "--port", str(port), *options]
         self.process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
-            stdin=subprocess.PIPE,
+            stdin=stdin,
             stderr=subprocess.PIPE,
             env=child_environment(),
         )
         return self.process
 
-    def start(self) -> None:
+    def start(self, *, stdin: int = subprocess.PIPE) -> None:
         """Start it and return when it listens."""
         (self.data / "run" / "serving.json").unlink(missing_ok=True)
-        self.spawn()
+        self.spawn(stdin=stdin)
         wait_until(lambda: self.address().get("port"), what="the serving process", timeout_s=START_S)
 
     def address(self) -> Mapping[str, object]:

@@ -92,6 +92,16 @@ def test_it_goes_when_its_supervisor_is_gone(serving: ServingUnderTest) -> None:
     assert b"serving.stopped" in errors
 
 
+def test_without_a_supervisor_it_runs_until_it_is_told_to_end(serving: ServingUnderTest) -> None:
+    serving.start(stdin=subprocess.DEVNULL)
+    assert serving.status().instance
+    assert serving.process is not None
+
+    serving.process.terminate()
+
+    assert serving.process.wait(timeout=20) == 0
+
+
 def test_sigterm_ends_it_after_the_answers(serving: ServingUnderTest) -> None:
     serving.release("m", "1", seed=1)
     serving.start()

@@ -43,7 +43,8 @@ from ganglion.node.services.serving import InferLimits, Serving
 from ganglion.node.services.serving_commands import ServingCommands
 from ganglion.node.services.serving_lane import ThreadLane
 from ganglion.node.services.serving_records import Recorder
-from ganglion.node.services.serving_versions import Package, ServingTable
+from ganglion.node.services.serving_runs import Package
+from ganglion.node.services.serving_versions import ServingTable
 from ganglion.ports.clock import new_id
 from ganglion.ports.serving_control import ActiveModels, Load, Refused, Switch
 from ganglion.wire.codec import decode_json, encode_json
@@ -162,9 +163,9 @@ class ServingProcess:
             try:
                 await stack.enter_async_context(serve_control(socket_path(self._places.data), commands.answer))
                 self._publish(server)
-            except DiskUnusable as error:
+            except (DiskUnusable, OSError) as error:
                 # Clients matter more than the agent: what is committed is served from a broken disk, too.
-                log.error("control.unavailable", code=error.code, reason=error.message)  # noqa: TRY400 - ours
+                log.error("control.unavailable", reason=str(error))  # noqa: TRY400 - an expected state of a disk
             await self._stop.wait()
             server.begin_stop()
             is_clean = await server.finish(within_s=_DRAIN_S)
@@ -173,6 +174,7 @@ class ServingProcess:
     def _publish(self, server: InferenceServer) -> None:
         address = ServingAddress(host=server.host, port=server.port, pid=os.getpid(), instance=self._instance)
         file = self._places.data / "run" / "serving.json"
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(file, encode_json(address))
 
     async def _await_signal(self) -> None:
@@ -181,7 +183,10 @@ class ServingProcess:
                 self._stop.set()
 
     async def _await_parent(self) -> None:
-        await wait_for_end_of_parent()
+        try:
+            await wait_for_end_of_parent()
+        except PermissionError:
+            return  # Standard input is a file or /dev/null: nobody holds a pipe to this process.
         self._stop.set()
 
 

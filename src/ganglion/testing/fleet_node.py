@@ -95,7 +95,8 @@ class SimulatedNode:
         share = update.policy.compare_share if compares else 0.0
         self._answer(update.version, habit, compared=round(REQUESTS_PER_STEP * share))
         self.tried += REQUESTS_PER_STEP
-        if self.tried < update.policy.inferences_min:
+        wanted = update.policy.comparisons_min if compares else 0
+        if self.tried < update.policy.inferences_min or self.tried * share < wanted:
             return
         self.update = None
         if update.policy.agreement_min > 0 and self.chance.share() < habit.refusal:

@@ -114,6 +114,8 @@ class DeploymentPolicy(msgspec.Struct, frozen=True):
     compared_min: int = 200
     compare_share: float = 0.25
     """Share of live requests that the previous version also answers, after the client has its answer."""
+    comparisons_min: int = 0
+    """A node with a previous version commits only when this many inputs were compared: the hub's gate needs them."""
     start_attempts_max: int = 2
 
 

@@ -15,7 +15,8 @@ from ganglion.core.pipeline import Pipeline
 from ganglion.core.steps import Tensors
 from ganglion.node.services.serving import InferLimits, InferRequest, Outcome, Serving
 from ganglion.node.services.serving_records import Recorder
-from ganglion.node.services.serving_versions import LoadedVersion, Package, ServingTable
+from ganglion.node.services.serving_runs import Package
+from ganglion.node.services.serving_versions import LoadedVersion, ServingTable
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
 from ganglion.wire.messages import CollectionSettings, ComparisonRecord, RecordClass, ResultRecord, SampleRecord

@@ -1,3 +1,5 @@
+import msgspec
+
 from ganglion.core.behaviour import Behaviour
 from ganglion.node.domain.probation import Verdict, judge
 from ganglion.wire.messages import DeploymentPolicy
@@ -30,6 +32,18 @@ def test_enough_of_both_is_healthy() -> None:
     judgement = judge(POLICY, a_behaviour(20), elapsed_s=5.0)
 
     assert judgement.verdict is Verdict.HEALTHY
+
+
+def test_a_version_that_the_gate_wants_compared_waits_for_the_comparisons() -> None:
+    policy = msgspec.structs.replace(POLICY, comparisons_min=10)
+    behaviour = a_behaviour(100)
+    behaviour.count_comparison(compared=9, agreed=9, latency_us=100)
+
+    early = judge(policy, behaviour, elapsed_s=60.0)
+    behaviour.count_comparison(compared=1, agreed=1, latency_us=100)
+
+    assert (early.verdict, early.reason) == (Verdict.WAIT, "9 of 10 comparisons")
+    assert judge(policy, behaviour, elapsed_s=60.0).verdict is Verdict.HEALTHY
 
 
 def test_errors_end_the_probation_at_once() -> None:

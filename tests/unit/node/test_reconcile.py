@@ -1,9 +1,8 @@
-from unit.node.builders import a_desired, an_assignment, an_installed
-
 from ganglion.node.domain import reconcile
 from ganglion.node.domain.reconcile import ModelState
 from ganglion.node.domain.update import Update, UpdateEvent
 from ganglion.wire.messages import UpdateState
+from unit.node.builders import a_desired, an_assignment, an_installed
 
 
 def test_a_higher_revision_is_newer_and_the_same_is_not() -> None:

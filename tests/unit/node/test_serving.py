@@ -15,7 +15,7 @@ from ganglion.core.errors import (
 from ganglion.core.pipeline import Pipeline
 from ganglion.core.steps import Tensors
 from ganglion.node.services.serving import Inferred, InferRequest, Outcome
-from ganglion.node.services.serving_versions import Package, run
+from ganglion.node.services.serving_runs import Package, run
 from ganglion.testing.clock import FakeClock
 from ganglion.wire.messages import CollectionSettings, RecordClass
 from unit.node.serving_builders import ServingWorld, copy_through, package_of, rows, version_of

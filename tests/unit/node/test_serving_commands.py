@@ -10,7 +10,7 @@ import pytest
 from ganglion.core.errors import InvalidPackage
 from ganglion.core.steps import Tensors
 from ganglion.node.services.serving_commands import ServingCommands
-from ganglion.node.services.serving_versions import Package
+from ganglion.node.services.serving_runs import Package
 from ganglion.ports.serving_control import (
     Collect,
     Command,

@@ -1,9 +1,9 @@
 import pytest
-from unit.node.builders import an_assignment
 
 from ganglion.core.transitions import IllegalTransition
 from ganglion.node.domain.update import ON_ENTRY, TRANSITIONS, Update, UpdateEffect, UpdateEvent
 from ganglion.wire.messages import DeploymentPolicy, UpdateState
+from unit.node.builders import an_assignment
 
 HAPPY_PATH = (
     UpdateEvent.PRECHECKED,

@@ -6,7 +6,6 @@ from pathlib import Path
 import anyio
 import msgspec
 import pytest
-from unit.node.builders import a_desired, an_assignment, an_installed
 
 from ganglion.core.behaviour import Behaviour
 from ganglion.core.errors import ArtifactUntrusted, HubUnreachable
@@ -34,6 +33,7 @@ from ganglion.ports.serving_control import (
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
 from ganglion.wire.messages import DeploymentPolicy, Envelope, EventRecord, UpdateState
+from unit.node.builders import a_desired, an_assignment, an_installed
 
 EVENT_OF = {
     UpdateEffect.PRECHECK: UpdateEvent.PRECHECKED,

@@ -1,6 +1,5 @@
 """Rollouts: start one, look at it, and act on it."""
 
-from collections.abc import Callable
 from typing import Literal
 
 from fastapi import APIRouter
@@ -40,10 +39,8 @@ def act_on_rollout(
     request: ActionRequest,
 ) -> RolloutView:
     """Pause, resume, abort, or promote past the present stage."""
-    acts: dict[str, Callable[..., RolloutView]] = {
-        "pause": hub.rollouts.pause,
-        "resume": hub.rollouts.resume,
-        "abort": hub.rollouts.abort,
-        "promote": hub.rollouts.promote,
-    }
+    if action == "promote":
+        # With the stage that is meant to be left, a repeated call skips none.
+        return hub.rollouts.promote(rollout_id, actor=account, reason=request.reason, stage=request.stage)
+    acts = {"pause": hub.rollouts.pause, "resume": hub.rollouts.resume, "abort": hub.rollouts.abort}
     return acts[action](rollout_id, actor=account, reason=request.reason)

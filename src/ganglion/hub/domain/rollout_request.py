@@ -12,8 +12,6 @@ from ganglion.wire.resources import GateSettings, ProbationSettings, RolloutRequ
 _SHARES = ("error_rate_max", "agreement_min", "reports_min_share", "compare_share")
 _RATIOS = ("latency_ratio_max",)
 _LARGE = 1e9
-_MARGIN = 2.0
-"""How many comparisons are planned for one that is needed: chance, busy nodes and silent nodes take some away."""
 
 RESTORE_POLICY = DeploymentPolicy(
     probation_s=0.0,
@@ -49,9 +47,8 @@ def policy_for(policy: DeploymentPolicy, gate: GateSettings, nodes: int) -> Depl
     """
     if policy.compare_share == 0 or gate.compared_min == 0:
         return policy
-    per_node = gate.compared_min / math.ceil(nodes / 2)
-    inferences_min = math.ceil(_MARGIN * per_node / policy.compare_share)
-    return msgspec.structs.replace(policy, inferences_min=max(policy.inferences_min, inferences_min))
+    per_node = math.ceil(gate.compared_min / math.ceil(nodes / 2))
+    return msgspec.structs.replace(policy, comparisons_min=max(policy.comparisons_min, per_node))
 
 
 def _problems(settings: GateSettings | ProbationSettings, where: str) -> Iterator[str]:

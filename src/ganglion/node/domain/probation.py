@@ -38,14 +38,21 @@ def judge(policy: DeploymentPolicy, behaviour: Behaviour, *, elapsed_s: float) -
     broken = _broken_limit(policy, behaviour)
     if broken:
         return Judgement(Verdict.UNHEALTHY, broken)
-    if elapsed_s < policy.probation_s or behaviour.requests < policy.inferences_min:
-        return Judgement(
-            Verdict.WAIT,
-            f"{behaviour.requests} of {policy.inferences_min} answers, {elapsed_s:.0f} of {policy.probation_s:.0f} s",
-        )
+    missing = _missing(policy, behaviour, elapsed_s)
+    if missing:
+        return Judgement(Verdict.WAIT, missing)
     return Judgement(
         Verdict.HEALTHY, f"{behaviour.requests} answers, {behaviour.errors} errors, agreement {behaviour.agreement:.3f}"
     )
+
+
+def _missing(policy: DeploymentPolicy, behaviour: Behaviour, elapsed_s: float) -> str:
+    counts = (
+        (elapsed_s, policy.probation_s, "s"),
+        (behaviour.requests, policy.inferences_min, "answers"),
+        (behaviour.compared, policy.comparisons_min, "comparisons"),
+    )
+    return ", ".join(f"{seen:.0f} of {wanted:g} {what}" for seen, wanted, what in counts if seen < wanted)
 
 
 def _broken_limit(policy: DeploymentPolicy, behaviour: Behaviour) -> str:

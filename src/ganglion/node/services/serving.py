@@ -18,7 +18,8 @@ from ganglion.core.steps import Tensors
 from ganglion.node.services.serving_comparison import Answered, Comparisons
 from ganglion.node.services.serving_lane import Lane
 from ganglion.node.services.serving_records import Recorder, RequestName
-from ganglion.node.services.serving_versions import LoadedVersion, Run, ServedModel, ServingTable, run
+from ganglion.node.services.serving_runs import Run, run
+from ganglion.node.services.serving_versions import LoadedVersion, ServedModel, ServingTable
 from ganglion.ports.clock import Chance, Clock
 
 log = structlog.get_logger()

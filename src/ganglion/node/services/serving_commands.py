@@ -13,7 +13,8 @@ from ganglion.core import golden
 from ganglion.core.errors import Conflict, GanglionError, InvalidPackage
 from ganglion.core.golden import GoldenResult
 from ganglion.node.services.serving_records import Recorder
-from ganglion.node.services.serving_versions import LoadedVersion, OpenPackage, Package, ServingTable, warm_up
+from ganglion.node.services.serving_runs import OpenPackage, Package, warm_up
+from ganglion.node.services.serving_versions import LoadedVersion, ServingTable
 from ganglion.ports.clock import Clock
 from ganglion.ports.serving_control import (
     Collect,

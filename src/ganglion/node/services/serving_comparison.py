@@ -12,7 +12,8 @@ from ganglion.core.pipeline import Answer
 from ganglion.core.steps import Tensors
 from ganglion.node.services.serving_lane import Lane
 from ganglion.node.services.serving_records import Recorder, RequestName
-from ganglion.node.services.serving_versions import LoadedVersion, Run, run, words_of
+from ganglion.node.services.serving_runs import Run, run, words_of
+from ganglion.node.services.serving_versions import LoadedVersion
 from ganglion.ports.clock import Clock
 from ganglion.wire.messages import ComparisonRecord
 

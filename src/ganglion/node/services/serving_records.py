@@ -9,7 +9,7 @@ from ganglion.core.errors import GanglionError
 from ganglion.core.pipeline import Answer
 from ganglion.core.steps import DATATYPES, Tensor, Tensors
 from ganglion.node.domain.sampling import ByteBudget, choose
-from ganglion.node.services.serving_versions import Run, words_of
+from ganglion.node.services.serving_runs import Run, words_of
 from ganglion.ports.clock import Chance, Clock
 from ganglion.ports.journal import JournalSink
 from ganglion.wire.messages import (

@@ -169,12 +169,15 @@ class UpdateEffects:
         return reply
 
 
-def policy_of(update: Update) -> DeploymentPolicy:
-    """Return the policy of the update's probation: none for a version that this node had committed before."""
+def policy_of(update: Update, model: ModelState) -> DeploymentPolicy:
+    """Return the policy of the update's probation.
+
+    A version that this node had committed before is not on trial; a first version has nothing to be compared with.
+    """
     policy = update.assignment.policy
     if update.was_committed:
-        return msgspec.structs.replace(policy, probation_s=0.0, inferences_min=0)
-    return policy
+        return msgspec.structs.replace(policy, probation_s=0.0, inferences_min=0, comparisons_min=0)
+    return policy if model.committed else msgspec.structs.replace(policy, comparisons_min=0)
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

@@ -164,7 +164,9 @@ class Updates:
         # A version that nobody has asked yet has behaved in no way at all, which a policy may find enough.
         behaviour = serving.behaviour.get(update.assignment.version, Behaviour())
         judgement = probation.judge(
-            update_effects.policy_of(update), behaviour, elapsed_s=self._clock.monotonic_s() - since_s
+            update_effects.policy_of(update, self.state.models[name]),
+            behaviour,
+            elapsed_s=self._clock.monotonic_s() - since_s,
         )
         self.reason_waiting[name] = judgement.reason
         if judgement.verdict is probation.Verdict.WAIT:

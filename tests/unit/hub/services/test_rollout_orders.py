@@ -147,7 +147,7 @@ def test_a_full_disk_stores_neither_the_decision_nor_its_effects(world: FleetWor
 
 def test_a_verdict_whose_figures_alone_change_is_not_written_at_every_look(world: FleetWorld) -> None:
     view = started(world)
-    world.step(4)
+    world.step(2)
     world.rollouts.tick()
     before = world.rollouts.get(view.rollout_id)
 

@@ -13,6 +13,12 @@ _STRICT = {"sqlite_strict": True, "sqlite_with_rowid": True}
 
 def upgrade() -> None:
     """Make them."""
+    _identity()
+    _deployment()
+    _feedback()
+
+
+def _identity() -> None:
     op.create_table("meta", key("key", TEXT), required("value", TEXT), **_STRICT)
     op.create_table("counters", key("name", TEXT), required("value", INTEGER), **_STRICT)
     op.create_table(
@@ -52,6 +58,9 @@ def upgrade() -> None:
         sa.Index("credentials_by_expiry", "expires_at_s"),
         **_STRICT,
     )
+
+
+def _deployment() -> None:
     op.create_table(
         "releases",
         order(),
@@ -91,6 +100,9 @@ def upgrade() -> None:
         sa.Index("rollouts_by_state", "state"),
         **_STRICT,
     )
+
+
+def _feedback() -> None:
     op.create_table(
         "labels",
         order(),
