@@ -72,7 +72,7 @@ class StoreInMemory:
         raise AssertionError("not used here")
 
     def figures(self) -> OutboxFigures:
-        return OutboxFigures(epoch="e", made=0, waiting=0, waiting_bytes=0)
+        return OutboxFigures(epoch="e", made=0, sent=0, waiting=0, waiting_bytes=0)
 
     def renew_epoch(self) -> None:
         raise AssertionError("not used here")
