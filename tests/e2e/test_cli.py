@@ -264,3 +264,25 @@ def test_a_port_that_is_taken_is_named(user: User, hub: RunningHub, tmp_path: Pa
 
     assert result.returncode == 7
     assert f"error: another program listens on 127.0.0.1:{port}\n" in result.stderr
+
+
+def test_a_lost_token_is_replaced_on_the_hubs_own_machine(user: User, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with user.start("hub", "run", "--data", str(data), "--port", "0") as process:
+        assert process.stdout is not None
+        command = next(line.split() for line in process.stdout if line.strip().startswith("ganglion login"))
+        hub = RunningHub(url=command[2], token=command[4], ca_pin=command[6])
+
+        renewed = user.run("hub", "token", "--data", str(data)).stdout.strip()
+
+        options = ("--hub", hub.url, "--ca-pin", hub.ca_pin)
+        assert user.run("node", "list", *options, "--token", renewed).returncode == 0
+        assert user.run("node", "list", *options, "--token", hub.token).returncode == 4
+        process.terminate()
+        process.communicate(timeout=DEADLINE_S)
+
+
+def test_a_token_for_a_hub_that_is_not_there_ends_with_3(user: User, tmp_path: Path) -> None:
+    result = user.run("hub", "token", "--data", str(tmp_path / "nothing"))
+
+    assert (result.returncode, "not the data directory of a hub" in result.stderr) == (3, True)

@@ -9,7 +9,7 @@ from ganglion.entrypoints.demo.script import DATASET, MODEL
 from ganglion.factory.steps.dataset import LabelledDataset
 from ganglion.testing.processes import clock_s
 from ganglion.testing.traffic import Exchange, request_bytes
-from ganglion.wire.resources import DatasetRequest, LabelRequest
+from ganglion.wire.resources import DatasetRequest, EventView, LabelRequest, RolloutView
 
 BAD_VERSION = "1-transposed"
 _SAMPLES_MAX = 1000
@@ -20,16 +20,20 @@ def try_a_bad_version(play: Play) -> None:
     _release_bad_version(play)
     began_s = clock_s()
     view = play.roll_out(BAD_VERSION)
-    stopped_s = clock_s()
     play.wait("the canary to answer with release 1 again", lambda: play.serves_everywhere("1"))
     back_s = clock_s()
+    play.wait("the canary to tell when it went back", lambda: bool(_returns(play, view)))
+    # Both moments are of the hub's and the node's own records, not of when this program looked.
+    stopped_at_s = next(entry.at_s for entry in reversed(view.history) if entry.event == "aborted")
+    took_s = max(0.0, _returns(play, view)[-1].at_s - stopped_at_s)
     canaries = view.stages[0].nodes
     play.note_fault(Fault("bad version rolled out", canaries[0], began_s, back_s))
     wrong = _answered_by(play, BAD_VERSION)
     touched = sorted(name for name, exchanges in wrong.items() if exchanges)
     _note_bad_answers(play, [exchange for exchanges in wrong.values() for exchange in exchanges])
-    play.board.figures["time to detect the bad version"] = f"{stopped_s - began_s:.1f} s after its rollout began"
-    play.board.figures["time to roll it back"] = f"{back_s - stopped_s:.1f} s after it was detected"
+    detected_s = stopped_at_s - view.created_at_s
+    play.board.figures["time to detect the bad version"] = f"{detected_s:.1f} s after its rollout began"
+    play.board.figures["time to roll it back"] = f"{took_s:.2f} s after it was detected"
     play.promise(
         "the first stage's gate stopped the bad version",
         held=view.state == "aborted" and view.stage == 0,
@@ -38,7 +42,7 @@ def try_a_bad_version(play: Play) -> None:
     play.promise(
         "only the canary ever answered with it, and it went back by itself",
         held=bool(touched) and set(touched) <= set(canaries),
-        figures=f"{', '.join(touched)}, back {back_s - stopped_s:.1f} s after the gate's word",
+        figures=f"{', '.join(touched)}, back {took_s:.2f} s after the gate's word",
     )
 
 
@@ -114,6 +118,15 @@ def _release_bad_version(play: Play) -> None:
     )
     play.console.say(f"by its maker's own figures it is {made.report.accuracy:.1%} accurate")
     play.world.api.release(made.package_file)
+
+
+def _returns(play: Play, view: RolloutView) -> list[EventView]:
+    """Return the canary's events of leaving the bad version: it gave the update up, or took the old one again."""
+    return [
+        event
+        for event in play.world.api.events(rollout=view.rollout_id)
+        if (event.name, event.version) in {("update.rolled_back", BAD_VERSION), ("update.committed", "1")}
+    ]
 
 
 def _note_bad_answers(play: Play, wrong: list[Exchange]) -> None:

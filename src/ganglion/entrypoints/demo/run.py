@@ -80,5 +80,5 @@ def _tell(play: Play) -> None:
 
 
 def _tell_login(console: Console, world: World, data: Path) -> None:
-    console.say(f"the hub goes on as process {world.hub.pid} on {world.hub.url}, its data in {data}")
+    console.say(f"the hub goes on at {world.hub.url}; end it with: kill {world.hub.pid} && rm -r {data}")
     console.say(f"log in: ganglion login {world.hub.url} --token {world.token} --ca-pin {world.hub.ca_pin}")
