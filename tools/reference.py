@@ -5,7 +5,7 @@ import difflib
 import sys
 from collections.abc import Callable
 
-from reference_pages import cli, errors, rest, settings
+from reference_pages import cli, errors, rest, settings, steps
 from source_tree import ROOT
 
 FOLDER = ROOT / "docs" / "reference"
@@ -14,6 +14,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors.render,
     "rest.md": rest.render,
     "settings.md": settings.render,
+    "steps.md": steps.render,
 }
 
 

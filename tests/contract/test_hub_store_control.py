@@ -10,7 +10,7 @@ import pytest
 from contract.store_rows import assignment, credential, join_token, label, node, release, rollout
 from ganglion.adapters.hub_store import open_control
 from ganglion.core.errors import Conflict
-from ganglion.ports.hub_store import ControlStore, ControlTransaction, DatasetRow
+from ganglion.ports.hub_store import ControlStore, ControlTransaction, CredentialRow, DatasetRow
 from ganglion.testing.memory_store import MemoryControlStore
 
 
@@ -170,6 +170,15 @@ def test_only_expired_credentials_are_removed(store: ControlStore) -> None:
     with store.read() as tx:
         left = [name for name in ("at", "after", "never") if tx.credential(name, "access")]
         assert (removed, left) == (1, ["after", "never"])
+
+
+def test_accounts_are_listed_by_name(store: ControlStore) -> None:
+    with store.write() as tx:
+        for name in ("bea", "ada"):
+            tx.put_credential(CredentialRow(f"hash-{name}", "account", name, None))
+
+    with store.read() as tx:
+        assert [row.subject for row in tx.accounts()] == ["ada", "bea"]
 
 
 def test_accounts_are_the_credentials_of_people(store: ControlStore) -> None:

@@ -156,6 +156,35 @@ def test_events_are_listed_newest_first(store: TelemetryStore) -> None:
         assert tx.events(rollout_id="r1") == [late]
 
 
+def test_an_event_is_stored_once_as_it_first_came(store: TelemetryStore) -> None:
+    first = event(1, at_ns=10)
+    with store.write() as tx:
+        tx.add_events([first])
+        tx.add_events([event(1, at_ns=20, rollout_id="another")])
+
+    with store.read() as tx:
+        assert tx.events() == [first]
+
+
+def test_events_of_one_moment_have_one_order(store: TelemetryStore) -> None:
+    rows = [event(2), event(1), event(2, node_id="n2"), event(10)]
+    with store.write() as tx:
+        tx.add_events(rows)
+
+    with store.read() as tx:
+        assert tx.events() == [event(2, node_id="n2"), event(10), event(2), event(1)]
+
+
+def test_cursors_are_listed_by_node_and_epoch(store: TelemetryStore) -> None:
+    rows = [CursorRow("n2", "e1", 1), CursorRow("n1", "e2", 1), CursorRow("n1", "e1", 1)]
+    with store.write() as tx:
+        for row in rows:
+            tx.put_cursor(row)
+
+    with store.read() as tx:
+        assert tx.cursors() == rows[::-1]
+
+
 def test_a_sample_is_stored_once(store: TelemetryStore) -> None:
     with store.write() as tx:
         tx.add_samples([sample("a")])

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import urllib3
 from anyio.from_thread import start_blocking_portal
+from onnx import TensorProto, helper
 
 from ganglion.adapters.package_files import pack, write_package
 from ganglion.adapters.system import SystemChance, SystemClock
@@ -219,9 +220,11 @@ def serving(settings: HubSettings) -> Iterator[ServedHub]:
 
 
 def make_package(directory: Path, version: str = "1", *, model: str = "digits", weights: bytes = b"weights") -> Path:
-    """Return a package file with an input that people can look at. Its model file is no ONNX: nobody runs it here."""
+    """Return a package file with an input that people can look at. Its model has these weights and no operator."""
     pixels, scores = np.zeros((1, 4), dtype=np.float32), np.zeros((1, 2), dtype=np.float32)
-    files = {"model.onnx": weights, "golden/pixels.npy": npy.encode(pixels), "golden/scores.npy": npy.encode(scores)}
+    tensor = helper.make_tensor("weights", TensorProto.UINT8, [len(weights)], weights, raw=True)
+    model_file = helper.make_model(helper.make_graph([], "graph", [], [], initializer=[tensor])).SerializeToString()
+    files = {"model.onnx": model_file, "golden/pixels.npy": npy.encode(pixels), "golden/scores.npy": npy.encode(scores)}
     manifest = Manifest(
         name=ModelName(model),
         version=Version(version),

@@ -6,25 +6,31 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import msgspec
 import numpy as np
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from ganglion.core.errors import ModelFailed
-from ganglion.core.steps import Tensors
+from ganglion.core.errors import ModelFailed, NotFound
+from ganglion.core.manifest import TensorSpec
+from ganglion.core.pipeline import Pipeline
+from ganglion.core.steps import Datatype, Tensors, bytes_tensor
 from ganglion.entrypoints.inference_api.connection import Shared
 from ganglion.entrypoints.inference_api.dispatch import InferenceApplication
 from ganglion.entrypoints.inference_api.limits import HttpLimits
+from ganglion.entrypoints.inference_api.repository import Done
 from ganglion.entrypoints.inference_api.server import Address, InferenceServer, serve_http
 from ganglion.node.services.serving import InferLimits, Serving
 from ganglion.node.services.serving_lane import ThreadLane
 from ganglion.node.services.serving_records import Recorder
-from ganglion.node.services.serving_versions import ServingTable
+from ganglion.node.services.serving_runs import Package
+from ganglion.node.services.serving_versions import LoadedVersion, ServingTable
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
-from unit.node.serving_builders import FakeJournal, copy_through, version_of
+from unit.node.serving_builders import FakeJournal, copy_through, manifest_of, package_of, version_of
 
 TIMEOUT_S = 10.0
 QUICK = HttpLimits(
@@ -69,13 +75,14 @@ class HttpAnswer:
 class RawClient:
     """A socket, and just enough HTTP to read answers."""
 
-    def __init__(self, port: int, *, receive_buffer: int | None = None) -> None:
-        self.socket = socket.socket()
+    def __init__(self, address: int | Path, *, receive_buffer: int | None = None) -> None:
+        """Connect to a TCP port of this machine, or to a Unix socket."""
+        self.socket = socket.socket(socket.AF_INET if isinstance(address, int) else socket.AF_UNIX)
         self.socket.settimeout(TIMEOUT_S)
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         try:
-            self.socket.connect(("127.0.0.1", port))
+            self.socket.connect(("127.0.0.1", address) if isinstance(address, int) else str(address))
         except OSError:
             self.socket.close()
             raise
@@ -154,9 +161,46 @@ def failing(feeds: Tensors) -> Tensors:
     raise ModelFailed("the model broke")
 
 
+def shouting(feeds: Tensors) -> Tensors:
+    return {"probabilities": bytes_tensor([word.upper() for word in feeds["x"].ravel()]).reshape(feeds["x"].shape)}
+
+
+def special_version(datatype: Datatype, infer: Callable[[Tensors], Tensors]) -> LoadedVersion:
+    """Return a version that takes and gives [-1, 2] of another datatype, and makes no predictions."""
+    manifest = msgspec.structs.replace(
+        manifest_of("1"),
+        inputs=(TensorSpec("x", datatype, (-1, 2)),),
+        outputs=(TensorSpec("probabilities", datatype, (-1, 2)),),
+        prediction=None,
+    )
+    package = Package(Pipeline(manifest, infer), package_of("1").golden)
+    return LoadedVersion("1", Path("/packages/special"), package, element_us=1.0)
+
+
+@dataclass
+class FakeRepository:
+    """Remembers what it was asked; refuses every model that it does not know."""
+
+    asked: list[str] = field(default_factory=list)
+
+    def load(self, model: str, done: Done) -> None:
+        self.asked.append(f"load {model}")
+        done(None if model == "steer" else NotFound(f"there is no {model!r}"))
+
+    def unload(self, model: str, done: Done) -> None:
+        self.asked.append(f"unload {model}")
+        done(None)
+
+
 @contextlib.contextmanager
-def inference_world(limits: HttpLimits = QUICK, *, queue_len_max: int = 4) -> Iterator[InferenceWorld]:
-    """Serve `steer` (answers at once), `slow` (answers when the gate opens) and `sick` (fails)."""
+def inference_world(
+    limits: HttpLimits = QUICK,
+    *,
+    queue_len_max: int = 4,
+    repository: FakeRepository | None = None,
+    uds: Path | None = None,
+) -> Iterator[InferenceWorld]:
+    """Serve `steer` (answers at once), `slow` (answers when the gate opens), `sick` (fails), and one per datatype."""
     gate, journal, table = threading.Event(), FakeJournal(), ServingTable()
     clock, chance = FakeClock(), SeededChance(1)
 
@@ -168,6 +212,9 @@ def inference_world(limits: HttpLimits = QUICK, *, queue_len_max: int = 4) -> It
         ("steer", version_of("1")),
         ("slow", version_of("1", wait_at_gate, element_us=1e6)),
         ("sick", version_of("1", failing)),
+        ("words", special_version("BYTES", shouting)),
+        ("bf16", special_version("BF16", copy_through)),
+        ("fp16", special_version("FP16", copy_through)),
     ):
         table.add(model, version)
         table.switch(model, "1", compare_with="", compare_share=0.0)
@@ -189,9 +236,11 @@ def inference_world(limits: HttpLimits = QUICK, *, queue_len_max: int = 4) -> It
         )
 
         def application(shared: Shared) -> InferenceApplication:
-            return InferenceApplication(serving, release="0.0.1", is_stopping=lambda: shared.is_stopping)
+            return InferenceApplication(
+                serving, release="0.0.1", is_stopping=lambda: shared.is_stopping, repository=repository
+            )
 
-        serve = serve_http(Address("127.0.0.1", 0), limits, application)
+        serve = serve_http(Address("127.0.0.1", 0, uds=uds), limits, application)
         server = stack.enter_context(portal.wrap_async_context_manager(serve))
         world = InferenceWorld(server.port, server, portal, journal, table, gate)
         stack.callback(world.close_clients)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 _OPSETS = [helper.make_opsetid("", 17)]
@@ -38,6 +39,14 @@ def classifier(path: Path, *, softmax: bool = True, factor: float = 4.0, batch: 
         nodes.append(helper.make_node("Softmax", ["logits"], ["scores"]))
     inputs, outputs = [value("x", batch, 3)], [value("scores", batch, 3)]
     return save(path, nodes, inputs=inputs, outputs=outputs, initializers=[weights])
+
+
+def layer(path: Path, weights: NDArray[np.float32]) -> Path:
+    """Return one matrix product."""
+    rows, columns = weights.shape
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
+    inputs, outputs = [value("x", "N", rows)], [value("y", "N", columns)]
+    return save(path, nodes, inputs=inputs, outputs=outputs, initializers=[numpy_helper.from_array(weights, "w")])
 
 
 def with_external_weights(path: Path, location: str) -> Path:

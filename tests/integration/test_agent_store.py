@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from ganglion.adapters.agent_store import SqliteAgentStore
-from ganglion.core.errors import DataCorrupt, DataTooNew
+from ganglion.core.errors import DataCorrupt, DataTooNew, DiskUnusable
 from ganglion.ports.agent_store import JournalPosition, NewRecord
 from ganglion.wire.messages import RecordClass
 
@@ -135,3 +135,60 @@ def test_a_file_of_a_newer_release_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(DataTooNew):
         open_store(tmp_path)
+
+
+def test_damage_inside_the_file_is_found_when_it_is_opened(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.take_journal(records(200, size=1000), JournalPosition(1, 1))
+    store.close()
+    file = tmp_path / "outbox.db"
+    data = bytearray(file.read_bytes())
+    data[40_000:90_000] = b"\xa5" * 50_000
+    file.write_bytes(data)
+
+    with pytest.raises(DataCorrupt, match=r"outbox\.db"):
+        open_store(tmp_path)
+
+
+@pytest.mark.parametrize(("key", "value"), [("journal", b"{]"), ("made", "many"), ("epoch", b"\x00")])
+def test_a_damaged_count_is_found_when_the_file_is_opened(tmp_path: Path, key: str, value: str | bytes) -> None:
+    store = open_store(tmp_path)
+    store._file.set_meta(key, value)
+    store.close()
+
+    with pytest.raises(DataCorrupt):
+        open_store(tmp_path)
+
+
+def test_opening_a_store_again_writes_nothing_because_the_disk_may_be_full(tmp_path: Path) -> None:
+    open_store(tmp_path).close()
+    before = (tmp_path / "outbox.db").read_bytes()
+
+    open_store(tmp_path).close()
+
+    assert (tmp_path / "outbox.db").read_bytes() == before
+
+
+def test_a_disk_that_refuses_leaves_records_and_counts_as_they_were(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.take_journal(records(3), JournalPosition(1, 1))
+    before = store.figures()
+    store._db.execute("pragma max_page_count = 1")
+
+    with pytest.raises(DiskUnusable, match="full"):
+        store.take_journal(records(100, size=10_000), JournalPosition(1, 2))
+
+    assert store.figures() == before
+    assert store.journal_position() == JournalPosition(1, 1)
+
+
+def test_acknowledged_bytes_are_counted_out_of_the_outbox(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.take_journal(records(5, size=100), JournalPosition(1, 1))
+    whole = store.figures().waiting_bytes
+
+    store.acknowledge(2)
+    left = store.figures().waiting_bytes
+    store.close()
+
+    assert left == whole * 3 // 5 == open_store(tmp_path).figures().waiting_bytes

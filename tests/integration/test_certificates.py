@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from ganglion.adapters.certificates import TlsFiles, ca_pin_of, open_authority
 from ganglion.adapters.system import SystemClock
@@ -192,6 +193,16 @@ def test_an_authority_with_another_key_is_not_used(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pem", [b"", b"no certificate", b"\xff" * 100])
 def test_what_is_no_certificate_has_no_pin(pem: bytes) -> None:
+    with pytest.raises(DataCorrupt, match="the CA certificate"):
+        ca_pin_of(pem)
+
+
+def test_a_certificate_for_a_key_of_an_unknown_kind_has_no_pin(tmp_path: Path) -> None:
+    certificate = x509.load_pem_x509_certificate(open_in(tmp_path).ca_path.read_bytes())
+    der = certificate.public_bytes(serialization.Encoding.DER)
+    elliptic, unknown = bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d0207")
+    pem = ssl.DER_cert_to_PEM_cert(der.replace(elliptic, unknown)).encode()
+
     with pytest.raises(DataCorrupt, match="the CA certificate"):
         ca_pin_of(pem)
 

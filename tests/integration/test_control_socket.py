@@ -257,3 +257,25 @@ def test_a_long_data_directory_gets_a_short_private_path(tmp_path: Path) -> None
     assert path == socket_path(deep)
     assert path != socket_path(tmp_path / ("e" * 120))
     assert str(os.getuid()) in path.parent.name
+
+
+def test_temporary_files_that_lie_deep_themselves_still_leave_a_short_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / ("t" * 120)))
+
+    path = socket_path(tmp_path / ("d" * 120))
+
+    assert len(os.fsencode(path)) <= 100
+    assert str(os.getuid()) in path.parent.name
+
+
+def test_a_private_directory_is_gone_with_its_socket(tmp_path: Path) -> None:
+    path = tmp_path / "private" / "serving.sock"
+
+    async def work() -> None:
+        assert path.exists()
+
+    serve_and(path, work)
+
+    assert not path.parent.exists()

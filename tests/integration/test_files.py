@@ -178,3 +178,34 @@ def test_a_damaged_key_is_reported_and_not_replaced(tmp_path: Path) -> None:
         KeyFiles(tmp_path).private_bytes("root")
 
     assert (tmp_path / "root.key").read_bytes() == b"short"
+
+
+def test_a_directory_is_locked_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(descriptor: int, data: bytes, offset: int) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", refuse)
+    lock = lock_directory(tmp_path)
+
+    with pytest.raises(DataInUse):
+        lock_directory(tmp_path)
+    lock.release()
+
+
+def test_a_directory_that_was_locked_before_is_locked_on_a_read_only_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock_directory(tmp_path).release()
+    open_file = os.open
+
+    def refuse_to_write(path: Path, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_ACCMODE != os.O_RDONLY:
+            raise OSError(30, "Read-only file system")
+        return open_file(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", refuse_to_write)
+    lock = lock_directory(tmp_path)
+
+    with pytest.raises(DataInUse):
+        lock_directory(tmp_path)
+    lock.release()

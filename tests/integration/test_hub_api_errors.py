@@ -48,6 +48,22 @@ def test_an_unknown_route_is_a_problem_document(hub: ServedHub) -> None:
     assert (answer.status, answer.code) == (404, "not_found")
 
 
+def test_a_record_number_that_no_record_can_have_is_refused(hub: ServedHub) -> None:
+    hub.join("numbered")
+
+    answer = hub.call("GET", f"{paths.RESULTS}?node=numbered&after_seq={2**63}")
+
+    assert (answer.status, answer.code) == (400, "request_invalid")
+    assert b"after_seq" in answer.body
+
+
+def test_half_a_character_in_a_body_is_refused(hub: ServedHub) -> None:
+    body = rb'{"labels": [{"sample_id": "s", "label": "\ud800"}]}'
+    answer = hub.call("POST", paths.LABELS, body=body, headers={"Content-Type": "application/json"})
+
+    assert (answer.status, answer.code) == (400, "request_invalid")
+
+
 def test_a_wrong_method_names_the_right_one(hub: ServedHub) -> None:
     answer = hub.call("DELETE", paths.NODES)
 

@@ -139,6 +139,16 @@ def test_a_paused_picture_stays_paused_after_a_label(hub: ServedHub, secret: str
     assert answer.headers["location"] == "/?still=1#samples"
 
 
+def test_the_picture_is_never_renewed_under_somebody_who_types_a_label(hub: ServedHub, secret: str) -> None:
+    hub.join("typing").send((RecordClass.SAMPLE, make_sample(model="unreleased")))
+
+    page = look(hub, secret)
+
+    assert '<input name="label"' in page
+    assert 'http-equiv="refresh"' not in page
+    assert 'http-equiv="refresh"' in look(hub, secret, "/?still=0")
+
+
 def test_a_form_that_was_not_made_for_the_session_changes_nothing(hub: ServedHub, secret: str) -> None:
     sample_id = keep_sample(hub, "forged")
 

@@ -117,6 +117,11 @@ def npy(array: "np.ndarray[tuple[int, ...], np.dtype[np.generic]]") -> bytes:
     return file.getvalue()
 
 
+def npy_that_says(header: str) -> bytes:
+    text = header.encode()
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
 def serve_dataset(hub: ScriptedHub, tensor: bytes, *, shape: list[int], labels: list[str], sent: bytes = b"") -> None:
     """Let the hub offer one data set of one input; `sent` are other bytes than those that were frozen."""
     listed = DatasetTensor(digest_of(tensor), "FP32", shape)
@@ -171,6 +176,14 @@ def test_a_data_set_with_changed_bytes_is_refused_and_leaves_nothing(
         (npy(IMAGES), [4, 2], ["7", "1"]),
         (b"not an array", [2, 4], ["7", "1"]),
         (npy(np.array([{"a": 1}, 2], dtype=object)), [2], ["7", "1"]),
+        (npy(IMAGES.astype(np.int32)), [2, 4], ["7", "1"]),
+        (npy_that_says("{[]: 1}\n"), [2, 4], ["7", "1"]),
+        (npy_that_says("{'descr': (\n"), [2, 4], ["7", "1"]),
+        (
+            npy_that_says(f"{{'descr': '<f4', 'fortran_order': False, 'shape': {(2, 2**40)}, }}\n"),
+            [2, 2**40],
+            ["7", "1"],
+        ),
     ],
 )
 def test_a_data_set_that_contradicts_itself_is_refused(

@@ -161,6 +161,7 @@ def test_a_client_that_has_said_everything_still_hears_its_answer() -> None:
         client = world.client()
         client.send(infer_json(model="slow", request_id="last words"))
         client.socket.shutdown(socket.SHUT_WR)
+        assert client.answer(has_body=False).status == 100  # Which every client passes over: is anybody there?
         assert world.is_well()
         world.gate.set()
 

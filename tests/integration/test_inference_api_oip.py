@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from ganglion.entrypoints.inference_api import oip_request
+from ganglion.entrypoints.inference_api.oip_request import RequestDecoder
 from integration.inference_world import (
     HttpAnswer,
     InferenceWorld,
@@ -47,7 +47,18 @@ def with_input(**changes: object) -> dict[str, object]:
 
 
 def test_the_server_tells_who_it_is(world: InferenceWorld) -> None:
-    assert world.get("/v2").json == {"name": "ganglion", "version": "0.0.1", "extensions": ["binary_tensor_data"]}
+    document = world.get("/v2").json
+
+    assert (document["name"], document["version"]) == ("ganglion", "0.0.1")
+    assert document["extensions"] == [
+        "binary_tensor_data",
+        "classification",
+        "model_repository",
+        "parameters",
+        "sequence",
+        "statistics",
+        "system_shared_memory",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -242,7 +253,11 @@ WRONG = {
     "endless shape": (with_input(shape=[1] * 40), "shape"),
     "huge shape": (with_input(shape=[2**62, 2**62]), "declared is"),
     "unknown datatype": (with_input(datatype="FP128"), "FP128"),
-    "bytes datatype": (with_input(datatype="BYTES"), "BYTES"),
+    "numbers as strings": (with_input(datatype="BYTES"), "only strings"),
+    "strings for a model of numbers": (with_input(datatype="BYTES", data=["a", "b"]), "must be FP32"),
+    "an object as strings": (with_input(datatype="BYTES", data={"a": 1}), "list of strings"),
+    "ragged strings": (with_input(datatype="BYTES", data=[["a"], ["b"]]), "a list has 2 members"),
+    "too few strings": (with_input(datatype="BYTES", data=["a"]), "data has 1 strings"),
     "another datatype": (with_input(datatype="INT32", data=[1, 2]), "must be FP32"),
     "fractions as integers": (with_input(datatype="INT32"), "not INT32"),
     "an integer too large": (with_input(datatype="UINT8", data=[1, 256]), "UINT8 cannot"),
@@ -252,18 +267,35 @@ WRONG = {
     "ragged": (with_input(data=[[1], [2, 3]]), "regular list"),
     "an object as data": (with_input(data={"a": 1}), "not FP32"),
     "no data": (with_input(data=None), "neither data nor binary_data_size"),
-    "shared memory": (with_input(data=None, parameters={"shared_memory_region": "r"}), "shared memory"),
+    "shared memory of no size": (
+        with_input(data=None, parameters={"shared_memory_region": "r"}),
+        "shared_memory_byte_size",
+    ),
+    "shared memory and data": (
+        with_input(parameters={"shared_memory_region": "r", "shared_memory_byte_size": 8}),
+        "more than one",
+    ),
     "negative binary size": (with_input(data=None, parameters={"binary_data_size": -8}), "binary_data_size"),
-    "data and bytes": (with_input(parameters={"binary_data_size": 8}), "both data and binary_data_size"),
+    "data and bytes": (with_input(parameters={"binary_data_size": 8}), "more than one of data, binary_data_size"),
     "bytes that did not come": (with_input(data=None, parameters={"binary_data_size": 8}), "0 bytes are left"),
     "another input": (with_input(name="y"), "this model takes ['x']"),
     "an input twice": ({"inputs": with_input()["inputs"] * 2}, "twice"),  # type: ignore[operator]  # a list of one
     "an output that is not there": ({**with_input(), "outputs": [{"name": "y"}]}, "'y'"),
     "an output twice": ({**with_input(), "outputs": [{"name": "probabilities"}] * 2}, "twice"),
-    "classification": (
-        {**with_input(), "outputs": [{"name": "probabilities", "parameters": {"classification": 1}}]},
+    "a negative number of classes": (
+        {**with_input(), "outputs": [{"name": "probabilities", "parameters": {"classification": -1}}]},
         "classification",
     ),
+    "an output in two places": (
+        {
+            **with_input(),
+            "outputs": [
+                {"name": "probabilities", "parameters": {"shared_memory_region": "r", "binary_data": True}},
+            ],
+        },
+        "both in shared memory and as binary data",
+    ),
+    "a negative timeout": ({**with_input(), "parameters": {"timeout": -1}}, "timeout"),
     "a number as id": ({**with_input(), "id": 7}, "id"),
     "an endless id": ({**with_input(), "id": "x" * 257}, "256"),
 }
@@ -341,7 +373,7 @@ def test_every_datatype_is_understood_in_both_forms() -> None:
 def test_integers_that_no_double_holds_stay_exact() -> None:
     body = json.dumps(with_input(datatype="INT64", data=[2**63 - 1, -(2**63)])).encode()
 
-    decoded = oip_request.decode(body, None)
+    decoded = RequestDecoder().decode(body, None)
 
     assert decoded.inputs["x"].dtype == np.int64
     assert decoded.inputs["x"].tolist() == [[2**63 - 1, -(2**63)]]
@@ -351,6 +383,6 @@ def test_bytes_become_a_view_of_the_body() -> None:
     head = json.dumps(with_input(data=None, parameters={"binary_data_size": 8})).encode()
     head += b" " * (-len(head) % 8)
 
-    decoded = oip_request.decode(head + bytes(8), str(len(head)).encode())
+    decoded = RequestDecoder().decode(head + bytes(8), str(len(head)).encode())
 
     assert not decoded.inputs["x"].flags.owndata

@@ -288,6 +288,26 @@ def test_a_disk_that_is_read_only_at_the_start_sheds_and_later_takes_records(
     assert reader.shed() == {"result": 1}
 
 
+def test_what_a_full_disk_shed_is_told_once_the_disk_takes_records_again(
+    directory: Path, reader: JournalReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", refuse)
+        patch.setattr(os, "pwrite", refuse)
+        writer = JournalWriter(directory)
+        assert append(writer, b"lost", b"lost too") == [False, False]
+    assert reader.shed() == {}
+
+    append(writer, b"kept")
+
+    assert payloads(reader) == [b"kept"]
+    assert reader.shed() == {"result": 2}
+    writer.close()
+
+
 def test_a_disk_that_cannot_be_read_is_named(writer: JournalWriter, reader: JournalReader, directory: Path) -> None:
     append(writer, b"a")
     (segment,) = segments(directory)

@@ -22,6 +22,7 @@ from ganglion.core.errors import (
     NotFound,
     TargetMismatch,
 )
+from ganglion.core.golden import golden_of
 from ganglion.core.manifest import Classification, Manifest, TensorSpec
 from ganglion.core.steps import Scale, Softmax, Transpose
 from ganglion.entrypoints import local_packages
@@ -95,7 +96,7 @@ def test_golden_inputs_can_be_given(tmp_path: Path, onnx_file: Path) -> None:
 
     manifest = build(onnx_file, tmp_path / "p", "--golden", tmp_path / "golden.npz")
 
-    assert manifest.members[manifest.golden.inputs["x"]].size_bytes == 128 + 9 * 4
+    assert manifest.members[golden_of(manifest).inputs["x"]].size_bytes == 128 + 9 * 4
 
 
 def test_with_preprocessing_clients_send_what_the_golden_inputs_are(tmp_path: Path, onnx_file: Path) -> None:
@@ -200,12 +201,20 @@ def test_labels_that_do_not_fit_are_refused(tmp_path: Path, onnx_file: Path, fil
 
 
 def test_an_unknown_step_and_an_unknown_output_are_named(tmp_path: Path, onnx_file: Path) -> None:
-    (tmp_path / "steps.json").write_text('[{"step": "resize", "tensor": "x"}]')
+    (tmp_path / "steps.json").write_text('[{"step": "sharpen", "tensor": "x"}]')
 
-    with pytest.raises(InvalidRequest, match="resize"):
+    with pytest.raises(InvalidRequest, match="sharpen"):
         build(onnx_file, tmp_path / "p", "--preprocess", tmp_path / "steps.json")
     with pytest.raises(InvalidRequest, match="no output 'boxes'"):
         build(onnx_file, tmp_path / "p", "--prediction", "boxes")
+
+
+def test_a_step_for_a_tensor_that_is_not_there_is_named_first(tmp_path: Path, onnx_file: Path) -> None:
+    steps = tmp_path / "steps.json"
+    steps.write_text('[{"step": "scale", "tensor": "image", "factor": 2.0}]')
+
+    with pytest.raises(InvalidRequest, match=r"^step scale: there is no tensor 'image'"):
+        build(onnx_file, tmp_path / "package", "--preprocess", steps)
 
 
 def test_golden_inputs_without_a_needed_name_are_refused(tmp_path: Path, onnx_file: Path) -> None:

@@ -7,6 +7,7 @@ from onnx import TensorProto, helper
 from ganglion.adapters.onnxruntime import OnnxRuntime, describe
 from ganglion.core.errors import InvalidPackage, InvalidRequest, ModelFailed
 from ganglion.core.manifest import TensorSpec
+from ganglion.core.steps import bytes_tensor
 from integration.models import classifier, reshaper, save, value, with_external_weights
 
 
@@ -84,12 +85,49 @@ def test_an_operator_of_an_unknown_domain_is_refused(tmp_path: Path) -> None:
         OnnxRuntime().load(path, threads=1)
 
 
-def test_text_tensors_cannot_be_served(tmp_path: Path) -> None:
+def echo(path: Path, kind: int) -> Path:
+    """Return a model that gives back what it takes."""
     nodes = [helper.make_node("Identity", ["x"], ["y"])]
-    text = TensorProto.STRING
-    path = save(tmp_path / "m.onnx", nodes, inputs=[value("x", 1, kind=text)], outputs=[value("y", 1, kind=text)])
+    return save(path, nodes, inputs=[value("x", "N", kind=kind)], outputs=[value("y", "N", kind=kind)])
 
-    with pytest.raises(InvalidPackage, match="only tensors of numbers"):
+
+def test_text_goes_in_and_comes_out_as_bytes(tmp_path: Path) -> None:
+    engine = OnnxRuntime().load(echo(tmp_path / "m.onnx", TensorProto.STRING), threads=1)
+    words = bytes_tensor([b"nerve", "grün".encode(), b"", b"a\x00b"])
+
+    outputs = engine.infer({"x": words})
+
+    assert engine.inputs == (TensorSpec("x", "BYTES", (-1,)),)
+    assert outputs["y"].tolist() == words.tolist()
+
+
+def test_bytes_that_are_no_text_are_the_callers_mistake(tmp_path: Path) -> None:
+    engine = OnnxRuntime().load(echo(tmp_path / "m.onnx", TensorProto.STRING), threads=1)
+
+    with pytest.raises(InvalidRequest, match="no UTF-8"):
+        engine.infer({"x": bytes_tensor([b"\xff\xfe"])})
+
+
+def test_bf16_numbers_are_fp32_outside_of_the_model(tmp_path: Path) -> None:
+    engine = OnnxRuntime().load(echo(tmp_path / "m.onnx", TensorProto.BFLOAT16), threads=1)
+
+    outputs = engine.infer({"x": np.array([1.5, -2.0, 1.0 + 2**-12], np.float32)})
+
+    assert engine.inputs == (TensorSpec("x", "BF16", (-1,)),)
+    assert outputs["y"].dtype == np.float32
+    assert outputs["y"].tolist() == [1.5, -2.0, 1.0]
+
+
+def test_a_model_whose_output_is_no_tensor_is_refused(tmp_path: Path) -> None:
+    sequence = helper.make_tensor_sequence_value_info("y", TensorProto.FLOAT, [1])
+    path = save(
+        tmp_path / "m.onnx",
+        [helper.make_node("SequenceConstruct", ["x"], ["y"])],
+        inputs=[value("x", 1)],
+        outputs=[sequence],
+    )
+
+    with pytest.raises(InvalidPackage, match="only tensors of numbers or text"):
         describe(path)
 
 

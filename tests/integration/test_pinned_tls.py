@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ganglion.core.errors import CaMismatch, HubUnreachable, InvalidRequest
-from ganglion.entrypoints.pinned_tls import fetch_ca, parse_address
+from ganglion.entrypoints.pinned_tls import context_for, fetch_ca, parse_address
 from ganglion.wire import paths
 from integration.scripted_hub import Reply, ScriptedHub, scripted_hub
 
@@ -77,3 +77,9 @@ def test_an_address_that_is_none_is_refused(text: str) -> None:
 )
 def test_an_address_has_one_spelling(text: str, address: str) -> None:
     assert str(parse_address(text)) == address
+
+
+@pytest.mark.parametrize("pem", [b"", b"\xff\xfe", b"no certificate"])
+def test_a_damaged_certificate_file_never_means_that_every_authority_is_trusted(pem: bytes) -> None:
+    with pytest.raises(CaMismatch, match="damaged"):
+        context_for(pem)

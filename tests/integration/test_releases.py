@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from ganglion.core import manifest as manifests
-from ganglion.core.errors import Conflict, DiskUnusable, InvalidName, InvalidPackage, NotFound
+from ganglion.core.errors import Conflict, DiskUnusable, GoldenMissing, InvalidName, InvalidPackage, NotFound
 from ganglion.core.ids import Digest, ModelName, Variant, Version
 from ganglion.core.manifest import Golden, Lineage, Manifest, Target, TensorSpec
 from ganglion.hub.services.releases import Releases
@@ -163,6 +163,18 @@ def test_a_damaged_package_leaves_nothing_behind(hub: Hub) -> None:
         hub.releases.release(file)
 
     assert (hub.releases.list(), hub.signed_paths(), hub.artifacts.contents) == ([], [], {})
+
+
+def test_a_package_without_golden_inputs_is_refused_before_anything_is_stored(hub: Hub) -> None:
+    file = hub.package()
+    unproved = msgspec.structs.replace(manifests.parse(file.read_bytes()), golden=None)
+    file.write_bytes(manifests.encode(unproved))
+
+    with pytest.raises(GoldenMissing, match="digits:1"):
+        hub.releases.release(file)
+
+    assert hub.releases.list() == []
+    assert hub.signed_paths() == []
 
 
 def test_what_was_never_released_is_not_found(hub: Hub) -> None:

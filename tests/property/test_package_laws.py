@@ -20,9 +20,9 @@ from unit.core.builders import a_manifest, files
 FLOATS = st.floats(-1e6, 1e6)
 STEPS: st.SearchStrategy[Step] = st.one_of(
     st.builds(Scale, st.just("x"), FLOATS, FLOATS),
-    st.builds(Normalise, st.just("x"), st.tuples(FLOATS), st.tuples(FLOATS), st.integers(-3, 3)),
-    st.builds(Clip, st.just("x"), FLOATS, FLOATS),
-    st.builds(Cast, st.just("x"), st.sampled_from(sorted(DTYPES))),
+    st.builds(Normalise, st.just("x"), st.tuples(FLOATS), st.tuples(FLOATS.filter(bool)), st.integers(-3, 3)),
+    st.tuples(FLOATS, FLOATS).map(lambda limits: Clip("x", min(limits), max(limits))),
+    st.builds(Cast, st.just("x"), st.sampled_from(sorted(DTYPES.keys() - {"BYTES", "BF16"}))),
     st.builds(Reshape, st.just("x"), st.lists(st.integers(1, 9), max_size=3).map(tuple)),
     st.builds(Transpose, st.just("x"), st.permutations([0, 1, 2]).map(tuple)),
     st.builds(Softmax, st.just("x")),
@@ -57,7 +57,7 @@ def test_no_change_of_a_byte_makes_a_manifest_that_is_read_as_the_old_one(data: 
 
 
 @given(
-    st.sampled_from(sorted(DTYPES)).flatmap(
+    st.sampled_from(sorted(name for name, dtype in DTYPES.items() if not dtype.hasobject)).flatmap(
         lambda name: arrays.arrays(DTYPES[name], arrays.array_shapes(min_dims=0, max_dims=4, max_side=4))
     )
 )

@@ -8,7 +8,7 @@ import os
 import struct
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -28,6 +28,7 @@ Answer: TypeAlias = Callable[[Command], Awaitable[Reply]]
 
 _PATH_LENGTH_MAX = 100
 """Unix sockets have room for little more than this."""
+_SHORT_PLACE = Path("/tmp")  # noqa: S108 - the directory made there is private, and its owner is checked
 _LENGTH = struct.Struct(">I")
 _COMMANDS: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
 _REPLIES: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
@@ -48,13 +49,14 @@ class ControlLimits(msgspec.Struct, frozen=True, kw_only=True):
 def socket_path(data_dir: Path) -> Path:
     """Return where the serving process of this data directory listens.
 
-    A path that is too long for a socket is replaced by one in a private directory among the temporary files.
+    A path that is too long for a socket is replaced by one in a private directory among the temporary files, or,
+    when these lie too deep themselves, in the system's own place for them.
     """
     path = data_dir.absolute() / "run" / "serving.sock"
-    if len(os.fsencode(path)) <= _PATH_LENGTH_MAX:
-        return path
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"ganglion-{os.getuid()}-{digest}" / "serving.sock"
+    private = Path(f"ganglion-{os.getuid()}-{digest}", "serving.sock")
+    candidates = (path, Path(tempfile.gettempdir()) / private, _SHORT_PLACE / private)
+    return next(place for place in candidates if len(os.fsencode(place)) <= _PATH_LENGTH_MAX)
 
 
 @asynccontextmanager
@@ -74,6 +76,8 @@ async def serve_control(path: Path, answer: Answer, limits: ControlLimits | None
         finally:
             tasks.cancel_scope.cancel()
             _remove(path)
+            with suppress(OSError):  # it holds other files, or was made by somebody else
+                path.parent.rmdir()
 
 
 class ControlClient:

@@ -66,11 +66,12 @@ class DirectoryLock:
 def lock_directory(path: Path) -> DirectoryLock:
     """Make the directory if it is missing, and keep other processes out of it.
 
+    A directory that was locked before is locked on a full or read-only disk too: a node must serve from one.
     Raises: DataInUse: another process has it. DiskUnusable.
     """
     with _disk_errors(path):
         path.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path / "lock", os.O_CREAT | os.O_RDWR, 0o644)
+        descriptor = _open_lock(path / "lock")
         try:
             _take(descriptor, path)
         except BaseException:
@@ -85,8 +86,18 @@ def _take(descriptor: int, path: Path) -> None:
     except BlockingIOError as error:
         holder = os.pread(descriptor, _NAME_LENGTH_MAX, 0).decode(errors="replace")
         raise DataInUse(f"{path} is in use by process {holder or 'unknown'}") from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    # The lock is what counts; whose it is, is told to people where the disk takes a word.
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+
+
+def _open_lock(file: Path) -> int:
+    try:
+        return os.open(file, os.O_CREAT | os.O_RDWR, 0o644)
+    except OSError:
+        # Reading is enough for a lock. What cannot be read either is refused with the reason.
+        return os.open(file, os.O_RDONLY)
 
 
 class DirectoryFiles:

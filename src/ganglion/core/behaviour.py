@@ -3,7 +3,8 @@
 Everything here merges by integer addition, so one node's minute and a fleet's week have the same shape.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -38,6 +39,18 @@ class Behaviour(msgspec.Struct):
             name = label if known else OTHER_CLASS
             self.classes[name] = self.classes.get(name, 0) + 1
             self.confidence[confidence_bin(confidence)] += 1
+
+    def count_answers(self, latencies_us: Sequence[int], labels: Iterable[str], confidences: Iterable[float]) -> None:
+        """Count many answered requests at once; the labels and confidences are those of all their rows."""
+        self.requests += len(latencies_us)
+        for latency_us, count in Counter(latencies_us).items():
+            self.latency_us.add(latency_us, count)
+        for label, count in Counter(labels).items():
+            known = label in self.classes or len(self.classes) < CLASSES_MAX
+            name = label if known else OTHER_CLASS
+            self.classes[name] = self.classes.get(name, 0) + count
+        for index, count in Counter(map(confidence_bin, confidences)).items():
+            self.confidence[index] += count
 
     def count_error(self) -> None:
         """Count one request that the model could not answer."""

@@ -93,7 +93,7 @@ class NotFound(Rejected):
     """What the request names does not exist."""
 
     code = "not_found"
-    remedy = "List what exists, for example with `ganglion model list` or `ganglion node list`."
+    remedy = "Check the name; `ganglion model list`, `ganglion node list` and the like show what the hub has."
 
 
 class Conflict(Rejected):
@@ -131,6 +131,27 @@ class CheckFailed(Rejected):
     remedy = "The message names the check; the figures are in the report."
 
 
+class GoldenMissing(Rejected):
+    """The model comes without golden inputs, so nothing can prove that it answers here as it did where it was made."""
+
+    code = "golden_missing"
+    remedy = "Make a package with golden inputs; `ganglion model build` adds some."
+
+
+class InputUnusable(InvalidRequest):
+    """The inputs are of the declared type and shape, but a step cannot use what they hold, as a damaged image."""
+
+    code = "input_unusable"
+    remedy = "Correct the input that the message names; the model was not asked."
+
+
+class EpochTaken(Conflict):
+    """Another copy of this node's data directory has numbered other records with the same epoch."""
+
+    code = "epoch_taken"
+    remedy = "Nothing is lost: the node numbers anew by itself. Find its copy, stop it, and join it as a node of its own."
+
+
 # --- unavailable ----------------------------------------------------------------------------------
 
 
@@ -138,7 +159,7 @@ class HubUnreachable(Unavailable):
     """The hub did not answer in time, or no connection could be made."""
 
     code = "hub_unreachable"
-    remedy = "Check the address and the network; the node keeps serving and tries again by itself."
+    remedy = "Check the address, the network, and that the hub runs. A node goes on serving, and tries again by itself."
 
 
 class ServingUnreachable(Unavailable):
@@ -160,6 +181,13 @@ class ModelNotReady(Unavailable):
 
     code = "model_not_ready"
     remedy = "Wait for the node to commit a version; `GET /v2/models/NAME/ready` tells."
+
+
+class DeadlineExceeded(Unavailable):
+    """The time that the client gave was over before the model's turn came; the model did not run."""
+
+    code = "deadline_exceeded"
+    remedy = "Allow more time, send less at a time, or ask another node."
 
 
 class BodyStalled(Unavailable):
@@ -242,7 +270,7 @@ class DiskUnusable(Broken):
     """The disk is full, read-only, or refuses to write."""
 
     code = "disk_unusable"
-    remedy = "Free space or mount the disk writable; what was acknowledged is safe."
+    remedy = "Free space, mount the disk writable, or let this user write there; what was acknowledged is safe."
 
 
 class PortInUse(Broken):

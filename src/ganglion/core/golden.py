@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganglion.core.errors import InvalidPackage
-from ganglion.core.manifest import Golden
+from ganglion.core.errors import GoldenMissing, InvalidPackage
+from ganglion.core.manifest import Golden, Manifest
 from ganglion.core.pipeline import Pipeline
-from ganglion.core.steps import Tensor, Tensors
+from ganglion.core.steps import OBJECT, Tensor, Tensors
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +22,29 @@ class GoldenResult:
 def prove(pipeline: Pipeline, inputs: Tensors, expected: Tensors) -> GoldenResult:
     """Run the golden inputs, in batches that the limits allow, and compare with what is expected.
 
-    Raises: InvalidPackage: the golden tensors do not fit each other.
+    Raises: GoldenMissing: the model has none. InvalidPackage: the golden tensors do not fit each other.
     """
+    tolerance = golden_of(pipeline.manifest)
     rows = _batched_rows(pipeline, inputs)
     step = pipeline.manifest.limits.batch_max
     if rows <= step:
-        return _prove_part(pipeline, inputs, expected)
+        return _prove_part(pipeline, tolerance, inputs, expected)
     _check_rows(expected, rows)
     worst = 0.0
     for start in range(0, rows, step):
         part = slice(start, start + step)
-        result = _prove_part(pipeline, _rows_of(inputs, part), _rows_of(expected, part))
+        result = _prove_part(pipeline, tolerance, _rows_of(inputs, part), _rows_of(expected, part))
         worst = max(worst, result.deviation_max)
         if not result.passed:
             return result
     return GoldenResult(passed=True, deviation_max=worst)
+
+
+def golden_of(manifest: Manifest) -> Golden:
+    """Return what there is to prove. Raises: GoldenMissing: nothing."""
+    if manifest.golden is None:
+        raise GoldenMissing(f"{manifest.name}:{manifest.version} has no golden inputs: there is nothing to prove")
+    return manifest.golden
 
 
 def _batched_rows(pipeline: Pipeline, inputs: Tensors) -> int:
@@ -60,23 +68,26 @@ def _rows_of(tensors: Tensors, part: slice) -> Tensors:
     return {name: tensor[part] for name, tensor in tensors.items()}
 
 
-def _prove_part(pipeline: Pipeline, inputs: Tensors, expected: Tensors) -> GoldenResult:
+def _prove_part(pipeline: Pipeline, tolerance: Golden, inputs: Tensors, expected: Tensors) -> GoldenResult:
     outputs = pipeline.answer(inputs).outputs
     worst = 0.0
     for name, tensor in expected.items():
-        result = _compare(pipeline.manifest.golden, name, outputs[name], tensor)
+        result = _compare(tolerance, name, outputs[name], tensor)
         worst = max(worst, result.deviation_max)
         if not result.passed:
             return result
     return GoldenResult(passed=True, deviation_max=worst)
 
 
-def _compare(golden: Golden, name: str, actual: Tensor, expected: Tensor) -> GoldenResult:
+def _compare(tolerance: Golden, name: str, actual: Tensor, expected: Tensor) -> GoldenResult:
     if actual.shape != expected.shape:
         return GoldenResult(False, float("inf"), f"output {name!r} has shape {actual.shape}, expected {expected.shape}")
+    if OBJECT in (actual.dtype, expected.dtype):
+        is_same = np.array_equal(actual, expected)
+        return GoldenResult(is_same, 0.0 if is_same else float("inf"), "" if is_same else f"output {name!r} differs")
     wide, reference = actual.astype(np.float64), expected.astype(np.float64)
     deviation = float(np.max(np.abs(wide - reference), initial=0.0))
-    close = np.allclose(wide, reference, atol=golden.absolute_tolerance, rtol=golden.relative_tolerance)
+    close = np.allclose(wide, reference, atol=tolerance.absolute_tolerance, rtol=tolerance.relative_tolerance)
     if close:
         return GoldenResult(passed=True, deviation_max=deviation)
     return GoldenResult(False, deviation, f"output {name!r} deviates by {deviation:.4g}, more than the tolerance")

@@ -6,7 +6,6 @@ Source: OpenTelemetry exponential histogram, data model, scale 5.
 """
 
 import math
-from collections.abc import Mapping
 
 import msgspec
 
@@ -65,13 +64,3 @@ class Histogram(msgspec.Struct, gc=False):
             if seen >= rank:
                 return float(2.0 ** ((index + 0.5) / _PER_OCTAVE))
         raise AssertionError("the ranks add up to the count")
-
-    def mean(self) -> float:
-        """Return the exact mean, or 0 when nothing was counted."""
-        return self.total / self.count if self.count else 0.0
-
-
-def from_counts(counts: Mapping[int, int]) -> Histogram:
-    """Return a histogram with these bucket counts; the total is taken at the middle of each bucket."""
-    middle = sum(count * 2.0 ** ((index + 0.5) / _PER_OCTAVE) for index, count in counts.items())
-    return Histogram(buckets=dict(counts), total=middle)

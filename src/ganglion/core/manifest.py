@@ -7,14 +7,15 @@ the numbers inside golden files are compared by `core.golden`.
 import hashlib
 from collections.abc import Mapping
 from itertools import accumulate
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from ganglion.core import strict_json
+from ganglion.core import engine_options, steps, strict_json
+from ganglion.core.engine_options import EngineOptions, RuntimeName
 from ganglion.core.errors import InvalidName, InvalidPackage
 from ganglion.core.ids import Digest, ModelName, Variant, Version, parse_digest, parse_name
-from ganglion.core.steps import Datatype, Step
+from ganglion.core.steps import AnomalyScore, Datatype, Step
 from ganglion.core.strict_json import StrictJsonError
 
 SCHEMA = 1
@@ -37,13 +38,19 @@ class TensorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     image: tuple[Count, Count] | None = None
     """(height, width) when one row of this tensor can be shown to people as a grey image."""
 
+    @property
+    def has_batch(self) -> bool:
+        """Whether the first dimension counts rows, as many as the client likes, none of which changes another."""
+        return self.shape[:1] == (-1,) and self.layout[:1] in ("", "N")
+
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a variant was built for."""
 
-    runtime: Literal["onnxruntime"] = "onnxruntime"
+    runtime: RuntimeName = "onnxruntime"
     arch: Arch = "any"
     precision: str = "fp32"
+    options: EngineOptions = EngineOptions()
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,6 +58,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     batch_max: Annotated[int, msgspec.Meta(ge=1, le=65536)] = 64
     memory_bytes_max: Count = 1_000_000_000
+    loops_allowed: bool = False
+    """Let operators pass whose inner graph may run for ever, as Loop. The sandbox still ends one that does."""
 
 
 class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,6 +89,30 @@ class Classification(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ta
     """The output [N, classes] of probabilities that yields one label and one confidence per row."""
 
     output: str
+
+
+class Detection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="detection", tag_field="kind"):
+    """The outputs of a `detect` step: the best box gives a row its label and confidence."""
+
+    boxes: str = "boxes"
+    scores: str = "scores"
+    labels: str = "labels"
+
+    @property
+    def output(self) -> str:
+        """The output that holds the confidences."""
+        return self.scores
+
+
+class Anomaly(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="anomaly", tag_field="kind"):
+    """The output [N] of scores that are normal up to a threshold."""
+
+    output: str = "score"
+    threshold: Annotated[float, msgspec.Meta(gt=0, le=1e30)] | None = None
+    """The largest normal score; without it, that of the `anomaly_score` step."""
+
+
+PredictionRule: TypeAlias = Classification | Detection | Anomaly
 
 
 class Lineage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,9 +146,10 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     labels: tuple[str, ...] = ()
     preprocess: tuple[Step, ...] = ()
     postprocess: tuple[Step, ...] = ()
-    prediction: Classification | None = None
+    prediction: PredictionRule | None = None
     limits: Limits = Limits()
-    golden: Golden
+    golden: Golden | None = None
+    """Every released package has it. A bare model file does not, and cannot be proved."""
     drift: DriftReference | None = None
     lineage: Lineage = Lineage()
     members: dict[str, Member]
@@ -154,9 +188,21 @@ def check(manifest: Manifest) -> None:
     for path, member in manifest.members.items():
         check_member_path(path)
         _digest_of(path, member)
+    engine_options.check(manifest.target.options, manifest.target.runtime)
     _check_nesting(manifest.members)
     _check_references(manifest)
     _check_tensors(manifest)
+
+
+def anomaly_threshold(manifest: Manifest) -> float:
+    """Return the largest score that is normal. Raises: InvalidPackage: neither the prediction nor a step states it."""
+    rule = manifest.prediction
+    if isinstance(rule, Anomaly) and rule.threshold is not None:
+        return rule.threshold
+    for step in manifest.postprocess:
+        if isinstance(step, AnomalyScore):
+            return step.threshold
+    raise InvalidPackage("prediction: state the threshold, or make the score with the step anomaly_score")
 
 
 def check_member_path(path: str) -> None:
@@ -183,12 +229,13 @@ def _digest_of(path: str, member: Member) -> Digest:
 
 
 def _check_references(manifest: Manifest) -> None:
-    golden = manifest.golden
+    golden = manifest.golden or Golden({}, {})
     for path in (manifest.model, *golden.inputs.values(), *golden.outputs.values()):
         if path not in manifest.members:
             raise InvalidPackage(f"{path!r} is used but not listed in members")
-    _same_names(golden.inputs, {spec.name for spec in manifest.inputs}, "golden inputs")
-    _same_names(golden.outputs, {spec.name for spec in manifest.outputs}, "golden outputs")
+    if manifest.golden:
+        _same_names(golden.inputs, {spec.name for spec in manifest.inputs}, "golden inputs")
+        _same_names(golden.outputs, {spec.name for spec in manifest.outputs}, "golden outputs")
 
 
 def _same_names(golden: Mapping[str, str], declared: set[str], what: str) -> None:
@@ -201,6 +248,23 @@ def _check_tensors(manifest: Manifest) -> None:
         names = [spec.name for spec in specs]
         if not names or len(set(names)) != len(names):
             raise InvalidPackage(f"{what}: names are missing or stand twice: {names}")
-    prediction = manifest.prediction
-    if prediction and prediction.output not in {spec.name for spec in manifest.outputs}:
-        raise InvalidPackage(f"prediction uses the output {prediction.output!r}, which is not declared")
+    unknown = steps.missing_name(manifest.preprocess, [spec.name for spec in manifest.inputs])
+    if unknown:
+        raise InvalidPackage(f"a preprocessing step works on {unknown!r}, which is there neither as an input nor later")
+    _check_prediction(manifest)
+
+
+def _check_prediction(manifest: Manifest) -> None:
+    match manifest.prediction:
+        case None:
+            return
+        case Detection() as rule:
+            used = {rule.boxes, rule.scores, rule.labels}
+        case Anomaly() as rule:
+            used = {rule.output}
+            anomaly_threshold(manifest)
+        case Classification() as rule:
+            used = {rule.output}
+    missing = used - {spec.name for spec in manifest.outputs}
+    if missing:
+        raise InvalidPackage(f"prediction uses the output {min(missing)!r}, which is not declared")

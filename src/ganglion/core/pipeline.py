@@ -4,31 +4,23 @@ The one path that evaluation, the golden test and serving share. `infer` is an e
 this module does not know which engine.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TypeAlias
 
-import numpy as np
+import msgspec
 
 from ganglion.core import steps
-from ganglion.core.errors import InvalidRequest
+from ganglion.core.errors import InputUnusable, InvalidRequest, ModelFailed
 from ganglion.core.manifest import Manifest, TensorSpec
-from ganglion.core.steps import Tensors
+from ganglion.core.predictions import Prediction, predictor
+from ganglion.core.steps import Context, Programme, Tensor, Tensors
+
+__all__ = ["Answer", "Infer", "Pipeline", "Prediction"]
 
 Infer: TypeAlias = Callable[[Tensors], Tensors]
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """One row's answer in words: the label, how sure the model is, and the distance to the next label."""
-
-    label: str
-    confidence: float
-    margin: float
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """The declared outputs, and one prediction per row when the manifest says how to make one."""
 
     outputs: Tensors
@@ -36,55 +28,65 @@ class Answer:
 
 
 class Pipeline:
-    """A manifest and an engine, ready to answer."""
+    """A manifest and an engine, ready to answer. Making one raises MissingExtra when a step needs an extra."""
 
     def __init__(self, manifest: Manifest, infer: Infer) -> None:
         self.manifest = manifest
         self._infer = infer
-        self._inputs: Mapping[str, TensorSpec] = {spec.name: spec for spec in manifest.inputs}
+        self._inputs = {spec.name: (spec, steps.DTYPES[spec.datatype]) for spec in manifest.inputs}
+        self._outputs = tuple([spec.name for spec in manifest.outputs])
+        self._before, self._after = Programme(manifest.preprocess), Programme(manifest.postprocess)
+        self._has_steps = bool(self._before or self._after)
+        self._predict = predictor(manifest)
+        self.takes_files = any(spec.datatype == "BYTES" for spec in manifest.inputs)
+        """Two requests of one shape may then cost very different times."""
 
     def answer(self, inputs: Tensors) -> Answer:
-        """Answer one request. Raises: InvalidRequest: the inputs are not the declared ones."""
+        """Answer one request. Raises: InvalidRequest: the inputs are not the declared ones. ModelFailed."""
         self.check(inputs)
         return self.answer_checked(inputs)
 
     def answer_checked(self, inputs: Tensors) -> Answer:
-        """Answer a request whose inputs `check` accepted."""
-        feeds = steps.apply(self.manifest.preprocess, inputs)
-        outputs = steps.apply(self.manifest.postprocess, self._infer(feeds))
-        declared = {spec.name: outputs[spec.name] for spec in self.manifest.outputs}
-        return Answer(outputs=declared, predictions=self._predict(outputs))
+        """Answer a request whose inputs `check` accepted.
+
+        Raises: InputUnusable: a step cannot use what they hold. ModelFailed. Whatever the engine raises.
+        """
+        outputs = self._run_steps(inputs) if self._has_steps else self._infer(inputs)
+        declared = {name: outputs[name] for name in self._outputs}
+        return Answer(declared, self._predict(declared) if self._predict else ())
 
     def check(self, inputs: Tensors) -> None:
         """Compare names, types and shapes with the manifest. Raises: InvalidRequest."""
         if inputs.keys() != self._inputs.keys():
             raise InvalidRequest(f"inputs are {sorted(inputs)}, this model takes {sorted(self._inputs)}")
         for name, tensor in inputs.items():
-            self._check_tensor(self._inputs[name], tensor)
+            spec, dtype = self._inputs[name]
+            if tensor.dtype != dtype:
+                raise InvalidRequest(f"input {name!r} must be {spec.datatype}, not {tensor.dtype}")
+            self._check_shape(spec, tensor)
 
-    def _check_tensor(self, spec: TensorSpec, tensor: steps.Tensor) -> None:
-        if tensor.dtype != steps.DTYPES[spec.datatype]:
-            raise InvalidRequest(f"input {spec.name!r} must be {spec.datatype}, not {tensor.dtype}")
-        fits = len(tensor.shape) == len(spec.shape) and all(
-            declared in (-1, size) for declared, size in zip(spec.shape, tensor.shape, strict=True)
-        )
-        if not fits or 0 in tensor.shape:
-            raise InvalidRequest(f"input {spec.name!r} has shape {list(tensor.shape)}, declared is {list(spec.shape)}")
+    def _check_shape(self, spec: TensorSpec, tensor: Tensor) -> None:
+        shape = tensor.shape
+        fits = len(shape) == len(spec.shape) and all(map(_fits, spec.shape, shape))
+        if not fits or 0 in shape:
+            raise InvalidRequest(f"input {spec.name!r} has shape {list(shape)}, declared is {list(spec.shape)}")
         batch_max = self.manifest.limits.batch_max
-        if spec.shape and spec.shape[0] == -1 and tensor.shape[0] > batch_max:
-            raise InvalidRequest(f"input {spec.name!r} has {tensor.shape[0]} rows, at most {batch_max} are allowed")
+        if spec.has_batch and shape[0] > batch_max:
+            raise InvalidRequest(f"input {spec.name!r} has {shape[0]} rows, at most {batch_max} are allowed")
 
-    def _predict(self, outputs: Tensors) -> tuple[Prediction, ...]:
-        rule = self.manifest.prediction
-        if rule is None:
-            return ()
-        scores = outputs[rule.output]
-        labels = self.manifest.labels
-        best = np.argmax(scores, axis=1).tolist()
-        ordered = np.sort(scores, axis=1)
-        top = ordered[:, -1].tolist()
-        second = ordered[:, -2].tolist() if scores.shape[1] > 1 else [0.0] * len(top)
-        return tuple(
-            Prediction(label=labels[i] if i < len(labels) else str(i), confidence=first, margin=first - next_)
-            for i, first, next_ in zip(best, top, second, strict=True)
-        )
+    def _run_steps(self, inputs: Tensors) -> Tensors:
+        """What a client sent is at fault before the model, the package after it: both raise InvalidRequest below."""
+        context = Context(labels=self.manifest.labels)
+        try:
+            context.feeds = self._before.run(inputs, context)
+        except InvalidRequest as error:
+            raise InputUnusable(error.message) from error
+        outputs = self._infer(context.feeds)
+        try:
+            return self._after.run(outputs, context)
+        except InvalidRequest as error:
+            raise ModelFailed(f"the outputs do not fit the package: {error.message}") from error
+
+
+def _fits(declared: int, size: int) -> bool:
+    return declared in (-1, size)

@@ -1,11 +1,12 @@
 """JSON for documents that are signed or decide something: no duplicate keys, no NaN, bounded depth and size.
 
-`json.loads` keeps the last of two equal keys and accepts NaN; a document that two readers can
-understand differently must not pass.
+`json.loads` keeps the last of two equal keys, accepts NaN, and makes text of half a character; a document that
+two readers can understand differently must not pass.
 """
 
 import json
 import math
+from collections import Counter
 from typing import NoReturn
 
 from ganglion.core.errors import Rejected
@@ -30,21 +31,24 @@ def loads(data: bytes, *, what: str, size_max: int = 4_000_000) -> object:
         raise StrictJsonError(f"{what}: {len(data)} bytes, at most {size_max} are read")
     _check_depth(data, what)
     try:
-        return json.loads(
+        document: object = json.loads(
             data.decode("utf-8", errors="strict"),
             object_pairs_hook=lambda pairs: _unique(pairs, what),
             parse_constant=lambda text: _refuse(what, f"{text} is not JSON"),
             parse_float=lambda text: _finite(text, what),
         )
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except ValueError as error:
+        # Not JSON, not UTF-8, or a whole number with more digits than Python is willing to read.
         raise StrictJsonError(f"{what}: {error}") from error
+    if rb"\u" in data:
+        _check_characters(document, what)
+    return document
 
 
 def _unique(pairs: list[tuple[str, object]], what: str) -> dict[str, object]:
     keys = dict(pairs)
     if len(keys) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
         _refuse(what, f"the key {twice!r} stands twice")
     return keys
 
@@ -54,6 +58,15 @@ def _finite(text: str, what: str) -> float:
     if not math.isfinite(number):
         _refuse(what, f"{text} is out of range")
     return number
+
+
+def _check_characters(document: object, what: str) -> None:
+    """Refuse half of a surrogate pair: it can be read, and then neither written nor sent."""
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = f"{ord(error.object[error.start]):04x}"
+        raise StrictJsonError(f"{what}: half a character, \\u{half}, stands alone") from error
 
 
 def _check_depth(data: bytes, what: str) -> None:

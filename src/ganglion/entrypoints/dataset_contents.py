@@ -1,23 +1,20 @@
 """Brings a frozen data set from the hub. Everything is named by its digest, and believed only if it has it."""
 
-import io
 import tempfile
 from pathlib import Path
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from ganglion.core.errors import ArtifactUntrusted, Conflict, DiskUnusable
+from ganglion.core import npy
+from ganglion.core.errors import ArtifactUntrusted, Conflict, DiskUnusable, InvalidRequest
 from ganglion.core.ids import parse_digest
+from ganglion.core.steps import DATATYPES, Tensor
 from ganglion.entrypoints.hub_connection import HubConnection
 from ganglion.wire import paths
 from ganglion.wire.resources import DatasetManifest, DatasetTensor, DatasetView
 
-Array = NDArray[np.generic]
 
-
-def fetch(hub: HubConnection, view: DatasetView) -> tuple[DatasetManifest, dict[str, Array]]:
+def fetch(hub: HubConnection, view: DatasetView) -> tuple[DatasetManifest, dict[str, Tensor]]:
     """Return the manifest and the inputs of a data set version. Raises: ArtifactUntrusted, NotFound."""
     digest = parse_digest(view.sha256)
     manifest = _manifest(hub.content(paths.artifact(digest), digest))
@@ -64,14 +61,13 @@ def _manifest(data: bytes) -> DatasetManifest:
         raise ArtifactUntrusted(f"the data set's manifest cannot be read: {error}") from error
 
 
-def _tensor(hub: HubConnection, name: str, tensor: DatasetTensor) -> Array:
+def _tensor(hub: HubConnection, name: str, tensor: DatasetTensor) -> Tensor:
     digest = parse_digest(tensor.sha256)
-    data = hub.content(paths.artifact(digest), digest)
     try:
-        # Pickled arrays could run code: they are refused, whatever their digest.
-        array: Array = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise ArtifactUntrusted(f"the input {name!r} is not an array: {error}") from error
-    if list(array.shape) != tensor.shape:
-        raise ArtifactUntrusted(f"the input {name!r} has the shape {list(array.shape)}, listed is {tensor.shape}")
+        array = npy.decode(hub.content(paths.artifact(digest), digest), what=f"the input {name!r}")
+    except InvalidRequest as error:
+        raise ArtifactUntrusted(error.message) from error
+    found, listed = (DATATYPES[array.dtype], list(array.shape)), (tensor.datatype, tensor.shape)
+    if found != listed:
+        raise ArtifactUntrusted(f"the input {name!r} is {found[0]} {found[1]}, listed is {listed[0]} {listed[1]}")
     return array

@@ -58,6 +58,11 @@ class HubClient:
         """Close the line to the hub."""
         self._hub.close()
 
+    @property
+    def url(self) -> str:
+        """The address of the hub, as it was given."""
+        return str(self._hub.address)
+
     # --- fleet ------------------------------------------------------------------------------------
 
     def create_node_token(self, request: TokenRequest) -> TokenReply:

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import msgspec
 
+from ganglion.trust.model_file_limits import ModelFileLimits
+
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 PositiveS = Annotated[float, msgspec.Meta(gt=0)]
@@ -126,3 +128,6 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     page: PageSettings = PageSettings()
     """The web page."""
+
+    model_files: ModelFileLimits = ModelFileLimits()
+    """What a model file may hold to be released; nodes look again, with limits of their own."""

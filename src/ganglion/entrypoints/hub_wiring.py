@@ -15,11 +15,11 @@ from ganglion.adapters import certificates, hub_store
 from ganglion.adapters.artifact_files import ArtifactFiles
 from ganglion.adapters.certificates import TlsFiles
 from ganglion.adapters.files import DirectoryFiles, KeyFiles, lock_directory
-from ganglion.adapters.package_files import PackageArchives
-from ganglion.core.errors import DiskUnusable
+from ganglion.core.errors import DataCorrupt, DiskUnusable
 from ganglion.entrypoints.hub_counts import FleetCounter
 from ganglion.entrypoints.hub_metrics import HubMetrics
 from ganglion.entrypoints.hub_settings import HubSettings
+from ganglion.entrypoints.sandboxes import gated_archives
 from ganglion.entrypoints.waiters import Waiters
 from ganglion.hub.domain.ingest import BatchLimits
 from ganglion.hub.services.accounts import Accounts, AccountSettings
@@ -30,12 +30,14 @@ from ganglion.hub.services.fleet import Fleet
 from ganglion.hub.services.ingest import Ingest
 from ganglion.hub.services.releases import Releases
 from ganglion.hub.services.repository import Repository
+from ganglion.hub.services.restoration import Restoration
 from ganglion.hub.services.rollouts import Rollouts
 from ganglion.hub.services.telemetry import Telemetry
 from ganglion.ports.artifacts import ArtifactStore
 from ganglion.ports.clock import Chance, Clock, new_id, utc_s
 from ganglion.ports.hub_store import ControlStore
 from ganglion.ports.telemetry_store import TelemetryStore
+from ganglion.trust.edition import TIMESTAMP_FILE
 
 _WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, never bound to
 
@@ -74,6 +76,7 @@ class Hub:
     enrolment: Enrolment
     fleet: Fleet
     desired: Desired
+    restoration: Restoration
     rollouts: Rollouts
     releases: Releases
     ingest: Ingest
@@ -111,6 +114,7 @@ def open_hub(settings: HubSettings, *, clock: Clock, chance: Chance) -> Iterator
         _make_directory(data)
         lock = lock_directory(data)
         stack.callback(lock.release)
+        _check_databases(data)
         control = hub_store.open_control(data / "control.db")
         stack.callback(control.close)
         telemetry = hub_store.open_telemetry(data / "telemetry.db")
@@ -146,11 +150,12 @@ def _assemble(settings: HubSettings, world: World, data: Path) -> Hub:
         ),
         fleet=Fleet(control=control, telemetry=world.telemetry, desired=desired, clock=clock),
         desired=desired,
+        restoration=Restoration(control=control, repository=repository, desired=desired, chance=chance),
         rollouts=Rollouts(control=control, telemetry=world.telemetry, desired=desired, clock=clock, chance=chance),
         releases=Releases(
             control=control,
             artifacts=world.artifacts,
-            packages=PackageArchives(),
+            packages=gated_archives(settings.model_files),
             repository=repository,
             clock=clock,
         ),
@@ -211,6 +216,16 @@ def _hostnames(settings: HubSettings) -> tuple[str, ...]:
     """Return the certificate's names: those of the settings, and the address itself when it is a real one."""
     known = settings.host in _WILDCARDS or settings.host in settings.hostnames
     return settings.hostnames if known else (*settings.hostnames, settings.host)
+
+
+def _check_databases(data: Path) -> None:
+    """Refuse to begin anew in the directory of a hub that has lost a database. Raises: DataCorrupt."""
+    if not (data / "tuf" / "metadata" / TIMESTAMP_FILE).exists():
+        return
+    for name in ("control.db", "telemetry.db"):
+        parts = (data / name, data / f"{name}-wal")
+        if not any(part.exists() and part.stat().st_size for part in parts):
+            raise DataCorrupt(f"{data / name} is missing or empty, and nodes trust this hub: put a backup in its place")
 
 
 def _make_directory(path: Path) -> None:

@@ -21,7 +21,7 @@ from ganglion.core.manifest import Lineage, Manifest, TensorSpec
 from ganglion.core.steps import Scale, Step
 from ganglion.entrypoints import local_packages
 from ganglion.factory.domain import promotion, rows
-from ganglion.factory.domain.evaluation import Confusion, PairedComparison, compare, confusion
+from ganglion.factory.domain.evaluation import PairedComparison, compare
 from ganglion.factory.domain.ladder import Choice
 from ganglion.factory.domain.promotion import PromotionSettings, next_version
 from ganglion.factory.domain.rows import LabelledRows
@@ -80,10 +80,8 @@ class LearningReport:
     judged_rows: int
     accuracy: float
     """On the judged rows: the part of the held-out rows that chose nothing."""
-    epochs: int
     package_bytes: int
     choice: Choice
-    confusion: tuple[Confusion, ...]
     comparison: PairedComparison | None = None
     promotion: str = ""
 
@@ -218,8 +216,6 @@ def _report(made: Made, file: Path, training: LabelledRows, dropped_rows: int) -
         dropped_rows=dropped_rows,
         judged_rows=len(made.judged),
         accuracy=made.evaluation.accuracy,
-        epochs=made.epochs,
         package_bytes=file.stat().st_size,
         choice=made.choice,
-        confusion=confusion(made.evaluation),
     )

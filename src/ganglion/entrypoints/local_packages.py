@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from ganglion.adapters.onnxruntime import OnnxRuntime
-from ganglion.adapters.package_files import PackageArchives, pack, read_golden, read_manifest
+from ganglion.adapters.package_files import PackageArchives, map_members, pack, read_golden, read_manifest
 from ganglion.adapters.system import node_facts
 from ganglion.core import golden
 from ganglion.core.errors import TargetMismatch
 from ganglion.core.golden import GoldenResult
 from ganglion.core.manifest import Arch, Manifest
 from ganglion.core.pipeline import Pipeline
+from ganglion.entrypoints import engines
+from ganglion.trust import model_file
+from ganglion.trust.model_file_limits import ModelFileLimits
 
 _ARCHITECTURES: dict[str, Arch] = {"x86_64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 
@@ -27,15 +29,24 @@ class OpenPackage:
     manifest: Manifest
 
     def pipeline(self, *, threads: int = 1) -> Pipeline:
-        """Load the model and return it, ready to answer. Raises: InvalidPackage."""
-        engine = OnnxRuntime().load(self.directory / self.manifest.model, threads=threads)
+        """Load the model and return it, ready to answer. Raises: InvalidPackage, TargetMismatch, MissingExtra."""
+        engine = engines.load_engine(self.manifest.target, self.directory / self.manifest.model, threads=threads)
         return Pipeline(self.manifest, engine.infer)
 
-    def prove(self) -> GoldenResult:
-        """Run the golden inputs here. Raises: TargetMismatch: it is for other hardware. InvalidPackage, ModelFailed."""
+    def pass_gate(self, limits: ModelFileLimits) -> None:
+        """Look through the files before an engine opens one. Raises: InvalidPackage."""
+        with map_members(self.directory, self.manifest) as members:
+            model_file.check_package(self.manifest, members, limits)
+
+    def check_arch(self) -> None:
+        """Raises: TargetMismatch: the package is for other hardware."""
         arch = self.manifest.target.arch
         if arch not in {"any", machine_arch()}:
             raise TargetMismatch(f"{self.manifest.name}:{self.manifest.version} is for {arch}, not for this machine")
+
+    def prove(self) -> GoldenResult:
+        """Run the golden inputs here. Raises: TargetMismatch: it is for other hardware. InvalidPackage, ModelFailed."""
+        self.check_arch()
         inputs, expected = read_golden(self.directory, self.manifest)
         return golden.prove(self.pipeline(), inputs, expected)
 
@@ -65,7 +76,7 @@ def as_file(path: Path) -> Iterator[Path]:
 
 def machine_arch() -> Arch:
     """Return this machine's architecture as manifests name it, "any" when they have no word for it."""
-    return _ARCHITECTURES.get(node_facts(runtime="", release="").arch, "any")
+    return _ARCHITECTURES.get(node_facts(runtimes=(), release="").arch, "any")
 
 
 def release() -> str:

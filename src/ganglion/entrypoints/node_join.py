@@ -9,6 +9,7 @@ import urllib3
 from ganglion.adapters.files import KeyFiles, replace_file
 from ganglion.adapters.system import node_facts
 from ganglion.core.errors import Conflict, HubUnreachable
+from ganglion.entrypoints.engines import available_runtimes
 from ganglion.entrypoints.hub_errors import refusal, reply_error
 from ganglion.entrypoints.pinned_tls import context_for, fetch_ca, parse_address
 from ganglion.node.services.identity import NodeIdentity, load_identity
@@ -20,7 +21,6 @@ from ganglion.wire.messages import JoinReply, JoinRequest
 _TIMEOUT_S = 20.0
 _REPLY_BYTES_MAX = 1_000_000
 _OK = 200
-_RUNTIME = "onnxruntime"
 
 
 def join(url: str, token_text: str, data: Path) -> NodeIdentity:
@@ -40,7 +40,7 @@ def join(url: str, token_text: str, data: Path) -> NodeIdentity:
     request = JoinRequest(
         token=token.secret_text,
         public_key=assertion.public_key_of(private_key),
-        facts=node_facts(runtime=_RUNTIME, release=version("ganglion")),
+        facts=node_facts(runtimes=available_runtimes(), release=version("ganglion")),
     )
     reply = _exchange(url, ca_pem, request)
     places.tuf_root.parent.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,9 @@ from typing import Annotated
 
 import msgspec
 
+from ganglion.ports.sandbox_limits import SandboxLimits
+from ganglion.trust.model_file_limits import ModelFileLimits
+
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
@@ -16,6 +19,9 @@ class ServingSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     port: Port = 8080
     """TCP port of the Open Inference Protocol; 0 takes a free one."""
+
+    uds: str = ""
+    """Path of a Unix socket on which models answer too, for programs on this machine; empty: none."""
 
     threads: int = 0
     """Threads of each loaded model; 0 leaves one core to the agent."""
@@ -75,6 +81,12 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     agent: AgentSettings = AgentSettings()
     """The agent process."""
+
+    sandbox: SandboxLimits = SandboxLimits()
+    """The process in which a new version is tried."""
+
+    model_files: ModelFileLimits = ModelFileLimits()
+    """What a model file may hold before an engine opens it."""
 
     @property
     def data_path(self) -> Path:

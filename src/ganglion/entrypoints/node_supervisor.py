@@ -7,6 +7,7 @@ They also inherit the lock on the data directory, so a new supervisor waits unti
 
 import asyncio
 import contextlib
+import errno
 import signal
 import sys
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ import structlog
 
 from ganglion.adapters.files import DirectoryLock, lock_directory
 from ganglion.adapters.system import SystemClock
-from ganglion.core.errors import DataInUse
+from ganglion.core.errors import DataCorrupt, DataInUse, InvalidSettings, NotJoined, PortInUse
 from ganglion.entrypoints.settings import NodeSettings, child_environment
 from ganglion.node.domain.restarts import RestartDecision, after_exit
 from ganglion.node.services.identity import load_identity
@@ -25,6 +26,7 @@ from ganglion.node.services.places import Places
 log = structlog.get_logger()
 
 _LOCK_TRIES, _LOCK_PAUSE_S = 50, 0.2
+_NOT_STARTED = 127
 _FATAL = frozenset({7})
 """Exit code of `Broken` errors (see docs/reference/errors.md): starting again at once cannot help."""
 
@@ -44,15 +46,18 @@ PROGRAMS = (
 
 
 async def supervise(settings: NodeSettings) -> None:
-    """Run until SIGTERM or SIGINT. Raises: NotJoined, DataInUse."""
-    places = Places(settings.data_path)
-    load_identity(places.identity)
+    """Run until SIGTERM or SIGINT.
+
+    Raises: NotJoined, DataCorrupt, DataInUse, DiskUnusable, PortInUse, InvalidSettings.
+    """
+    _check_identity(Places(settings.data_path))
     lock = await _lock(settings)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     try:
+        await _check_address(settings)
         async with asyncio.TaskGroup() as tasks:
             for program in PROGRAMS:
                 tasks.create_task(_Keeper(program, settings, lock, stopping).run())
@@ -71,7 +76,12 @@ class _Keeper:
         decision = RestartDecision(delay_s=0.0, failures=0)
         while not await self._is_stopped_within(decision.delay_s):
             started_s = self._clock.monotonic_s()
-            code = await self._run_once()
+            try:
+                code = await self._run_once()
+            except OSError as error:
+                # Too little memory for a process is no reason to take the other one down.
+                log.error("process.not_started", program=self._program.name, reason=str(error))  # noqa: TRY400 - expected
+                code = _NOT_STARTED
             if self._stopping.is_set():
                 return
             ran_s = self._clock.monotonic_s() - started_s
@@ -123,13 +133,43 @@ def _command(program: Program) -> Sequence[str]:
     return (sys.executable, "-m", program.module)
 
 
+def _check_identity(places: Places) -> None:
+    """Refuse a directory that is no node's. Raises: NotJoined, DataCorrupt."""
+    try:
+        load_identity(places.identity)
+    except (NotJoined, DataCorrupt) as error:
+        # What was committed here is served whatever became of the identity; only the agent cannot do without it.
+        if not places.active.exists():
+            raise
+        log.error("identity.unusable", code=error.code, reason=error.message, remedy=error.remedy)  # noqa: TRY400 - ours
+
+
+async def _check_address(settings: NodeSettings) -> None:
+    """Find out at the start, while somebody looks, that clients cannot be served here.
+
+    Raises: PortInUse, InvalidSettings.
+    """
+    host, port = settings.serving.host, settings.serving.port
+    try:
+        server = await asyncio.get_running_loop().create_server(
+            asyncio.Protocol, host, port, reuse_address=True, start_serving=False
+        )
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(f"another program listens on {host}:{port} already") from error
+        raise InvalidSettings(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    server.close()
+
+
 async def _lock(settings: NodeSettings) -> DirectoryLock:
     """Take the data directory; children of a supervisor that was killed need a moment to go."""
     for attempt in range(1, _LOCK_TRIES + 1):
         try:
             return lock_directory(settings.data_path)
-        except DataInUse:
+        except DataInUse as error:
             if attempt == _LOCK_TRIES:
                 raise
+            if attempt == 1:
+                log.info("directory.awaited", reason=error.message, wait_s=_LOCK_TRIES * _LOCK_PAUSE_S)
             await asyncio.sleep(_LOCK_PAUSE_S)
     raise AssertionError("the last attempt returned or raised")

@@ -11,7 +11,7 @@ import re
 import ssl
 from typing import NamedTuple
 
-from ganglion.core.errors import CaMismatch, InvalidRequest
+from ganglion.core.errors import CaMismatch, DataCorrupt, InvalidRequest
 from ganglion.entrypoints.hub_errors import refusal, reply_error
 from ganglion.wire import paths
 
@@ -74,20 +74,16 @@ def offered_ca(url: str) -> OfferedCa:
         line.close()
     if reply.status != http.HTTPStatus.OK:
         raise reply_error(address, reply.status, reply.headers.get("Content-Type", ""), pem)
-    return OfferedCa(pem, pin_of(pem))
+    return OfferedCa(pem, _pin_of(pem))
 
 
-def pin_of(pem: bytes) -> str:
-    """Return the pin of a CA certificate. Raises: CaMismatch: not a certificate."""
-    from cryptography import x509  # noqa: PLC0415 - 60 ms that only joining and logging in should pay
-
-    from ganglion.adapters.certificates.issue import pin_of as pin_of_key  # noqa: PLC0415 - as above
+def _pin_of(pem: bytes) -> str:
+    from ganglion.adapters.certificates import ca_pin_of  # noqa: PLC0415 - 60 ms that only joining and login should pay
 
     try:
-        key = x509.load_pem_x509_certificate(pem).public_key()
-    except ValueError as error:
+        return ca_pin_of(pem)
+    except DataCorrupt as error:
         raise CaMismatch("the server did not send a CA certificate; is a hub at this address?") from error
-    return pin_of_key(key)
 
 
 def context_for(ca_pem: bytes) -> ssl.SSLContext:
@@ -95,9 +91,11 @@ def context_for(ca_pem: bytes) -> ssl.SSLContext:
 
     Raises: CaMismatch: not a certificate.
     """
+    # Not `create_default_context`, which trusts the system's authorities when it is given an empty file.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        context = ssl.create_default_context(cadata=ca_pem.decode("ascii", errors="replace"))
-    except ssl.SSLError as error:
+        context.load_verify_locations(cadata=ca_pem.decode("ascii"))
+    except (ssl.SSLError, ValueError) as error:
         raise CaMismatch("the stored CA certificate is damaged; log in again") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

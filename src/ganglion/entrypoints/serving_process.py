@@ -6,15 +6,12 @@ It starts from `active.json`, answers whether or not anybody else is alive, and 
 """
 
 import argparse
-import asyncio
-import gc
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 import anyio
@@ -25,26 +22,20 @@ import structlog
 from ganglion.adapters.control_socket import serve_control, socket_path
 from ganglion.adapters.files import replace_file
 from ganglion.adapters.journal import JournalLimits, JournalWriter
-from ganglion.adapters.onnxruntime import OnnxRuntime
 from ganglion.adapters.package_files import read_golden, read_manifest
-from ganglion.adapters.system import SystemChance, SystemClock, node_facts
+from ganglion.adapters.system import SystemChance, SystemClock
 from ganglion.core.errors import DiskUnusable, GanglionError, InvalidRequest
-from ganglion.core.pipeline import Pipeline
-from ganglion.entrypoints.inference_api.connection import Shared
-from ganglion.entrypoints.inference_api.dispatch import InferenceApplication
+from ganglion.entrypoints import engines
+from ganglion.entrypoints.cores import threads_of
 from ganglion.entrypoints.inference_api.limits import HttpLimits
-from ganglion.entrypoints.inference_api.server import Address, InferenceServer, serve_http
+from ganglion.entrypoints.inference_api.server import Address, InferenceServer, serve_http, uds_of
 from ganglion.entrypoints.logs import configure_logs
-from ganglion.entrypoints.node_settings import NodeSettings, ServingSettings
+from ganglion.entrypoints.node_settings import NodeSettings
 from ganglion.entrypoints.parent_pipe import wait_for_end_of_parent
+from ganglion.entrypoints.serving_core import ServingCore, serving_core, settle_memory
 from ganglion.entrypoints.settings import load_settings
 from ganglion.node.services.places import Places
-from ganglion.node.services.serving import InferLimits, Serving
-from ganglion.node.services.serving_commands import ServingCommands
-from ganglion.node.services.serving_lane import ThreadLane
-from ganglion.node.services.serving_records import Recorder
-from ganglion.node.services.serving_runs import Package
-from ganglion.node.services.serving_versions import ServingTable
+from ganglion.node.services.serving_runs import Package, timed_package
 from ganglion.ports.clock import new_id
 from ganglion.ports.serving_control import ActiveModels, Load, Refused, Switch
 from ganglion.wire.codec import decode_json, encode_json
@@ -54,8 +45,6 @@ log = structlog.get_logger()
 
 _DRAIN_S = 5.0
 """How long requests under way may take when the process is asked to end."""
-_GC_THRESHOLDS = (50_000, 50, 1000)
-"""A full collection costs milliseconds; what lives long was frozen, and records leave as bytes."""
 
 
 class ServingAddress(msgspec.Struct, frozen=True):
@@ -75,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "node.data_dir": options.data,
         "node.serving.host": options.host,
         "node.serving.port": options.port,
+        "node.serving.uds": options.uds,
     }
     try:
         settings = load_settings(overrides=overrides).node
@@ -94,46 +84,33 @@ class ServingProcess:
     def __init__(self, settings: NodeSettings, *, bind_wait_s: float = 0.0) -> None:
         self._settings, self._places = settings.serving, Places(settings.data_path)
         self._bind_wait_s = bind_wait_s
-        self._clock, self._chance = SystemClock(), SystemChance()
-        self._instance = new_id(self._chance)
-        self._table = ServingTable()
+        self._instance = new_id(SystemChance())
         self._stop = anyio.Event()
 
     async def run(self) -> None:
         """Load what is committed, listen, and end cleanly. Raises: PortInUse, InvalidSettings, DataInUse."""
         journal = JournalWriter(self._places.journal, JournalLimits(total_bytes_max=self._settings.journal_bytes_max))
-        lane = ThreadLane(asyncio.get_running_loop(), queue_len_max=self._settings.queue_len_max)
+        active = _read_active(self._places.active)
         try:
-            await self._run(journal, lane)
+            with serving_core(
+                open_package=partial(open_package, threads=threads_of(self._settings.threads)),
+                journal=journal,
+                collection=active.collection,
+                queue_len_max=self._settings.queue_len_max,
+                instance=self._instance,
+            ) as core:
+                await self._run(active, core)
         finally:
-            lane.close()
             journal.close()
 
-    async def _run(self, journal: JournalWriter, lane: ThreadLane) -> None:
-        active = _read_active(self._places.active)
-        recorder = Recorder(journal=journal, clock=self._clock, chance=self._chance, collection=active.collection)
-        commands = ServingCommands(
-            table=self._table,
-            recorder=recorder,
-            open_package=partial(open_package, threads=_threads(self._settings)),
-            clock=self._clock,
-            instance=self._instance,
-        )
-        serving = Serving(
-            table=self._table,
-            lane=lane,
-            recorder=recorder,
-            clock=self._clock,
-            chance=self._chance,
-            limits=InferLimits(),
-        )
+    async def _run(self, active: ActiveModels, core: ServingCore) -> None:
         failure: GanglionError | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._await_signal)
             tasks.start_soon(self._await_parent)
             try:
-                await self._load(active, commands)
-                await self._listen(serving, commands)
+                await self._load(active, core)
+                await self._listen(core)
             except GanglionError as error:
                 failure = error
             tasks.cancel_scope.cancel()
@@ -141,27 +118,24 @@ class ServingProcess:
         if failure is not None:
             raise failure
 
-    async def _load(self, active: ActiveModels, commands: ServingCommands) -> None:
+    async def _load(self, active: ActiveModels, core: ServingCore) -> None:
         """Load the committed versions; one that fails leaves its model not ready and the others serving."""
         for name, model in active.models.items():
-            self._table.expect(name)
+            core.serving.table.expect(name)
             for command in (Load(name, model.version, model.path), Switch(name, model.version)):
-                if isinstance(await commands.answer(command), Refused):
+                if isinstance(await core.commands.answer(command), Refused):
                     break
-        _settle_memory()
+        settle_memory()
 
-    async def _listen(self, serving: Serving, commands: ServingCommands) -> None:
-        address = Address(self._settings.host, self._settings.port, self._bind_wait_s)
+    async def _listen(self, core: ServingCore) -> None:
+        address = Address(self._settings.host, self._settings.port, self._bind_wait_s, uds_of(self._settings.uds))
         limits = HttpLimits(body_bytes_max=self._settings.body_bytes_max)
 
-        def application(shared: Shared) -> InferenceApplication:
-            return InferenceApplication(serving, release=version("ganglion"), is_stopping=lambda: shared.is_stopping)
-
         async with AsyncExitStack() as stack:
-            server = await stack.enter_async_context(serve_http(address, limits, application))
-            log.info("serving.started", host=server.host, port=server.port, models=sorted(self._table.models))
+            server = await stack.enter_async_context(serve_http(address, limits, core.application))
+            log.info("serving.started", host=server.host, port=server.port, models=sorted(core.serving.table.models))
             try:
-                await stack.enter_async_context(serve_control(socket_path(self._places.data), commands.answer))
+                await stack.enter_async_context(serve_control(socket_path(self._places.data), core.commands.answer))
                 self._publish(server)
             except (DiskUnusable, OSError) as error:
                 # Clients matter more than the agent: what is committed is served from a broken disk, too.
@@ -191,10 +165,12 @@ class ServingProcess:
 
 
 def open_package(directory: Path, *, threads: int) -> Package:
-    """Check an unpacked package and load its model. Raises: NotFound, InvalidPackage."""
+    """Check an unpacked package and load its model. Raises: NotFound, InvalidPackage, TargetMismatch, MissingExtra."""
     manifest = read_manifest(directory)
-    engine = OnnxRuntime().load(directory / manifest.model, threads=threads)
-    return Package(Pipeline(manifest, engine.infer), golden=partial(read_golden, directory, manifest))
+    engine = engines.load_engine(manifest.target, directory / manifest.model, threads=threads)
+    golden = partial(read_golden, directory, manifest)
+    open_sequence = engine.open_sequence if engine.is_stateful else None
+    return timed_package(manifest, engine.infer, golden, SystemClock(), open_sequence=open_sequence)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -202,14 +178,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", help="data directory of the node")
     parser.add_argument("--host", help="address to listen on")
     parser.add_argument("--port", type=int, help="port to listen on; 0 takes a free one")
+    parser.add_argument("--uds", help="Unix socket to listen on as well")
     parser.add_argument("--bind-wait-s", type=float, default=0.0, help="how long a taken port may become free")
     return parser.parse_args(arguments)
-
-
-def _threads(settings: ServingSettings) -> int:
-    if settings.threads:
-        return settings.threads
-    return max(1, node_facts(runtime=OnnxRuntime.name, release=version("ganglion")).cores - 1)
 
 
 def _read_active(file: Path) -> ActiveModels:
@@ -221,13 +192,6 @@ def _read_active(file: Path) -> ActiveModels:
         # The agent knows what was committed and loads it again; meanwhile the process must be there to ask.
         log.error("active_models.unreadable", file=str(file), reason=str(error))  # noqa: TRY400 - expected after damage
         return ActiveModels()
-
-
-def _settle_memory() -> None:
-    """Take everything loaded so far out of the collector's sight."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
 
 
 if __name__ == "__main__":

@@ -18,18 +18,22 @@ from ganglion.entrypoints import settings_loader
 from ganglion.entrypoints.client_settings import ClientSettings
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.entrypoints.node_settings import NodeSettings
+from ganglion.entrypoints.serve_settings import ServeSettings
 
 __all__ = [
     "ClientSettings",
     "HubSettings",
     "NodeSettings",
+    "ServeSettings",
     "Settings",
     "child_environment",
     "load_settings",
+    "sandbox_environment",
     "wants_colour",
 ]
 
 CONFIG_VARIABLE = f"{settings_loader.PREFIX}CONFIG"
+_SANDBOX_VARIABLES = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +44,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     node: NodeSettings = NodeSettings()
     """`ganglion node join` and `ganglion node run`."""
+
+    serve: ServeSettings = ServeSettings()
+    """`ganglion serve`."""
 
     client: ClientSettings = ClientSettings()
     """Every command that talks to a hub."""
@@ -69,6 +76,11 @@ def child_environment(node: NodeSettings | None = None) -> dict[str, str]:
     """
     clean = {name: value for name, value in os.environ.items() if not name.startswith(settings_loader.PREFIX)}
     return clean | (settings_loader.variables_of(node, prefix="node.") if node else {})
+
+
+def sandbox_environment() -> dict[str, str]:
+    """Return what the child of a sandbox needs to find this program, and nothing that it could give away."""
+    return {name: os.environ[name] for name in _SANDBOX_VARIABLES if name in os.environ}
 
 
 def wants_colour(stream: TextIO) -> bool:

@@ -146,7 +146,7 @@ class ControlTransaction(Protocol):
 
     def remove_credentials(self, *, expired_at_s: float) -> int: ...
     def accounts(self) -> Sequence[CredentialRow]:
-        """Return the credentials of kind "account"."""
+        """Return the credentials of kind "account", by name."""
         ...
 
     def add_release(self, row: ReleaseRow) -> None:

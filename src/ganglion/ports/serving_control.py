@@ -109,10 +109,12 @@ class ServingControl(Protocol):
 
 
 class ActiveModel(msgspec.Struct, frozen=True):
-    """A committed version and where its unpacked package lies."""
+    """A committed version, where its unpacked package lies, and the digest of the package it came from."""
 
     version: str
     path: str
+    sha256: str = ""
+    """Serving does not need it; an agent whose database was lost knows by it what is committed."""
 
 
 class ActiveModels(msgspec.Struct, frozen=True):

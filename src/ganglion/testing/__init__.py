@@ -1,1 +1,1 @@
-"""The shipped test kit: fakes for every port and a relay that cuts real connections."""
+"""The shipped test kit: fakes of the hub's ports, a simulated fleet, real programs, a relay that cuts connections."""

@@ -98,7 +98,8 @@ class MemoryControlTransaction:
         return len(expired)
 
     def accounts(self) -> Sequence[CredentialRow]:
-        return [row for row in self._tables.credentials.values() if row.kind == "account"]
+        people = [row for row in self._tables.credentials.values() if row.kind == "account"]
+        return sorted(people, key=lambda row: row.subject)
 
     def add_release(self, row: ReleaseRow) -> None:
         key = row.model, row.version, row.variant

@@ -35,7 +35,7 @@ class MemoryTelemetryTransaction:
         self._tables.cursors[row.node_id, row.epoch] = row
 
     def cursors(self, node_id: str | None = None) -> Sequence[CursorRow]:
-        return [row for row in self._tables.cursors.values() if node_id in {None, row.node_id}]
+        return [row for _, row in sorted(self._tables.cursors.items()) if node_id in {None, row.node_id}]
 
     def add_records(self, rows: Sequence[RecordRow]) -> None:
         for row in rows:
@@ -70,17 +70,17 @@ class MemoryTelemetryTransaction:
 
     def add_events(self, rows: Sequence[EventRow]) -> None:
         for row in rows:
-            self._tables.events[row.node_id, row.epoch, row.seq] = row
+            self._tables.events.setdefault((row.node_id, row.epoch, row.seq), row)
 
     def events(
         self, *, node_id: str | None = None, rollout_id: str | None = None, limit: int = 100
     ) -> Sequence[EventRow]:
         rows = [
             row
-            for row in reversed(self._tables.events.values())
+            for row in self._tables.events.values()
             if node_id in {None, row.node_id} and rollout_id in {None, row.rollout_id}
         ]
-        return sorted(rows, key=lambda row: row.at_ns, reverse=True)[:limit]
+        return sorted(rows, key=lambda row: (row.at_ns, row.node_id, row.epoch, row.seq), reverse=True)[:limit]
 
     def add_samples(self, rows: Sequence[SampleRow]) -> None:
         for row in rows:

@@ -6,10 +6,12 @@ it; so a power cut between any two writes leaves a valid repository, the old one
 written but never reached is written over by the next attempt.
 """
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import (
     TOP_LEVEL_ROLE_NAMES,
     DelegatedRole,
@@ -26,7 +28,7 @@ from tuf.api.metadata import (
 from ganglion.core.errors import Conflict, KeyMismatch
 from ganglion.core.ids import Digest
 from ganglion.trust.edition import TIMESTAMP_FILE, Edition, MetadataFile, versioned
-from ganglion.trust.signing import Signing
+from ganglion.trust.signing import Signing, key_name, rename_keys
 from ganglion.trust.target_path import TargetPath, pattern_of, role_of
 
 Changes: TypeAlias = Mapping[str, Metadata[Targets]]
@@ -89,7 +91,7 @@ def renew(edition: Edition, signing: Signing) -> list[MetadataFile]:
     if signing.is_due(edition.targets):
         targets = _again(edition.targets.signed, signing, edition.targets.signed.delegations)
         changes[Targets.type] = signing.sign(Targets.type, targets, edition.root.signed)
-    if changes or signing.is_due(edition.snapshot):
+    if changes or signing.is_due(edition.snapshot) or not is_sealed(edition):
         return [*root_files, *_next_edition(edition, changes, signing)]
     if signing.is_due(edition.timestamp):
         present = edition.timestamp.signed
@@ -97,22 +99,56 @@ def renew(edition: Edition, signing: Signing) -> list[MetadataFile]:
     return root_files
 
 
+def recover(edition: Edition, signing: Signing) -> list[MetadataFile]:
+    """Return the files after which clients forget which versions they have seen. Raises: KeyMismatch.
+
+    For a hub that was restored from an older copy: its clients know newer versions than it does, and would refuse
+    all that it signs. A new root with new keys for timestamp and snapshot ends that (TUF specification, 5.3.11).
+    """
+    before = edition.root.signed
+    root = _next_root(before, signing)
+    names = {role: f"{role}-{root.version}" for role in (Snapshot.type, Timestamp.type)}
+    for role, name in names.items():
+        for keyid in tuple(root.roles[role].keyids):
+            root.revoke_key(keyid, role)
+        root.add_key(signing.public_key(name), role)
+    rename_keys(root, names)
+    root_file = versioned(Root.type, signing.sign(Root.type, root, before))
+    return [root_file, *_sealed_again(edition, signing, root)]
+
+
+def is_sealed(edition: Edition) -> bool:
+    """Tell whether the newest root trusts timestamp and snapshot: a kill inside `recover` may have left older ones."""
+    for role, metadata in ((Timestamp.type, edition.timestamp), (Snapshot.type, edition.snapshot)):
+        try:
+            edition.root.verify_delegate(role, metadata)
+        except UnsignedMetadataError:
+            return False
+    return True
+
+
 def check_keys(edition: Edition, signing: Signing) -> None:
     """Make sure that the top-level keys are the ones in the root. Raises: KeyMismatch."""
     for name, role in edition.root.signed.roles.items():
-        if signing.public_key(name).keyid not in role.keyids:
+        if signing.public_key(key_name(name, edition.root.signed)).keyid not in role.keyids:
             raise KeyMismatch(f"the key of the role {name!r} is not the one that this repository trusts")
 
 
 def _renewed_root(root: Root, signing: Signing) -> list[MetadataFile]:
-    signed = Root(
-        version=root.version + 1,
-        expires=signing.expiry(Root),
-        keys=root.keys,
-        roles=root.roles,
-        consistent_snapshot=True,
-    )
-    return [versioned(Root.type, signing.sign(Root.type, signed, root))]
+    return [versioned(Root.type, signing.sign(Root.type, _next_root(root, signing), root))]
+
+
+def _next_root(root: Root, signing: Signing) -> Root:
+    """Return a copy of `root` with the next version; what is changed in it leaves `root` alone."""
+    following = Root.from_dict(copy.deepcopy(root.to_dict()))
+    following.version, following.expires = root.version + 1, signing.expiry(Root)
+    return following
+
+
+def _sealed_again(edition: Edition, signing: Signing, root: Root) -> list[MetadataFile]:
+    present = edition.snapshot.signed
+    snapshot = Snapshot(version=present.version + 1, expires=signing.expiry(Snapshot), meta=present.meta)
+    return _seal(snapshot, edition.timestamp.signed.version + 1, signing, root)
 
 
 def _published_before(present: TargetFile, package: Package) -> list[MetadataFile]:

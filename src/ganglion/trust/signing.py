@@ -4,7 +4,7 @@ Every signature is checked against the role's delegator before it leaves this mo
 wrong key on the hub's disk is an error here and not an outage on every node.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -16,6 +16,9 @@ from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Metadata, Root, Snapshot, T, Targets, Timestamp
 
 from ganglion.core.errors import KeyMismatch
+
+_KEY_NAMES = "key_names"
+"""A field of our own in the root: roles whose key was changed, with the name of the present key."""
 
 Days = Annotated[int, msgspec.Meta(ge=1, le=3650)]
 
@@ -37,15 +40,15 @@ class RepositorySettings(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Signing:
-    """What it takes to make metadata: keys by role (raw private bytes), the time, and lifetimes."""
+    """What it takes to make metadata: keys by name (raw private bytes), the time, and lifetimes."""
 
     private_key: Callable[[str], bytes]
     now_s: float
     settings: RepositorySettings
 
-    def public_key(self, role: str) -> Key:
-        """Return the public key of a role."""
-        return self._signer(role).public_key
+    def public_key(self, name: str) -> Key:
+        """Return the public half of a key. A role's key has the role's name, until it is changed."""
+        return self._signer(name).public_key
 
     def expiry(self, kind: type[Root | Timestamp | Snapshot | Targets]) -> datetime:
         """Return when metadata of this kind that is signed now expires."""
@@ -62,15 +65,15 @@ class Signing:
     def sign(self, role: str, signed: T, delegator: Root | Targets) -> Metadata[T]:
         """Sign for `role`. Raises: KeyMismatch: clients of `delegator` would not accept the role's key."""
         metadata = Metadata(signed)
-        metadata.sign(self._signer(role))
+        metadata.sign(self._signer(key_name(role, delegator)))
         try:
             delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
         except (UnsignedMetadataError, ValueError) as error:
             raise KeyMismatch(f"the key of the role {role!r} is not the one that this repository trusts") from error
         return metadata
 
-    def _signer(self, role: str) -> CryptoSigner:
-        return CryptoSigner(Ed25519PrivateKey.from_private_bytes(self.private_key(role)))
+    def _signer(self, name: str) -> CryptoSigner:
+        return CryptoSigner(Ed25519PrivateKey.from_private_bytes(self.private_key(name)))
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(int(self.now_s), tz=UTC)
@@ -84,3 +87,14 @@ class Signing:
             Timestamp: settings.timestamp_life_days,
         }
         return timedelta(days=days[kind])
+
+
+def key_name(role: str, delegator: Root | Targets) -> str:
+    """Return the name of the key that `delegator` trusts for a role."""
+    names = delegator.unrecognized_fields.get(_KEY_NAMES, {})
+    return str(names.get(role, role))
+
+
+def rename_keys(root: Root, names: Mapping[str, str]) -> None:
+    """Write into `root` under which names the keys of these roles are from now on."""
+    root.unrecognized_fields[_KEY_NAMES] = {**root.unrecognized_fields.get(_KEY_NAMES, {}), **names}

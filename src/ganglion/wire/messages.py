@@ -46,6 +46,12 @@ class NodeFacts(msgspec.Struct, frozen=True):
     cores: int
     memory_bytes: int
     release: str
+    runtimes: tuple[str, ...] = ()
+    """All that it can run models with; empty in what nodes of the first release say, which have `runtime` alone."""
+
+    def has_runtime(self, name: str) -> bool:
+        """Tell whether the node can run models made for this runtime."""
+        return name in (self.runtimes or (self.runtime,))
 
     @property
     def node_class(self) -> str:

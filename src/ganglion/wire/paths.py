@@ -16,7 +16,6 @@ TUF_TARGETS = f"{API}/tuf/targets"
 
 NODES = f"{API}/nodes"
 NODE_TOKENS = f"{API}/node-tokens"
-MODELS = f"{API}/models"
 RELEASES = f"{API}/releases"
 ROLLOUTS = f"{API}/rollouts"
 SAMPLES = f"{API}/samples"

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from ganglion.core import golden
-from ganglion.core.errors import InvalidPackage
+from ganglion.core.errors import GoldenMissing, InvalidPackage
 from ganglion.core.manifest import TensorSpec
 from ganglion.core.pipeline import Pipeline
-from ganglion.core.steps import Tensors
+from ganglion.core.steps import Tensors, bytes_tensor
 from unit.core.builders import GOLDEN_INPUT, a_manifest, a_pipeline, one_hot, rows
 
 
@@ -35,6 +35,13 @@ def test_an_output_of_another_shape_fails() -> None:
 
     assert not result.passed
     assert "shape" in result.reason
+
+
+def test_a_model_without_golden_inputs_is_never_proved() -> None:
+    pipeline = a_pipeline(golden=None)
+
+    with pytest.raises(GoldenMissing, match="nothing to prove"):
+        golden.prove(pipeline, {"x": GOLDEN_INPUT}, {"scores": GOLDEN_INPUT})
 
 
 def test_nan_never_passes() -> None:
@@ -77,3 +84,12 @@ def test_a_state_without_a_batch_and_a_scalar_are_fed_whole() -> None:
     pipeline = Pipeline(a_manifest(inputs=specs), one_hot)
 
     assert golden.prove(pipeline, inputs, {"scores": rows((1, 0, 0))}).passed
+
+
+@pytest.mark.parametrize(("word", "passes"), [(b"mid", True), (b"low", False)])
+def test_labels_must_be_the_very_same(word: bytes, passes: bool) -> None:  # noqa: FBT001 - parametrised
+    expected = bytes_tensor([b"mid"])
+    specs = (TensorSpec("label", "BYTES", (-1,)),)
+    pipeline = Pipeline(a_manifest(outputs=specs, prediction=None), lambda _: {"label": bytes_tensor([word])})
+
+    assert golden.prove(pipeline, {"x": GOLDEN_INPUT[:1]}, {"label": expected}).passed == passes

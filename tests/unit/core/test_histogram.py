@@ -3,7 +3,7 @@ import math
 import pytest
 
 from ganglion.core.errors import Rejected
-from ganglion.core.histogram import Histogram, from_counts
+from ganglion.core.histogram import Histogram
 
 
 def histogram_of(*values: float) -> Histogram:
@@ -46,11 +46,6 @@ def test_merging_adds_counts_zeros_and_totals() -> None:
     assert first == histogram_of(1.0, 0.0, 1.0, 8.0)
 
 
-def test_the_mean_is_exact() -> None:
-    assert histogram_of(1.0, 2.0, 6.0).mean() == 3.0
-    assert Histogram().mean() == 0.0
-
-
 def test_a_quantile_of_nothing_is_refused() -> None:
     with pytest.raises(Rejected, match="nothing"):
         Histogram().quantile(0.5)
@@ -60,9 +55,3 @@ def test_a_quantile_of_nothing_is_refused() -> None:
 def test_a_share_outside_0_to_1_is_refused(share: float) -> None:
     with pytest.raises(Rejected):
         histogram_of(1.0).quantile(share)
-
-
-def test_counts_that_were_stored_give_the_same_quantiles() -> None:
-    histogram = histogram_of(*range(1, 100))
-
-    assert from_counts(histogram.buckets).quantile(0.9) == histogram.quantile(0.9)

@@ -44,7 +44,7 @@ def a_draft() -> Manifest:
 def test_the_golden_outputs_are_what_the_pipeline_answers() -> None:
     content = assemble(a_draft(), b"weights", OneHot(), {"x": GOLDEN_INPUT})
 
-    expected = npy.decode(content.files[content.manifest.golden.outputs["scores"]], what="it")
+    expected = npy.decode(content.files[golden.golden_of(content.manifest).outputs["scores"]], what="it")
     pipeline = Pipeline(content.manifest, one_hot)
     assert golden.prove(pipeline, {"x": GOLDEN_INPUT}, {"scores": expected}).passed
 

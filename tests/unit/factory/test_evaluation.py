@@ -1,7 +1,7 @@
 import pytest
 
 from ganglion.core.errors import Rejected
-from ganglion.factory.domain.evaluation import Confusion, compare, confusion
+from ganglion.factory.domain.evaluation import compare
 from unit.factory.builders import a_comparison, an_evaluation
 
 
@@ -12,15 +12,6 @@ def test_accuracy_is_the_share_of_right_rows() -> None:
 def test_accuracy_of_nothing_is_refused() -> None:
     with pytest.raises(Rejected):
         _ = an_evaluation("", "").accuracy
-
-
-def test_confusion_counts_each_pair_of_truth_and_answer() -> None:
-    assert confusion(an_evaluation("aabb", "abba")) == (
-        Confusion("a", "a", 1),
-        Confusion("a", "b", 1),
-        Confusion("b", "a", 1),
-        Confusion("b", "b", 1),
-    )
 
 
 def test_a_comparison_counts_rows_on_which_only_one_was_right() -> None:

@@ -16,6 +16,13 @@ def test_a_faster_variant_within_the_budget_is_kept_and_says_why() -> None:
     assert "1.50 times" in choice.reason
 
 
+@pytest.mark.parametrize(("won", "lost", "told"), [(7, 0, "+0.70%"), (0, 7, "-0.70%"), (3, 3, "+0.00%")])
+def test_a_gain_of_accuracy_is_not_told_as_a_negative_loss(won: int, lost: int, told: str) -> None:
+    choice = choose(BASELINE, [an_attempt(won=won, lost=lost)], SETTINGS)
+
+    assert choice.reason.startswith(f"accuracy {told}, a loss of at most ")
+
+
 def test_a_slower_variant_is_not_kept_however_accurate() -> None:
     choice = choose(BASELINE, [an_attempt(won=50, speed_ratio=0.76)], SETTINGS)
 

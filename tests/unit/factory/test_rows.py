@@ -24,6 +24,13 @@ def test_number_labels_are_sorted_as_numbers_and_words_after_them() -> None:
     assert made.labels == ("1", "2", "10", "none")
 
 
+@pytest.mark.parametrize("word", ["nan", "inf", "-Infinity"])
+def test_a_word_that_python_takes_for_a_number_is_a_word(word: str) -> None:
+    made = make_rows(np.zeros((4, 1)), np.array([word, "b", "2", "1"]))
+
+    assert made.labels == ("1", "2", *sorted(["b", word]))
+
+
 def test_a_class_that_a_table_program_wrote_as_a_float_keeps_its_name() -> None:
     assert make_rows(np.zeros((2, 1)), np.array([3.0, 4.0])).y == ("3", "4")
 

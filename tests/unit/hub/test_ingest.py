@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from ganglion.core.behaviour import Behaviour
-from ganglion.core.errors import DiskUnusable, InvalidName, InvalidRequest, TooLarge
+from ganglion.core.errors import DiskUnusable, EpochTaken, InvalidName, InvalidRequest, TooLarge
 from ganglion.hub.domain.ingest import BatchLimits
 from ganglion.hub.services.ingest import Ingest
 from ganglion.ports.telemetry_store import CursorRow, EventRow, RecordRow, SampleRow
@@ -263,3 +263,15 @@ def test_nothing_is_acknowledged_when_the_disk_is_full(ingest: Ingest, store: Me
     store.disk_full = False
     assert ingest.store("n1", batch(results(1))).cursor == 1
     assert behaviour_in(store).requests == 1
+
+
+def test_a_copy_of_a_node_cannot_hide_its_records_behind_the_numbers_of_the_other(
+    ingest: Ingest, store: MemoryTelemetryStore
+) -> None:
+    ingest.store("n1", batch([envelope(1, result(label="1")), envelope(2, result(label="2"))]))
+
+    with pytest.raises(EpochTaken, match="record 2"):
+        ingest.store("n1", batch([envelope(2, result(label="another")), envelope(3, result())]))
+
+    assert [row.seq for row in records_in(store)] == [1, 2]
+    assert cursor_in(store).seq == 2

@@ -1,5 +1,6 @@
 """Serving made of fakes: models are functions, the lane runs when told to, the journal is a list."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from ganglion.core.manifest import Classification, Golden, Limits, Manifest, Ten
 from ganglion.core.pipeline import Pipeline
 from ganglion.core.steps import Tensors
 from ganglion.node.services.serving import InferLimits, InferRequest, Outcome, Serving
+from ganglion.node.services.serving_lane import Ticket
 from ganglion.node.services.serving_records import Recorder
 from ganglion.node.services.serving_runs import Package
 from ganglion.node.services.serving_versions import LoadedVersion, ServingTable
@@ -63,6 +65,20 @@ class FakeJournal:
         return [msgspec.msgpack.decode(payload, type=kind) for given, payload in self.records if given is record_class]
 
 
+class FakeTicket:
+    """A place in the fake lane."""
+
+    def __init__(self, jobs: list[Callable[[], None]], job: Callable[[], None]) -> None:
+        self._jobs, self._job = jobs, job
+        jobs.append(job)
+
+    def cancel(self) -> bool:
+        if self._job not in self._jobs:
+            return False
+        self._jobs.remove(self._job)
+        return True
+
+
 class FakeLane:
     """Runs jobs when the test says so."""
 
@@ -70,18 +86,38 @@ class FakeLane:
         self._queue_len_max = queue_len_max
         self._jobs: list[Callable[[], None]] = []
         self._later: list[Callable[[], None]] = []
+        self.timers: list[tuple[float, FakeTicket, Callable[[], None]]] = []
 
     @property
     def waiting(self) -> int:
         return len(self._jobs)
 
-    def submit(self, job: Callable[[], T], done: Callable[[T], None]) -> None:
+    def submit(
+        self,
+        job: Callable[[], T],
+        done: Callable[[T], None],
+        *,
+        within_s: float = math.inf,
+        expired: Callable[[], None] | None = None,
+    ) -> "FakeTicket":
         if len(self._jobs) >= self._queue_len_max:
             raise Overloaded("too much waits")
-        self._jobs.append(lambda: done(job()))
+        ticket = FakeTicket(self._jobs, lambda: done(job()))
+        if expired is not None and within_s < math.inf:
+            self.timers.append((within_s, ticket, expired))
+        return ticket
+
+    def expire(self) -> None:
+        """Let every time limit pass."""
+        for _, ticket, expired in self.timers:
+            if ticket.cancel():
+                expired()
 
     def later(self, job: Callable[[], None]) -> None:
         self._later.append(job)
+
+    def end_of_turn(self, job: Callable[[], None]) -> None:
+        job()  # Every request of a test comes in a turn of its own.
 
     def run(self) -> None:
         """Run everything that waits, in order."""
@@ -144,7 +180,7 @@ class ServingWorld:
             chance=chance,
             limits=InferLimits(),
         )
-        self.events: list[object] = []
+        self.tickets: list[Ticket | None] = []
 
     def add(self, version: LoadedVersion, *, active: bool = True, compare_with: str = "") -> LoadedVersion:
         self.table.add("steer", version)
@@ -162,5 +198,5 @@ class ServingWorld:
             inputs=rows((0.9, 0.1)) if inputs is None else inputs,
             outputs=(names["output"],) if "output" in names else (),
         )
-        self.serving.infer(request, answers.append)
+        self.tickets.append(self.serving.answer(request, answers.append))
         return answers

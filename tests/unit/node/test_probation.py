@@ -34,6 +34,12 @@ def test_enough_of_both_is_healthy() -> None:
     assert judgement.verdict is Verdict.HEALTHY
 
 
+def test_a_version_that_was_compared_with_none_does_not_claim_agreement() -> None:
+    alone = judge(POLICY, a_behaviour(20), elapsed_s=5.0)
+
+    assert alone.reason == "20 answers, 0 errors, nothing to compare with"
+
+
 def test_a_version_that_the_gate_wants_compared_waits_for_the_comparisons() -> None:
     policy = msgspec.structs.replace(POLICY, comparisons_min=10)
     behaviour = a_behaviour(100)

@@ -1,56 +1,74 @@
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ganglion.core.pipeline import Prediction
-from ganglion.node.domain.sampling import ByteBudget, Choice, SampleReason, choose
+from ganglion.node.domain.sampling import (
+    ByteBudget,
+    Choice,
+    SampleReason,
+    choose,
+    is_doubtful,
+    requests_until_random,
+)
 from ganglion.wire.messages import CollectionSettings
 
 SETTINGS = CollectionSettings(confidence_below=0.6, random_share=0.1)
 
 
-def predictions(*confidences: float) -> list[Prediction]:
-    return [Prediction("a", confidence, 0.0) for confidence in confidences]
-
-
 def test_the_least_certain_row_below_the_limit_is_kept() -> None:
-    choice = choose(SETTINGS, predictions(0.9, 0.3, 0.5), rows=3, chance=0.99)
+    choice = choose(SETTINGS, (0.9, 0.3, 0.5), rows=3, random_row=None)
 
     assert choice == Choice(1, SampleReason.LOW_CONFIDENCE)
 
 
 def test_a_certain_request_is_kept_when_chance_wants_it() -> None:
-    assert choose(SETTINGS, predictions(0.9, 0.9), rows=2, chance=0.09) == Choice(1, SampleReason.RANDOM)
+    assert choose(SETTINGS, (0.9, 0.9), rows=2, random_row=0.9) == Choice(1, SampleReason.RANDOM)
 
 
 def test_a_certain_request_is_not_kept_when_chance_does_not_want_it() -> None:
-    assert choose(SETTINGS, predictions(0.9), rows=1, chance=0.1) is None
+    assert choose(SETTINGS, (0.9,), rows=1, random_row=None) is None
 
 
 def test_a_confidence_at_the_limit_is_not_low() -> None:
-    assert choose(SETTINGS, predictions(0.6), rows=1, chance=0.5) is None
+    assert choose(SETTINGS, (0.6,), rows=1, random_row=None) is None
 
 
 def test_a_confidence_that_is_not_a_number_is_the_lowest_of_all() -> None:
-    choice = choose(SETTINGS, predictions(0.1, math.nan), rows=2, chance=0.99)
+    choice = choose(SETTINGS, (0.1, math.nan), rows=2, random_row=None)
 
     assert choice == Choice(1, SampleReason.LOW_CONFIDENCE)
+    assert is_doubtful(SETTINGS, (0.9, math.nan))
 
 
 def test_a_model_without_predictions_is_sampled_by_chance_only() -> None:
-    assert choose(SETTINGS, (), rows=4, chance=0.0) == Choice(0, SampleReason.RANDOM)
-    assert choose(SETTINGS, (), rows=4, chance=0.5) is None
+    assert choose(SETTINGS, (), rows=4, random_row=0.0) == Choice(0, SampleReason.RANDOM)
+    assert choose(SETTINGS, (), rows=4, random_row=None) is None
 
 
-@pytest.mark.parametrize(("chance", "row"), [(0.0, 0), (0.024, 0), (0.026, 1), (0.051, 2), (0.0999, 3)])
-def test_every_row_has_the_same_chance(chance: float, row: int) -> None:
-    assert choose(SETTINGS, (), rows=4, chance=chance) == Choice(row, SampleReason.RANDOM)
+@pytest.mark.parametrize(("random_row", "row"), [(0.0, 0), (0.24, 0), (0.26, 1), (0.51, 2), (0.999, 3)])
+def test_every_row_has_the_same_chance(random_row: float, row: int) -> None:
+    assert choose(SETTINGS, (), rows=4, random_row=random_row) == Choice(row, SampleReason.RANDOM)
 
 
-def test_a_share_of_zero_keeps_nothing_by_chance() -> None:
-    settings = CollectionSettings(confidence_below=0.0, random_share=0.0)
+def test_a_share_of_zero_keeps_nothing_by_chance_and_a_share_of_one_keeps_all() -> None:
+    assert requests_until_random(0.0, 0.5) == math.inf
+    assert requests_until_random(1.0, 0.999) == 0
 
-    assert choose(settings, predictions(0.0), rows=1, chance=0.0) is None
+
+@pytest.mark.parametrize("share", [0.001, 0.01, 0.3, 0.9])
+def test_gaps_between_random_samples_make_up_the_share(share: float) -> None:
+    draws = 20_000
+    gaps = [requests_until_random(share, (number + 0.5) / draws) for number in range(draws)]
+
+    # Each sample comes with its gap: draws samples among draws + gaps requests.
+    assert draws / (draws + sum(gaps)) == pytest.approx(share, rel=0.01)
+
+
+@given(st.floats(0, 1), st.floats(0, 1, exclude_max=True))
+def test_a_gap_is_never_negative(share: float, chance: float) -> None:
+    assert requests_until_random(share, chance) >= 0
 
 
 def test_a_new_budget_has_half_an_hours_bytes() -> None:

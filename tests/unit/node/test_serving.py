@@ -60,7 +60,7 @@ def test_the_record_is_in_the_journal_before_the_client_has_its_answer(world: Se
     request = InferRequest("steer", "", "r1", rows((0.9, 0.1)))
     journaled_at_reply: list[str] = []
 
-    world.serving.infer(request, lambda _: journaled_at_reply.extend(r.request_id for r in world.journal.results))
+    world.serving.answer(request, lambda _: journaled_at_reply.extend(r.request_id for r in world.journal.results))
 
     assert journaled_at_reply == ["r1"]
 
@@ -169,7 +169,7 @@ def broken_label_package() -> Package:
 def test_an_output_that_no_protocol_can_carry_is_a_failure_of_the_model(clock: FakeClock) -> None:
     package = package_of("1", lambda _: {"probabilities": np.array([["a", "b"]])})
 
-    result = run(package.pipeline, rows((0.5, 0.5)), clock)
+    result = run(package, rows((0.5, 0.5)), clock)
 
     assert isinstance(result.outcome, ModelFailed)
 

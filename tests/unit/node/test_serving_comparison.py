@@ -67,7 +67,7 @@ def test_the_previous_versions_own_counts_do_not_change(world: ServingWorld) -> 
     world.lane.run()
 
     assert previous.behaviour.requests == 0
-    assert previous.requests_total == 0
+    assert previous.statistics.requests == 0
 
 
 def test_at_most_a_few_comparisons_wait(world: ServingWorld) -> None:

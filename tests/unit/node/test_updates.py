@@ -1,214 +1,22 @@
 """The shell of the update machine, with a fake link, a fake serving process and a store in memory."""
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import anyio
 import msgspec
 import pytest
 
-from ganglion.core.behaviour import Behaviour
-from ganglion.core.errors import ArtifactUntrusted, HubUnreachable
-from ganglion.node.domain.backoff import BackoffPolicy
+from ganglion.core.errors import ArtifactUntrusted, GanglionError, HubUnreachable, Unauthenticated
 from ganglion.node.domain.reconcile import ModelState, NodeState
-from ganglion.node.domain.update import Update, UpdateEffect, UpdateEvent
-from ganglion.node.services.alignment import Alignment
+from ganglion.node.domain.update import Update, UpdateEffect
 from ganglion.node.services.places import Places
 from ganglion.node.services.update_effects import Outcome
-from ganglion.node.services.updates import Updates
-from ganglion.ports.agent_store import JournalPosition, NewRecord, OutboxFigures
 from ganglion.ports.serving_control import (
-    ActiveModels,
-    Collect,
-    Command,
-    Done,
-    Load,
-    ModelServing,
-    Reply,
     ServingStatus,
-    Status,
-    Switch,
-    Unload,
 )
-from ganglion.testing.chance import SeededChance
-from ganglion.testing.clock import FakeClock
-from ganglion.wire.messages import DeploymentPolicy, Envelope, EventRecord, UpdateState
+from ganglion.wire.messages import DeploymentPolicy, DesiredState, UpdateState
 from unit.node.builders import a_desired, an_assignment, an_installed
-
-EVENT_OF = {
-    UpdateEffect.PRECHECK: UpdateEvent.PRECHECKED,
-    UpdateEffect.TRUST: UpdateEvent.TRUSTED,
-    UpdateEffect.DOWNLOAD: UpdateEvent.DOWNLOADED,
-    UpdateEffect.LOAD: UpdateEvent.LOADED,
-    UpdateEffect.PROVE: UpdateEvent.PROVED,
-    UpdateEffect.SWITCH: UpdateEvent.SWITCHED,
-}
-
-
-class StoreInMemory:
-    """Keeps what was saved, and what a restart would find."""
-
-    def __init__(self) -> None:
-        self.saved: bytes | None = None
-        self.events: list[EventRecord] = []
-
-    def state(self) -> bytes | None:
-        return self.saved
-
-    def save(self, state: bytes, records: Sequence[NewRecord] = ()) -> None:
-        self.saved = state
-        self.events += [msgspec.msgpack.decode(record.payload, type=EventRecord) for record in records]
-
-    def journal_position(self) -> JournalPosition:
-        return JournalPosition()
-
-    def take_journal(self, records: Sequence[NewRecord], position: JournalPosition) -> None:
-        raise AssertionError("not used here")
-
-    def pending(self, *, records_max: int, bytes_max: int) -> list[Envelope]:
-        return []
-
-    def acknowledge(self, cursor: int) -> None:
-        raise AssertionError("not used here")
-
-    def figures(self) -> OutboxFigures:
-        return OutboxFigures(epoch="e", made=0, sent=0, waiting=0, waiting_bytes=0)
-
-    def renew_epoch(self) -> None:
-        raise AssertionError("not used here")
-
-
-class FakeServing:
-    """A serving process that does what it is told, and can die."""
-
-    def __init__(self) -> None:
-        self.starts = 1
-        self.active: dict[str, str] = {}
-        self.loaded: dict[str, set[str]] = {}
-        self.behaviour: dict[str, Behaviour] = {}
-
-    async def call(self, command: Command, *, timeout_s: float) -> Reply:
-        match command:
-            case Load():
-                self.loaded.setdefault(command.model, set()).add(command.version)
-            case Switch():
-                self.active[command.model] = command.version
-            case Unload():
-                self.loaded[command.model].discard(command.version)
-            case Collect():
-                pass
-            case Status():
-                return self.status()
-            case _:
-                raise AssertionError(command)
-        return Done()
-
-    def status(self) -> ServingStatus:
-        models = {
-            name: ModelServing(
-                active=self.active.get(name, ""), loaded=tuple(sorted(versions)), behaviour=dict(self.behaviour)
-            )
-            for name, versions in self.loaded.items()
-        }
-        return ServingStatus(instance=f"start-{self.starts}", models=models)
-
-    def die(self) -> None:
-        self.starts += 1
-        self.active.clear()
-        self.loaded.clear()
-
-
-class ScriptedEffects:
-    """Every effect succeeds unless a test says otherwise."""
-
-    def __init__(self, serving: FakeServing) -> None:
-        self.serving = serving
-        self.failing: dict[UpdateEffect, Exception] = {}
-
-    async def perform(self, update: Update, model: ModelState, status: ServingStatus) -> Outcome:
-        error = self.failing.get(update.effect)
-        if error is not None:
-            raise error
-        name, version = update.assignment.model, update.assignment.version
-        if update.effect is UpdateEffect.LOAD:
-            await self.serving.call(Load(name, version, "path"), timeout_s=1.0)
-        if update.effect is UpdateEffect.SWITCH:
-            await self.serving.call(Switch(name, version), timeout_s=1.0)
-        return Outcome(EVENT_OF[update.effect])
-
-    def installed(self, update: Update) -> object:
-        return an_installed(update.assignment.version)
-
-
-class Bench:
-    """An Updates with everything around it faked."""
-
-    def __init__(self, directory: Path, state: NodeState | None = None) -> None:
-        self.clock, self.store, self.serving = FakeClock(), StoreInMemory(), FakeServing()
-        self.effects = ScriptedEffects(self.serving)
-        self.files: list[ActiveModels] = []
-        self.directory = directory
-        self.updates = self.restarted(state or NodeState())
-
-    def restarted(self, state: NodeState) -> Updates:
-        alignment = Alignment(
-            control=self.serving,
-            places=Places(self.directory),
-            replace_file=lambda data: self.files.append(msgspec.json.decode(data, type=ActiveModels)),
-            written=ActiveModels(),
-        )
-        return Updates(
-            store=self.store,
-            control=self.serving,
-            effects=self.effects,  # type: ignore[arg-type]  # the script stands in for the class
-            alignment=alignment,
-            clock=self.clock,
-            chance=SeededChance(1),
-            state=state,
-            retry=BackoffPolicy(),
-        )
-
-    def run(self, work: Callable[[], object]) -> object:
-        async def call() -> object:
-            return await work()  # type: ignore[misc]  # every method under test is a coroutine function
-
-        return anyio.run(call)
-
-    def take(self, desired: object) -> object:
-        async def call() -> object:
-            return await self.updates.take(desired)  # type: ignore[arg-type]  # tests give desired states
-
-        return anyio.run(call)
-
-    def step_until_still(self) -> None:
-        for _ in range(30):
-            if not self.run(self.updates.step):
-                return
-        raise AssertionError("the update never comes to rest")
-
-    @property
-    def model(self) -> ModelState:
-        return self.updates.state.models["meter"]
-
-    @property
-    def state_now(self) -> UpdateState | None:
-        return self.model.update.state if self.model.update else None
-
-    def event_names(self) -> list[str]:
-        return [event.name for event in self.store.events]
-
-
-def serving_version_1(directory: Path) -> Bench:
-    bench = Bench(directory, NodeState(models={"meter": ModelState(committed=an_installed("1"))}))
-    bench.step_until_still()
-    return bench
-
-
-def healthy() -> Behaviour:
-    behaviour = Behaviour()
-    for _ in range(50):
-        behaviour.count_answer(100, ["7"], [0.9])
-    return behaviour
+from unit.node.update_bench import Bench, healthy, serving_version_1
 
 
 def test_a_version_that_nobody_asks_commits_when_the_policy_demands_no_answers(tmp_path: Path) -> None:
@@ -279,9 +87,12 @@ def test_the_hub_can_call_a_version_back_during_its_probation(tmp_path: Path) ->
     assert bench.event_names() == ["update.offered", "update.rolled_back"]
 
 
-def test_an_unreachable_hub_delays_an_update_and_does_not_fail_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("trouble", [HubUnreachable("no route"), Unauthenticated("revoked")])
+def test_a_hub_that_gives_no_answer_delays_an_update_and_does_not_fail_it(
+    tmp_path: Path, trouble: GanglionError
+) -> None:
     bench = serving_version_1(tmp_path)
-    bench.effects.failing[UpdateEffect.DOWNLOAD] = HubUnreachable("no route")
+    bench.effects.failing[UpdateEffect.DOWNLOAD] = trouble
     bench.take(a_desired(1, an_assignment("2")))
     bench.step_until_still()
 
@@ -380,3 +191,57 @@ def test_an_older_wish_changes_nothing(tmp_path: Path) -> None:
 
     assert bench.take(a_desired(4, an_assignment("2"))) is False
     assert bench.state_now is None
+
+
+@pytest.mark.parametrize(
+    "wish", [a_desired(2, an_assignment("1", rollout="r2")), a_desired(2)], ids=["abort", "removal"]
+)
+def test_a_version_that_is_called_back_while_it_is_brought_does_not_come_to_life(
+    tmp_path: Path, wish: DesiredState
+) -> None:
+    bench = serving_version_1(tmp_path)
+    bench.take(a_desired(1, an_assignment("2")))
+
+    async def the_hub_changes_its_mind_in_the_middle_of_a_download() -> None:
+        reached, ended = anyio.Event(), anyio.Event()
+        perform = bench.effects.perform
+
+        async def slowly(update: Update, model: ModelState, status: ServingStatus) -> Outcome:
+            if update.effect is UpdateEffect.DOWNLOAD:
+                reached.set()
+                await ended.wait()
+            return await perform(update, model, status)
+
+        bench.effects.perform = slowly  # type: ignore[method-assign]  # the script of this test
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(drive)
+            await reached.wait()
+            await bench.updates.take(wish)
+            ended.set()
+
+    async def drive() -> None:
+        while await bench.updates.step():
+            pass
+
+    anyio.run(the_hub_changes_its_mind_in_the_middle_of_a_download)
+    bench.step_until_still()
+
+    assert "2" not in bench.serving.loaded["meter"]
+    assert all(model.update is None for model in bench.updates.state.models.values())
+    assert "update.committed" not in bench.event_names()
+
+
+def test_what_was_downloaded_of_a_withdrawn_version_is_removed(tmp_path: Path) -> None:
+    bench = serving_version_1(tmp_path)
+    places = Places(tmp_path)
+    places.downloads.mkdir()
+    part = places.download(an_assignment("2")).with_suffix(".part")
+    bench.take(a_desired(1, an_assignment("2")))
+    part.write_bytes(b"half of it")
+    bench.run(bench.updates.keep_house)
+    kept = part.exists()
+
+    bench.take(a_desired(2, an_assignment("1", rollout="r2")))
+    bench.step_until_still()
+
+    assert (kept, part.exists()) == (True, False)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from ganglion.adapters.certificates import files, issue
@@ -62,9 +63,13 @@ def open_authority(directory: Path, *, hostnames: Sequence[str], now_s: float) -
 def ca_pin_of(pem: bytes) -> str:
     """Return the pin of an authority: SHA-256 of its public key (DER SubjectPublicKeyInfo), hexadecimal.
 
-    Raises: DataCorrupt: not a PEM certificate.
+    Raises: DataCorrupt: not a PEM certificate, or one for a key of an unknown kind.
     """
-    return pin_of(files.parse_certificate(pem, "the CA certificate").public_key())
+    certificate = files.parse_certificate(pem, "the CA certificate")
+    try:
+        return pin_of(certificate.public_key())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise DataCorrupt(f"the CA certificate is for a key that cannot be read: {error}") from error
 
 
 def _open_issuer(ca_path: Path, key_path: Path, now: datetime) -> Issuer:

@@ -9,7 +9,16 @@ from urllib.parse import urlsplit
 import msgspec
 import urllib3
 
-from ganglion.core.errors import CaMismatch, GanglionError, HubUnreachable, InvalidSettings, TooLarge, Unauthenticated
+from ganglion.core.errors import (
+    Broken,
+    CaMismatch,
+    DataCorrupt,
+    GanglionError,
+    HubUnreachable,
+    InvalidSettings,
+    TooLarge,
+    Unauthenticated,
+)
 from ganglion.ports.clock import Clock
 from ganglion.trust import assertion
 from ganglion.wire import codec, paths
@@ -139,10 +148,14 @@ class Session:
     def _error(self, response: urllib3.BaseHTTPResponse) -> GanglionError:
         data = self.read(response)
         try:
-            return error_of(msgspec.json.decode(data, type=Problem))
+            error = error_of(msgspec.json.decode(data, type=Problem))
         except msgspec.DecodeError:
             kind = Unauthenticated if response.status == _UNAUTHORISED else HubUnreachable
             return kind(f"{self._identity.hub_url} answered with status {response.status}")
+        if isinstance(error, Broken) or type(error) is GanglionError:
+            # The hub's disk is meant, not this node's: to this node the hub is away until it is repaired.
+            return HubUnreachable(f"{self._identity.hub_url} reports {error.code}: {error.message}")
+        return error
 
 
 def reason_of(error: Exception) -> str:
@@ -155,7 +168,14 @@ def _open_pool(url: str, ca_pem: bytes, clock: Clock) -> urllib3.HTTPSConnection
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname:
         raise InvalidSettings(f"{url!r} is not an https address")
-    context = ssl.create_default_context(cadata=ca_pem.decode("ascii"))
+    # Not `create_default_context`, which trusts the system's authorities when it is given an empty file.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(cadata=ca_pem.decode("ascii"))
+    except (ssl.SSLError, ValueError) as error:
+        raise DataCorrupt(
+            "the stored certificate authority of the hub is damaged: restore it, or join again in a new directory"
+        ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if clock.utc_ns() < _CLOCK_FLOOR_NS:
         # The pin still holds; only the dates are not judged, so that the node can report and be helped.

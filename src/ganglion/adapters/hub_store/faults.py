@@ -34,6 +34,9 @@ def translated(path: Path) -> Iterator[None]:
         raise _fault(path, error.orig) from error
     except sqlite3.Error as error:
         raise _fault(path, error) from error
+    except UnicodeDecodeError as error:
+        # SQLite quotes the damaged schema in its error, and the driver expects text.
+        raise damaged(path, "its schema cannot be read") from error
     except sqlalchemy.exc.SQLAlchemyError as error:
         raise GanglionError(f"{path}: the database layer failed with {type(error).__name__}") from error
 

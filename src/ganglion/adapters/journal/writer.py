@@ -43,6 +43,7 @@ class JournalWriter:
         self._segment, self._segment_bytes, self._other_bytes = _CLOSED, 0, 0
         self._shed_file = _CLOSED
         self._shed = segments.decode_counts(b"")
+        self._owes_counts = False
         self._refused_ns: int | None = None
         self._measured_ns: int | None = None
         self.trouble: DiskUnusable | None = None
@@ -63,6 +64,8 @@ class JournalWriter:
                 self._note(error)
             else:
                 self.trouble = None
+                if self._owes_counts:
+                    self._write_counts()
                 return True
         self._count_shed(record_class)
         return False
@@ -123,7 +126,7 @@ class JournalWriter:
         self._shed_file = file
         # What was shed before the file could be opened is not in it yet.
         self._shed = [old + new for old, new in zip(before, self._shed, strict=True)]
-        os.pwrite(file, b"".join([segments.COUNT.pack(count) for count in self._shed]), 0)
+        self._write_counts()
 
     def _begin_segment(self) -> None:
         numbers = segments.segment_numbers(self._directory)
@@ -161,10 +164,15 @@ class JournalWriter:
 
     def _count_shed(self, record_class: RecordClass) -> None:
         self._shed[record_class] += 1
+        self._write_counts()
+
+    def _write_counts(self) -> None:
+        """Tell the reader what was shed. A disk that refuses even that is told again with the next record it takes."""
+        self._owes_counts = True
         if self._shed_file != _CLOSED:
             with contextlib.suppress(OSError):
-                count = segments.COUNT.pack(self._shed[record_class])
-                os.pwrite(self._shed_file, count, segments.COUNT.size * record_class)
+                os.pwrite(self._shed_file, b"".join([segments.COUNT.pack(count) for count in self._shed]), 0)
+                self._owes_counts = False
 
     def _note(self, error: Exception) -> None:
         self.trouble = DiskUnusable(f"the journal {self._directory} takes no records: {error}")

@@ -8,14 +8,15 @@ written, and a link, a device, a second entry of a name, `..` or trailing bytes 
 import hashlib
 import os
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn, TypeAlias
 
 import msgspec
 
 from ganglion.adapters.package_files import durable
+from ganglion.adapters.package_files.contents import map_file
 from ganglion.adapters.package_files.directory import CHUNK_BYTES, MANIFEST_BYTES_MAX, read_manifest, write_member
 from ganglion.core import manifest as manifests
 from ganglion.core.errors import InvalidPackage, NotFound
@@ -24,6 +25,9 @@ from ganglion.core.manifest import MANIFEST_PATH, Manifest, Member
 _BLOCK = tarfile.BLOCKSIZE
 _SIZE_FIELD = slice(124, 136)
 _END = bytes(2 * _BLOCK)
+
+Gate: TypeAlias = Callable[[Manifest, Mapping[str, memoryview]], None]
+"""Looks at the bytes of all members before anybody uses one. Raises: InvalidPackage."""
 
 
 class PackageLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,17 +56,20 @@ def pack(directory: Path, file: Path) -> None:
 
 
 class PackageArchives:
-    """Implements `ports.packages.PackageFiles` on tar archives."""
+    """Implements `ports.packages.PackageFiles` on tar archives; with a `gate`, no package comes in that it refuses."""
 
-    def __init__(self, limits: PackageLimits | None = None) -> None:
-        self._limits = limits or PackageLimits()
+    def __init__(self, limits: PackageLimits | None = None, *, gate: Gate | None = None) -> None:
+        self._limits, self._gate = limits or PackageLimits(), gate
 
     def inspect(self, file: Path) -> Manifest:
         """Check the whole file and return its manifest. Raises: NotFound, InvalidPackage."""
         with self._open(file) as archive:
-            for path, member in archive.members():
-                for _ in archive.content(path, member):
-                    pass
+            starts = archive.check_members()
+            if self._gate:
+                with map_file(file) as data:
+                    members = archive.manifest.members
+                    parts = {path: data[at : at + members[path].size_bytes] for path, at in starts.items()}
+                    self._gate(archive.manifest, parts)
             return archive.manifest
 
     def unpack(self, file: Path, directory: Path) -> Manifest:
@@ -104,6 +111,15 @@ class _Archive:
             self._refuse(f"{MANIFEST_PATH} is not in its canonical form")
         if size_bytes != _size_of(len(data), self.manifest.members):
             self._refuse(f"it has {size_bytes} bytes, its manifest says otherwise: it was cut short or added to")
+
+    def check_members(self) -> dict[str, int]:
+        """Read and compare every member; return where in the file each begins."""
+        starts = {}
+        for path, member in self.members():
+            starts[path] = self._stream.tell()
+            for _ in self.content(path, member):
+                pass
+        return starts
 
     def members(self) -> Iterator[tuple[str, Member]]:
         """Yield each member with the stream at its first byte; `content` must be read before the next."""

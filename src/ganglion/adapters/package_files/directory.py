@@ -10,6 +10,7 @@ from ganglion.adapters.package_files import durable
 from ganglion.core import manifest as manifests
 from ganglion.core import npy
 from ganglion.core.errors import InvalidPackage, InvalidRequest, NotFound
+from ganglion.core.golden import golden_of
 from ganglion.core.manifest import MANIFEST_PATH, Manifest, Member
 from ganglion.core.steps import Tensor, Tensors
 
@@ -23,22 +24,28 @@ def read_manifest(directory: Path) -> Manifest:
 
     Raises: NotFound: there is no package here. InvalidPackage: a member is missing, extra, or not what is listed.
     """
-    path = directory / MANIFEST_PATH
-    if not path.is_file() or path.is_symlink():
-        raise NotFound(f"{directory} is no model package: it has no {MANIFEST_PATH}")
+    manifest = peek_manifest(directory)
     with durable.disk_errors(directory):
-        if path.stat().st_size > MANIFEST_BYTES_MAX:
-            raise InvalidPackage(f"{MANIFEST_PATH} is larger than {MANIFEST_BYTES_MAX} bytes")
-        manifest = manifests.parse(path.read_bytes())
         _check_names(directory, manifest)
         for name, member in manifest.members.items():
             _check_member(directory / name, name, member)
     return manifest
 
 
+def peek_manifest(directory: Path) -> Manifest:
+    """Return the manifest without looking at any member. Raises: NotFound, InvalidPackage."""
+    path = directory / MANIFEST_PATH
+    if not path.is_file() or path.is_symlink():
+        raise NotFound(f"{directory} is no model package: it has no {MANIFEST_PATH}")
+    with durable.disk_errors(directory):
+        if path.stat().st_size > MANIFEST_BYTES_MAX:
+            raise InvalidPackage(f"{MANIFEST_PATH} is larger than {MANIFEST_BYTES_MAX} bytes")
+        return manifests.parse(path.read_bytes())
+
+
 def read_golden(directory: Path, manifest: Manifest) -> tuple[Tensors, Tensors]:
-    """Return the golden inputs and the outputs expected for them. Raises: InvalidPackage."""
-    golden = manifest.golden
+    """Return the golden inputs and the outputs expected for them. Raises: GoldenMissing, InvalidPackage."""
+    golden = golden_of(manifest)
     inputs = {name: _read_tensor(directory, manifest, path) for name, path in golden.inputs.items()}
     outputs = {name: _read_tensor(directory, manifest, path) for name, path in golden.outputs.items()}
     return inputs, outputs

@@ -1,7 +1,7 @@
 """What every command against a hub shares: its options, and the client that they, the settings and the login make."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -46,10 +46,12 @@ class Session:
         """Return the client. Raises: Unauthenticated: no login. InvalidSettings, HubUnreachable, CaMismatch."""
         return client_from(self._options)
 
-    def show(self, value: object, *, lines: object = None, empty: str = "") -> None:
-        """Print an answer. `lines` is what a table shows in its place; `empty` is the note for an empty table."""
+    def show(
+        self, value: object, *, lines: object = None, columns: Sequence[str] | None = None, empty: str = ""
+    ) -> None:
+        """Print an answer. A table shows `lines` in its place, or `columns` of it, or `empty` when there is nothing."""
         shorter = lines is not None and self.output is OutputFormat.TABLE
-        emit(lines if shorter else value, self.output, empty=empty)
+        emit(lines if shorter else value, self.output, columns=columns, empty=empty)
 
     def close(self) -> None:
         """Close the line, if it was opened."""

@@ -29,7 +29,7 @@ def dataset() -> None:
 def build_dataset(
     session: Session, name: Name, model: Annotated[str, typer.Option("--model", help="Model whose samples to take.")]
 ) -> None:
-    """Freeze every labelled sample of a model as the next version of a data set.
+    """Freeze all labelled samples of a model as the next version.
 
     Example: ganglion dataset build meters --model digits
     """
@@ -59,7 +59,9 @@ def fetch_dataset(
     version: Annotated[int, typer.Argument(help="Version of the data set.")],
     to: Annotated[Path | None, typer.Option("--to", help="New directory.", show_default="NAME-VERSION")] = None,
 ) -> None:
-    """Fetch a data set version: manifest.json, and one .npy file per input, named by its digest, which is checked.
+    """Fetch a data set version, and check every digest.
+
+    It is manifest.json, and one .npy file per input, named by its digest.
 
     Example: ganglion dataset fetch meters 3 --to ./meters-3
     """

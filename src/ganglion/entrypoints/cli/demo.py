@@ -5,20 +5,20 @@ from typing import Annotated
 
 import typer
 
+from ganglion.entrypoints.cli.extras import needs_extra
+
 
 def demo(
     quick: Annotated[bool, typer.Option("--quick", help="Shorter waits; the same chapters and promises.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the hub running and print its login.")] = False,
     report: Annotated[Path, typer.Option("--report", help="Where the report is written.")] = Path("demo-report.html"),
 ) -> None:
-    """Show the whole loop on this machine: one hub, three nodes, real faults. Needs `ganglion[hub,factory]`.
+    """Show the whole loop on this machine, with real faults. Needs `ganglion[hub,factory]`.
+
+    It starts one hub, three nodes and a client at each, and leaves nothing behind but the report.
 
     Example: ganglion demo --quick
     """
-    try:
+    with needs_extra("hub,factory", "the demo"):
         from ganglion.entrypoints.demo.run import DemoOptions, run_demo
-    except ModuleNotFoundError as error:
-        from ganglion.core.errors import MissingExtra
-
-        raise MissingExtra(f"the demo needs {error.name}: pip install 'ganglion[hub,factory]'") from error
     run_demo(DemoOptions(quick=quick, keep=keep, report_file=report))

@@ -45,7 +45,7 @@ def list_results(
     ] = "",
     limit: Limit = 100,
 ) -> None:
-    """List a node's answers in the order in which it gave them, oldest first.
+    """List a node's answers as it gave them, oldest first.
 
     Example: ganglion result list --node gate-1 --after EPOCH:500 -o jsonl
     """

@@ -5,9 +5,12 @@ from typing import Annotated
 
 import typer
 
+from ganglion.entrypoints.cli.context import Config
 from ganglion.entrypoints.cli.extras import needs_extra
 
 app = typer.Typer(no_args_is_help=True)
+
+_Data = Annotated[Path | None, typer.Option("--data", help="Data directory.", show_default="hub-data")]
 
 
 @app.callback()
@@ -17,7 +20,7 @@ def hub() -> None:
 
 @app.command("run")
 def run(
-    data: Annotated[Path | None, typer.Option("--data", help="Data directory.", show_default="hub-data")] = None,
+    data: _Data = None,
     host: Annotated[str | None, typer.Option("--host", help="Address to listen on.", show_default="127.0.0.1")] = None,
     port: Annotated[
         int | None, typer.Option("--port", help="TCP port; 0 takes a free one.", show_default="8443")
@@ -25,7 +28,7 @@ def run(
     hostname: Annotated[
         list[str] | None, typer.Option("--hostname", help="Name by which nodes reach the hub. Repeatable.")
     ] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")] = None,
+    config: Config = None,
 ) -> None:
     """Run the hub until Ctrl-C or SIGTERM.
 
@@ -49,9 +52,9 @@ def run(
 
 @app.command("token")
 def token(
-    data: Annotated[Path | None, typer.Option("--data", help="Data directory.", show_default="hub-data")] = None,
+    data: _Data = None,
     account: Annotated[str, typer.Option("--account", help="Account whose token was lost.")] = "admin",
-    config: Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")] = None,
+    config: Config = None,
 ) -> None:
     """Make a new token for an account, on the hub's own machine. The old token and its sessions end.
 

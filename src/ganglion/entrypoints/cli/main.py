@@ -8,7 +8,20 @@ import sys
 
 import typer
 
-from ganglion.entrypoints.cli import account, dataset, demo, event, hub, login, model, node, rollout, sample, version
+from ganglion.entrypoints.cli import (
+    account,
+    dataset,
+    demo,
+    event,
+    hub,
+    login,
+    model,
+    node,
+    rollout,
+    sample,
+    serve,
+    version,
+)
 from ganglion.entrypoints.cli.failures import DEBUG, EXIT_INTERRUPTED, FailureStyle, report
 
 # Plain help: it reads well through a pager and a screen reader, and comes without a library for boxes.
@@ -26,16 +39,28 @@ for _name, _group in {
     "account": account.app,
 }.items():
     app.add_typer(_group, name=_name)
+app.command("serve")(serve.serve)
 app.command("login")(login.login)
 app.command("logout")(login.logout)
 app.command("demo")(demo.demo)
 app.command("version")(version.version)
 
 
+def _print_version(*, wanted: bool) -> None:
+    if wanted:
+        from importlib import metadata
+
+        typer.echo(f"ganglion {metadata.version('ganglion')}")
+        raise typer.Exit
+
+
 @app.callback()
 def ganglion(
     *,
     _debug: bool = typer.Option(False, DEBUG, help="Print the traceback of an error; may stand anywhere."),
+    _version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
+    ),
 ) -> None:
     """Run AI models where the data is born, and learn from it in the cloud."""
 

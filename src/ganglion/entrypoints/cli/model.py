@@ -1,6 +1,5 @@
 """`ganglion model`: make packages, prove them, train and retrain, and hand them to a hub."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -14,10 +13,16 @@ from ganglion.entrypoints.cli.output import Output, OutputFormat, emit, note
 app = typer.Typer(no_args_is_help=True)
 
 Package = Annotated[Path, typer.Argument(help="A package: its directory, or its single file.")]
+PackageOrFile = Annotated[Path, typer.Argument(help="A package in either form, or a model file.")]
 HeldOut = Annotated[Path | None, typer.Option("--held-out", help="Data file (.npz) to judge on; never trained on.")]
 Seed = Annotated[int, typer.Option(help="The same seed and rows give the same model.")]
 Budget = Annotated[float, typer.Option(help="Accuracy that INT8 may lose, as a share.")]
 Optimise = Annotated[bool, typer.Option("--int8/--no-int8", help="Try INT8, and keep it if it is worth it.")]
+
+
+_MODEL_HELP = "ONNX file with its weights inside, TFLite file, or OpenVINO .xml with its .bin beside it."
+_TOLERANCE_HELP = "How far an engine's outputs may deviate; by default 0.0001, or 2 for quantised outputs."
+_PROVIDER_HELP = "cpu, cuda, tensorrt, gpu or npu; several in order of preference. The default is cpu."
 
 
 class ArchChoice(StrEnum):
@@ -28,20 +33,6 @@ class ArchChoice(StrEnum):
     AARCH64 = "aarch64"
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseLine:
-    """A release as one line of a table."""
-
-    model: str
-    version: str
-    variant: str
-    arch: str
-    size_bytes: int
-    released_at_s: float
-    parent: str
-    metrics: dict[str, float]
-
-
 @app.callback()
 def model() -> None:
     """Build, prove, train and release model versions."""
@@ -49,7 +40,7 @@ def model() -> None:
 
 @app.command("build")
 def build(
-    model_file: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="ONNX file with its weights inside.")],
+    model_file: Annotated[Path, typer.Argument(metavar="MODEL", help=_MODEL_HELP)],
     *,
     name: Annotated[str, typer.Option(help="Name of the model.")],
     version: Annotated[str, typer.Option(help="Version of the model.")],
@@ -62,12 +53,16 @@ def build(
     postprocess: Annotated[Path | None, typer.Option(help="JSON list of steps after the model.")] = None,
     prediction: Annotated[str, typer.Option(help="Output [N, classes] that yields label and confidence.")] = "",
     softmax: Annotated[bool, typer.Option("--softmax", help="The prediction's output holds logits.")] = False,
-    tolerance: Annotated[float, typer.Option(help="How far an engine's outputs may deviate.")] = 1e-4,
+    tolerance: Annotated[float | None, typer.Option(help=_TOLERANCE_HELP)] = None,
     batch_max: Annotated[int, typer.Option(help="Most rows in one request.", min=1, max=65536)] = 64,
+    runtime: Annotated[str, typer.Option(help="onnxruntime, openvino or litert; by default the file's own.")] = "",
+    threads: Annotated[int, typer.Option(help="Threads of one request; 0: as the node is set.", min=0, max=256)] = 0,
+    provider: Annotated[list[str] | None, typer.Option(help=_PROVIDER_HELP)] = None,
+    memory_arena: Annotated[bool, typer.Option(help="Keep freed memory for the next request.")] = True,
     pack: Annotated[Path | None, typer.Option("--pack", help="Write the single-file form too.")] = None,
     output: Output = OutputFormat.TABLE,
 ) -> None:
-    """Make a package from an ONNX file; what is not said is read from the file.
+    """Make a package from a model file. What is not said is read from the file.
 
     Example: ganglion model build gate.onnx --name gate --version 1 --labels gate.txt -d ./gate-1 --pack gate-1.ganglion
     """
@@ -88,6 +83,8 @@ def build(
         softmax=softmax,
         tolerance=tolerance,
         batch_max=batch_max,
+        runtime=runtime,
+        options=model_build.options(threads=threads, providers=provider or ["cpu"], memory_arena=memory_arena),
     )
     manifest, remarks = model_build.build(request, directory)
     for remark in remarks:
@@ -98,45 +95,53 @@ def build(
 
 
 @app.command("inspect")
-def inspect(path: Package, output: Output = OutputFormat.TABLE) -> None:
-    """Show what a package takes, gives, and where it came from, after checking every hash.
+def inspect(path: PackageOrFile, output: Output = OutputFormat.TABLE) -> None:
+    """Show what a package takes and gives, and where it came from. Every hash is checked first.
 
     Example: ganglion model inspect gate-1.ganglion
     """
+    from ganglion.entrypoints.bare_models import open_model
     from ganglion.entrypoints.cli import model_views
-    from ganglion.entrypoints.local_packages import open_package
 
-    with open_package(path) as package:
+    with open_model(path) as package:
         emit(model_views.package_view(package.manifest), output)
 
 
 @app.command("verify")
-def verify(path: Package, output: Output = OutputFormat.TABLE) -> None:
-    """Check every hash, load the model on this machine, and run its golden inputs.
+def verify(
+    path: PackageOrFile,
+    sandbox: Annotated[bool, typer.Option(help="Load it in a process with limits of time and memory.")] = True,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Prove a package on this machine, as a node would.
+
+    Every hash and the model file are checked, then it is loaded and runs its golden inputs.
 
     Example: ganglion model verify gate-1.ganglion
     """
     from ganglion.core.errors import CheckFailed
-    from ganglion.entrypoints.cli import model_views
-    from ganglion.entrypoints.local_packages import open_package
+    from ganglion.entrypoints.bare_models import open_model
+    from ganglion.entrypoints.cli import model_verify, model_views
 
-    with open_package(path) as package:
-        result = package.prove()
+    with open_model(path) as package:
+        result, trial = model_verify.verify(package, sandbox=sandbox)
         if not result.passed:
             raise CheckFailed(f"{path} does not give its golden outputs here: {result.reason}")
-        emit(model_views.proof_view(package.manifest, result), output)
+        emit(model_views.proof_view(package.manifest, result, trial), output)
 
 
 @app.command("example")
-def example(path: Package) -> None:
-    """Print a request that the model answers, as JSON for the Open Inference Protocol.
+def example(path: PackageOrFile) -> None:
+    """Print a request that the model answers, as JSON.
+
+    It follows the Open Inference Protocol, and is a golden row of a package; for a model file it is made up.
 
     Example: ganglion model example ./gate-1
     """
+    from ganglion.entrypoints.bare_models import open_model
     from ganglion.entrypoints.example_request import example_request
-    from ganglion.entrypoints.local_packages import open_package
 
-    with open_package(path) as package:
+    with open_model(path) as package:
         typer.echo(example_request(package), nl=False)
 
 
@@ -157,7 +162,7 @@ def train(
     int8: Optimise = True,
     output: Output = OutputFormat.TABLE,
 ) -> None:
-    """Train a classifier, quantise it if that pays, and write its package.
+    """Train a classifier, quantise it if that pays, and package it.
 
     Without --held-out a fifth of the rows is held out. Needs the extra `factory`.
 
@@ -196,9 +201,10 @@ def retrain(
     int8: Optimise = True,
     tolerance: Annotated[float, typer.Option(help="Accuracy that the new version may lose, as a share.")] = 0.02,
 ) -> None:
-    """Make the next version with the labels that came back, if it is as good as the current one.
+    """Make the next version with the labels that came back.
 
-    Both are judged on the same held-out rows. Needs the extra `factory`.
+    It is written only if it is as good as the current one; both are judged on the same held-out rows. Needs the
+    extra `factory`.
 
     Example: ganglion model retrain meter --dataset meter-labels --base digits.npz --held-out held.npz
     """
@@ -217,8 +223,14 @@ def publish(session: Session, path: Package) -> None:
 
     Example: ganglion model publish gate-1.ganglion
     """
+    from ganglion.core.errors import InvalidRequest
+    from ganglion.entrypoints.bare_models import is_model_file
     from ganglion.entrypoints.local_packages import as_file
 
+    if is_model_file(path):
+        raise InvalidRequest(
+            f"{path} is a model file; `ganglion model build` makes a package of it, with golden inputs"
+        )
     with as_file(path) as file:
         session.show(session.client.release(file))
 
@@ -231,18 +243,6 @@ def list_releases(
 
     Example: ganglion model list
     """
+    columns = ("model", "version", "variant", "arch", "size_bytes", "released_at_s", "parent", "metrics")
     releases = session.client.releases(name or None)
-    lines = [
-        ReleaseLine(
-            model=each.model,
-            version=each.version,
-            variant=each.variant,
-            arch=each.arch,
-            size_bytes=each.size_bytes,
-            released_at_s=each.released_at_s,
-            parent=each.parent,
-            metrics=each.metrics,
-        )
-        for each in releases
-    ]
-    session.show(releases, lines=lines, empty="Nothing is released yet: `ganglion model publish PACKAGE` does it.")
+    session.show(releases, columns=columns, empty="Nothing is released yet: `ganglion model publish PACKAGE` does it.")

@@ -1,27 +1,45 @@
-"""`ganglion model build`: anybody's ONNX file becomes a package, with defaults where the file itself says enough."""
+"""`ganglion model build`: anybody's model file becomes a package, with defaults where the file itself says enough."""
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from ganglion.adapters.onnxruntime import OnnxEngine, OnnxRuntime, describe
 from ganglion.adapters.package_files import write_package
-from ganglion.core import steps, strict_json
+from ganglion.core import engine_options, steps, strict_json
+from ganglion.core.engine_options import EngineOptions
 from ganglion.core.errors import Conflict, InvalidRequest, ModelFailed, NotFound
 from ganglion.core.ids import ModelName, Variant, Version, parse_name
-from ganglion.core.manifest import Arch, Classification, Limits, Lineage, Manifest, Target, TensorSpec
-from ganglion.core.steps import DATATYPES, Softmax, Step, Tensors
-from ganglion.entrypoints import local_packages
+from ganglion.core.manifest import (
+    Anomaly,
+    Arch,
+    Classification,
+    Detection,
+    Golden,
+    Limits,
+    Lineage,
+    Manifest,
+    PredictionRule,
+    Target,
+    TensorSpec,
+)
+from ganglion.core.steps import DATATYPES, AnomalyScore, Context, Detect, Softmax, Step, Tensors
+from ganglion.entrypoints import engines, local_packages
 from ganglion.entrypoints.cli import model_golden
 from ganglion.factory.steps.assemble import assemble, empty_golden
+from ganglion.ports.runtime import DEFAULT_OPTIONS, Engine
 
 _MODEL_BYTES_MAX = 2_000_000_000
 _SCORES_NDIM = 2
 _ROUNDING = 1e-3
+_TOLERANCE = 1e-4
+_TOLERANCE_QUANTA = 2.0
+"""Quantised outputs are whole numbers, and processors round them differently."""
+_QUANTISED = {"INT8", "UINT8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +57,19 @@ class BuildRequest:
     postprocess_file: Path | None = None
     prediction: str = ""
     softmax: bool = False
-    tolerance: float = 1e-4
+    tolerance: float | None = None
     batch_max: int = 64
+    runtime: str = ""
+    options: EngineOptions = DEFAULT_OPTIONS
+
+
+def options(*, threads: int, providers: Sequence[str], memory_arena: bool) -> EngineOptions:
+    """Return what the command line asks of the runtime. Raises: InvalidRequest."""
+    document = {"threads": threads, "providers": providers, "memory_arena": memory_arena}
+    try:
+        return msgspec.convert(document, EngineOptions)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(f"--provider: {error}") from error
 
 
 def build(request: BuildRequest, directory: Path) -> tuple[Manifest, list[str]]:
@@ -56,18 +85,29 @@ def build(request: BuildRequest, directory: Path) -> tuple[Manifest, list[str]]:
         raise InvalidRequest(f"{request.model_file} is larger than {_MODEL_BYTES_MAX} bytes")
     with tempfile.TemporaryDirectory(prefix="ganglion-") as scratch:
         # Alone in a folder, as in the package: a model that keeps its weights in other files fails here.
-        alone = Path(scratch, "model.onnx")
-        shutil.copyfile(request.model_file, alone)
-        return _build(request, alone, directory)
+        model, *others = _copy(request.model_file, Path(scratch))
+        return _build(request, model, others, directory)
 
 
-def _build(request: BuildRequest, model: Path, directory: Path) -> tuple[Manifest, list[str]]:
-    declared, _ = describe(model)
-    engine = OnnxRuntime().load(model, threads=1)
-    golden = model_golden.inputs(declared, request.golden_file, is_described=request.preprocess_file is not None)
-    draft = _draft(request, golden.specs)
-    draft = _with_outputs(draft, _outputs(draft, engine, golden), request, describe(model)[1])
-    content = assemble(draft, model.read_bytes(), engine, golden.tensors)
+def _copy(file: Path, folder: Path) -> list[Path]:
+    """Copy the model's file, and the weights of an OpenVINO model after it."""
+    copies = [folder / f"model{file.suffix.lower()}"]
+    shutil.copyfile(file, copies[0])
+    weights = file.with_suffix(engines.WEIGHTS_SUFFIX)
+    if engines.runtime_of_file(file) == "openvino" and weights.is_file():
+        copies.append(copies[0].with_suffix(engines.WEIGHTS_SUFFIX))
+        shutil.copyfile(weights, copies[1])
+    return copies
+
+
+def _build(request: BuildRequest, model: Path, others: Sequence[Path], directory: Path) -> tuple[Manifest, list[str]]:
+    target = _target(request)
+    engine = engines.load_engine(target, model, threads=1)
+    golden = model_golden.inputs(engine.inputs, request.golden_file, _steps(request.preprocess_file))
+    draft = _draft(request, golden.specs, target, model.name)
+    draft = _with_outputs(draft, _outputs(draft, engine, golden), request, engine.outputs)
+    beside = {file.name: file.read_bytes() for file in others}
+    content = assemble(draft, model.read_bytes(), engine, golden.tensors, beside=beside)
     write_package(directory, content.manifest, content.files)
     remarks = [] if request.golden_file else ["golden inputs are made up; real ones prove more: --golden INPUTS.npz"]
     if content.manifest.prediction is None:
@@ -75,33 +115,43 @@ def _build(request: BuildRequest, model: Path, directory: Path) -> tuple[Manifes
     return content.manifest, remarks
 
 
-def _draft(request: BuildRequest, inputs: tuple[TensorSpec, ...]) -> Manifest:
+def _target(request: BuildRequest) -> Target:
+    """Say what the package is for. Raises: InvalidRequest, InvalidPackage: the runtime has no such option."""
+    runtime = engines.parse_runtime(request.runtime) if request.runtime else engines.runtime_of_file(request.model_file)
+    engine_options.check(request.options, runtime)
+    return Target(runtime=runtime, arch=request.arch, precision=request.variant, options=request.options)
+
+
+def _draft(request: BuildRequest, inputs: tuple[TensorSpec, ...], target: Target, model: str) -> Manifest:
     return Manifest(
         name=ModelName(parse_name(request.name, what="model")),
         version=Version(parse_name(request.version, what="version")),
         variant=Variant(parse_name(request.variant, what="variant")),
-        target=Target(arch=request.arch, precision=request.variant),
+        target=target,
+        model=model,
         inputs=inputs,
         outputs=(),
         labels=_labels(request.labels_file),
         preprocess=_steps(request.preprocess_file),
         postprocess=_steps(request.postprocess_file),
         limits=Limits(batch_max=request.batch_max),
-        golden=empty_golden(absolute_tolerance=request.tolerance),
+        golden=empty_golden(absolute_tolerance=_TOLERANCE),
         lineage=Lineage(code=f"ganglion {local_packages.release()}"),
         members={},
     )
 
 
-def _outputs(draft: Manifest, engine: OnnxEngine, golden: model_golden.GoldenInputs) -> Tensors:
+def _outputs(draft: Manifest, engine: Engine, golden: model_golden.GoldenInputs) -> Tensors:
+    context = Context(labels=draft.labels)
     try:
-        outputs = engine.infer(steps.apply(draft.preprocess, golden.tensors))
+        context.feeds = steps.apply(draft.preprocess, golden.tensors, context)
+        outputs = engine.infer(context.feeds)
     except (InvalidRequest, ModelFailed) as error:
         if golden.are_made_up:
-            hint = "give inputs that it does run on with --golden INPUTS.npz"
-            raise InvalidRequest(f"the model does not run on made-up inputs: {hint}. {error.message}") from error
+            hint = "the inputs were made up; if it needs others, give them with --golden INPUTS.npz"
+            raise InvalidRequest(f"{error.message} ({hint})") from error
         raise
-    return steps.apply(draft.postprocess, outputs)
+    return steps.apply(draft.postprocess, outputs, context)
 
 
 def _with_outputs(
@@ -109,8 +159,12 @@ def _with_outputs(
 ) -> Manifest:
     """Declare the outputs as they came out, and the prediction that they allow."""
     shapes = {spec.name: spec.shape for spec in declared}
-    specs = tuple(_output_spec(name, tensor, shapes.get(name, ())) for name, tensor in outputs.items())
-    draft = msgspec.structs.replace(draft, outputs=specs)
+    has_batch = all(spec.has_batch for spec in draft.inputs)
+    specs = tuple(_output_spec(name, each, shapes.get(name, ()), has_batch) for name, each in outputs.items())
+    draft = msgspec.structs.replace(draft, outputs=specs, golden=_golden(request, specs))
+    rule = _rule_of(draft.postprocess)
+    if rule is not None and not request.prediction:
+        return msgspec.structs.replace(draft, prediction=rule)
     name = request.prediction or _only_scores(specs, draft.labels)
     if not name:
         if request.softmax:
@@ -119,9 +173,25 @@ def _with_outputs(
     return _with_prediction(draft, outputs, name, softmax=request.softmax)
 
 
-def _output_spec(name: str, tensor: steps.Tensor, declared: tuple[int, ...]) -> TensorSpec:
-    """A size that the file leaves open stays open, if postprocessing kept the rank."""
-    shape = declared if len(declared) == tensor.ndim else tensor.shape
+def _golden(request: BuildRequest, outputs: tuple[TensorSpec, ...]) -> Golden:
+    is_quantised = all(spec.datatype in _QUANTISED for spec in outputs)
+    usual = _TOLERANCE_QUANTA if is_quantised else _TOLERANCE
+    return empty_golden(absolute_tolerance=usual if request.tolerance is None else request.tolerance)
+
+
+def _rule_of(postprocess: tuple[Step, ...]) -> PredictionRule | None:
+    """The last step that says what the numbers mean makes the prediction."""
+    for step in reversed(postprocess):
+        if isinstance(step, Detect):
+            return Detection()
+        if isinstance(step, AnomalyScore):
+            return Anomaly()
+    return None
+
+
+def _output_spec(name: str, tensor: steps.Tensor, declared: tuple[int, ...], has_batch: bool) -> TensorSpec:
+    """A size that the file leaves open stays open, if postprocessing kept the rank; so does the batch."""
+    shape = declared if len(declared) == tensor.ndim else ((-1,) if has_batch else ()) + tensor.shape[has_batch:]
     fixed = tuple(size if size in (-1, actual) else actual for size, actual in zip(shape, tensor.shape, strict=True))
     return TensorSpec(name, DATATYPES[tensor.dtype], fixed)
 

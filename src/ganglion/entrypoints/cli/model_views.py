@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from ganglion.core.golden import GoldenResult
 from ganglion.core.manifest import Manifest, TensorSpec
+from ganglion.ports.sandbox import Trial
 
 if TYPE_CHECKING:
     from ganglion.entrypoints.learning import TrainedVersion
@@ -51,6 +52,9 @@ class ProofView:
     members: int
     passed: bool
     deviation_max: float
+    load_ms: float | None
+    golden_ms: float | None
+    memory_bytes_peak: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +101,7 @@ def package_view(manifest: Manifest) -> PackageView:
         package_bytes=sum(member.size_bytes for member in manifest.members.values()),
         prediction=prediction.output if prediction else "",
         labels=list(manifest.labels),
-        steps=[
-            f"{type(step).__name__.lower()}:{step.tensor}" for step in (*manifest.preprocess, *manifest.postprocess)
-        ],
+        steps=[f"{step.kind}:{step.tensor}" for step in (*manifest.preprocess, *manifest.postprocess)],
         parent=lineage.parent,
         data=lineage.data,
         code=lineage.code,
@@ -109,8 +111,8 @@ def package_view(manifest: Manifest) -> PackageView:
     )
 
 
-def proof_view(manifest: Manifest, result: GoldenResult) -> ProofView:
-    """Return the outcome of a verification."""
+def proof_view(manifest: Manifest, result: GoldenResult, trial: Trial | None) -> ProofView:
+    """Return the outcome of a verification, with figures when it was made in the sandbox."""
     return ProofView(
         model=manifest.name,
         version=manifest.version,
@@ -118,6 +120,9 @@ def proof_view(manifest: Manifest, result: GoldenResult) -> ProofView:
         members=len(manifest.members),
         passed=result.passed,
         deviation_max=result.deviation_max,
+        load_ms=trial.load_ms if trial else None,
+        golden_ms=trial.golden_ms if trial else None,
+        memory_bytes_peak=trial.memory_bytes_peak if trial else None,
     )
 
 

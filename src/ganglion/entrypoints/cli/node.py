@@ -54,7 +54,7 @@ def make_token(
 
     session.show(session.client.create_node_token(TokenRequest(name, site=site, zone=zone, expires_in_s=expires)))
     if session.output is OutputFormat.TABLE:
-        note("The token is shown only now. On the node: ganglion node join https://HUB:PORT --token TOKEN")
+        note(f"The token is shown only now. On the node: ganglion node join {session.client.url} --token TOKEN")
 
 
 @hub_command(app, "list")

@@ -5,15 +5,16 @@ from typing import Annotated
 
 import typer
 
+from ganglion.entrypoints.cli.context import Config
+
 _Data = Annotated[Path | None, typer.Option("--data", help="Data directory of the node.", show_default="node-data")]
-_Config = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")]
 
 
 def join(
     url: Annotated[str, typer.Argument(help="Address of the hub, https://HOST:PORT.")],
     token: Annotated[str, typer.Option("--token", help="Join token from `ganglion node token NAME`.")],
     data: _Data = None,
-    config: _Config = None,
+    config: Config = None,
 ) -> None:
     """Make this machine a node of a hub.
 
@@ -32,9 +33,11 @@ def run(
     data: _Data = None,
     host: Annotated[str | None, typer.Option("--host", help="Address on which models answer.")] = None,
     port: Annotated[int | None, typer.Option("--port", help="Port on which models answer; 0 takes a free one.")] = None,
-    config: _Config = None,
+    config: Config = None,
 ) -> None:
-    """Run this node: answer requests, follow the hub, keep both processes alive. Ends with Ctrl-C or SIGTERM.
+    """Run this node until Ctrl-C or SIGTERM.
+
+    It answers requests and follows the hub, each in a process that is started again when it ends.
 
     Example: ganglion node run --data ./node --port 8080
     """

@@ -9,7 +9,7 @@ from ganglion.entrypoints.cli.context import Session, hub_command
 from ganglion.entrypoints.cli.key_values import filled
 
 if TYPE_CHECKING:
-    from ganglion.wire.resources import RolloutView
+    from ganglion.wire.resources import RolloutEntry, RolloutView, StageView
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -38,6 +38,22 @@ class RolloutLine:
     stage: str
     created_at_s: float
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutRecord:
+    """A rollout on a terminal: stages are counted as people count."""
+
+    rollout_id: str
+    model: str
+    version: str
+    state: str
+    stage: str
+    stages: "list[StageView]"
+    reason: str
+    created_at_s: float
+    updated_at_s: float
+    history: "list[RolloutEntry]"
 
 
 @app.callback()
@@ -78,7 +94,7 @@ def start_rollout(
     if wait:
         watch(session, view.rollout_id, timeout_s=timeout)
     else:
-        session.show(view)
+        _show(session, view)
 
 
 @hub_command(app, "list")
@@ -97,16 +113,16 @@ def list_rollouts(session: Session) -> None:
 
 @hub_command(app, "show")
 def show_rollout(session: Session, rollout_id: RolloutName) -> None:
-    """Show one rollout with its stages, what the gate said, and its history.
+    """Show a rollout's stages, what the gate said, and its history.
 
     Example: ganglion rollout show ROLLOUT_ID
     """
-    session.show(session.client.rollout(rollout_id))
+    _show(session, session.client.rollout(rollout_id))
 
 
 @hub_command(app, "watch")
 def watch_rollout(session: Session, rollout_id: RolloutName, timeout: Timeout = 86_400.0) -> None:
-    """Print each change of a rollout until it ends: exit code 0 when completed, 1 when aborted.
+    """Print each change of a rollout until it ends. Exit code 0 means completed, 1 aborted.
 
     Example: ganglion rollout watch ROLLOUT_ID -o jsonl
     """
@@ -121,7 +137,7 @@ def pause_rollout(session: Session, rollout_id: RolloutName, reason: Reason = ""
 
     Example: ganglion rollout pause ROLLOUT_ID --reason "site visit"
     """
-    session.show(session.client.act_on_rollout(rollout_id, "pause", reason=reason))
+    _show(session, session.client.act_on_rollout(rollout_id, "pause", reason=reason))
 
 
 @hub_command(app, "resume")
@@ -130,16 +146,16 @@ def resume_rollout(session: Session, rollout_id: RolloutName, reason: Reason = "
 
     Example: ganglion rollout resume ROLLOUT_ID
     """
-    session.show(session.client.act_on_rollout(rollout_id, "resume", reason=reason))
+    _show(session, session.client.act_on_rollout(rollout_id, "resume", reason=reason))
 
 
 @hub_command(app, "abort")
 def abort_rollout(session: Session, rollout_id: RolloutName, reason: Reason = "") -> None:
-    """Stop for good: every node that took the version goes back to its own previous one.
+    """Stop for good: each node goes back to its previous version.
 
     Example: ganglion rollout abort ROLLOUT_ID --reason "wrong labels"
     """
-    session.show(session.client.act_on_rollout(rollout_id, "abort", reason=reason))
+    _show(session, session.client.act_on_rollout(rollout_id, "abort", reason=reason))
 
 
 @hub_command(app, "promote")
@@ -150,7 +166,27 @@ def promote_rollout(session: Session, rollout_id: RolloutName, reason: Reason = 
     """
     # The stage that is left is named, so that the gate and two people who promote at once skip none.
     stage = session.client.rollout(rollout_id).stage
-    session.show(session.client.act_on_rollout(rollout_id, "promote", reason=reason, stage=stage))
+    _show(session, session.client.act_on_rollout(rollout_id, "promote", reason=reason, stage=stage))
+
+
+def _show(session: Session, view: "RolloutView") -> None:
+    record = RolloutRecord(
+        rollout_id=view.rollout_id,
+        model=view.model,
+        version=view.version,
+        state=view.state,
+        stage=_stage(view),
+        stages=view.stages,
+        reason=view.reason,
+        created_at_s=view.created_at_s,
+        updated_at_s=view.updated_at_s,
+        history=view.history,
+    )
+    session.show(view, lines=record)
+
+
+def _stage(view: "RolloutView") -> str:
+    return f"{min(view.stage + 1, len(view.stages))} of {len(view.stages)}"
 
 
 def _line(view: "RolloutView") -> RolloutLine:
@@ -159,7 +195,7 @@ def _line(view: "RolloutView") -> RolloutLine:
         model=view.model,
         version=view.version,
         state=view.state,
-        stage=f"{min(view.stage + 1, len(view.stages))} of {len(view.stages)}",
+        stage=_stage(view),
         created_at_s=view.created_at_s,
         reason=view.reason,
     )

@@ -54,7 +54,8 @@ def _print(output: OutputFormat, before: "RolloutView | None", view: "RolloutVie
     if output is not OutputFormat.TABLE:
         emit(view, OutputFormat.JSONL if output is OutputFormat.JSON else output)
         return
-    for entry in view.history[len(before.history) if before else 0 :]:
+    # By content, not by position: a long history drops entries in its middle.
+    for entry in (each for each in view.history if before is None or each not in before.history):
         said_by = f" by {entry.actor}" if entry.actor else ""
         typer.echo(f"{moment(entry.at_s)}  {entry.event}{said_by}{_because(entry.reason)}")
     if before is None or _verdict(before) != _verdict(view):

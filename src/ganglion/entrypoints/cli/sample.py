@@ -1,7 +1,6 @@
 """`ganglion sample`: look at the inputs that nodes kept, and say what they are."""
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +12,7 @@ from ganglion.entrypoints.cli.output import OutputFormat, note
 from ganglion.entrypoints.cli.shading import shaded
 
 if TYPE_CHECKING:
-    from ganglion.wire.resources import LabelRequest, SampleView
+    from ganglion.wire.resources import LabelRequest
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -23,21 +22,8 @@ Unlabelled = Annotated[bool, typer.Option("--unlabelled", help="Only samples tha
 Limit = Annotated[int, typer.Option("--limit", min=1, help="At most this many, the newest first.")]
 _SEARCHED = 1000
 """How many of the newest samples `show` looks through."""
-
-
-@dataclass(frozen=True, slots=True)
-class SampleLine:
-    """A sample as one line of a table."""
-
-    sample_id: str
-    node: str
-    at_s: float
-    model: str
-    version: str
-    reason: str
-    prediction: str
-    confidence: float
-    label: str
+_COLUMNS = ("sample_id", "node", "at_s", "model", "version", "reason", "prediction", "confidence", "label")
+"""What a table has of a sample: everything but its inputs."""
 
 
 @app.callback()
@@ -56,14 +42,14 @@ def list_samples(
     samples = session.client.samples(model=model, node=node, unlabelled=unlabelled, limit=limit)
     session.show(
         samples,
-        lines=[_line(each) for each in samples],
+        columns=_COLUMNS,
         empty="No samples: nodes keep inputs that their model is unsure of, and a small random share.",
     )
 
 
 @hub_command(app, "show")
 def show_sample(session: Session, sample_id: Annotated[str, typer.Argument(help="Sample to show.")]) -> None:
-    """Show one of the newest samples; an input that can be an image is drawn.
+    """Show one of the newest samples. An input that can be an image is drawn.
 
     Example: ganglion sample show SAMPLE_ID
     """
@@ -71,7 +57,7 @@ def show_sample(session: Session, sample_id: Annotated[str, typer.Argument(help=
     found = next((each for each in newest if each.sample_id == sample_id), None)
     if found is None:
         raise NotFound(f"the sample {sample_id!r} is not among the newest {_SEARCHED}")
-    session.show(found, lines=_line(found))
+    session.show(found, columns=_COLUMNS)
     if session.output is OutputFormat.TABLE:
         for name, tensor in found.inputs.items():
             typer.echo(f"\n{name}  {tensor.datatype}  {tensor.shape}\n{shaded(tensor)}")
@@ -98,9 +84,9 @@ def label_samples(
 def export_samples(
     session: Session, model: Model = None, node: Node = None, unlabelled: Unlabelled = False, limit: Limit = 1000
 ) -> None:
-    """Print samples as CSV, to be filled in and given back with `ganglion sample label -f`.
+    """Print samples as CSV, for labels to be filled in.
 
-    With -o, print them whole, inputs included.
+    `ganglion sample label -f` takes the file back. With -o, print them whole, inputs included.
 
     Example: ganglion sample export --unlabelled
     """
@@ -123,17 +109,3 @@ def _labels(sample_id: str | None, label: str | None, file: Path | None) -> "lis
     if file is None and sample_id is not None and label is not None:
         return [LabelRequest(sample_id, label)]
     raise InvalidRequest("give SAMPLE_ID and LABEL, or a file with -f")
-
-
-def _line(view: "SampleView") -> SampleLine:
-    return SampleLine(
-        sample_id=view.sample_id,
-        node=view.node,
-        at_s=view.at_s,
-        model=view.model,
-        version=view.version,
-        reason=view.reason,
-        prediction=view.prediction,
-        confidence=view.confidence,
-        label=view.label,
-    )

@@ -1,11 +1,15 @@
 """How the demo speaks: chapters, live progress on a terminal, and one line for each thing that is proved."""
 
+import os
 import sys
 from dataclasses import dataclass, field
 from typing import TextIO
 
 from ganglion.entrypoints.demo.scoreboard import Promise
 from ganglion.entrypoints.settings import wants_colour
+
+_COLUMNS = 80
+"""Of a terminal that does not tell its width."""
 
 
 @dataclass(slots=True)
@@ -29,7 +33,9 @@ class Console:
     def progress(self, line: str) -> None:
         """Show a passing state in place; not on a pipe, where it would only be noise."""
         if self.out.isatty():
-            self._write(f"   … {line}")
+            # Of a line that wraps, the terminal would erase the last row only.
+            columns = os.get_terminal_size(self.out.fileno()).columns or _COLUMNS
+            self._write(f"   … {line}"[: columns - 1])
             self._progress_shown = True
 
     def verdict(self, promise: Promise) -> None:

@@ -100,7 +100,7 @@ class Play:
     def _tell_progress(self, view: RolloutView, told: tuple[str, int]) -> tuple[str, int]:
         stage = view.stages[view.stage]
         nodes = ", ".join(stage.nodes)
-        self.console.progress(f"stage {view.stage + 1} ({nodes}): {stage.verdict_reason}")
+        self.console.progress(f"stage {view.stage + 1} ({nodes}): {stage.verdict_reason or 'the update is on its way'}")
         if (view.state, view.stage) != told and view.state not in _FINAL:
             self.console.say(f"stage {view.stage + 1} of {len(view.stages)} ({stage.share}): {nodes}")
         return view.state, view.stage

@@ -1,5 +1,6 @@
 """The report's pictures, as inline SVG: no library, no script, no network. Colours come from the page's variables."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -7,6 +8,8 @@ from html import escape
 WIDTH, HEIGHT = 960, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 26, 24
 _TICKS = 6
+_ROUND = (1, 2, 4, 6, 8, 10)
+"""A value axis ends at one of these, times a power of ten: half of each is a round number too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class _Frame:
 
 def lines(title: str, series: Sequence[Series], bands: Sequence[Band], *, end_s: float) -> str:
     """Draw curves over time, with shaded bands behind them."""
-    frame = _Frame(end_s, y_max=max((y for one in series for _, y in one.points), default=1.0) * 1.1 or 1.0)
+    frame = _Frame(end_s, y_max=_rounded_up(max((y for one in series for _, y in one.points), default=0.0)))
     parts = [_bands(frame, bands), _axes(frame), _value_axis(frame)]
     parts += [_curve(frame, one) for one in series]
     return _svg(title, HEIGHT, parts) + _legend(series)
@@ -122,9 +125,17 @@ def _axes(frame: _Frame) -> str:
 def _value_axis(frame: _Frame) -> str:
     marks = []
     for share in (0.0, 0.5, 1.0):
-        value = frame.y_max / 1.1 * share
-        marks.append(f'<text x="{_LEFT - 6}" y="{frame.y(value) + 4:.1f}" text-anchor="end">{value:.3g}</text>')
+        value = frame.y_max * share
+        marks.append(f'<text x="{_LEFT - 6}" y="{frame.y(value) + 4:.1f}" text-anchor="end">{value:g}</text>')
     return "".join(marks)
+
+
+def _rounded_up(value: float) -> float:
+    """Return the round number at which a value axis ends."""
+    if value <= 0:
+        return 1.0
+    unit = 10.0 ** math.floor(math.log10(value))
+    return next(step * unit for step in _ROUND if step * unit >= value)
 
 
 def _legend(series: Sequence[Series]) -> str:

@@ -42,21 +42,24 @@ def _pictures(board: Scoreboard) -> list[tuple[str, str, str]]:
         (
             "Which version answered, node by node",
             (
-                "Each strip is one second of one client. Blue is release 1, red the bad version, green release 2,"
-                " dark a second with a failed request."
+                "Each strip is one second of one client. Blue is release 1, red the bad version, green release 2;"
+                " black, or white on a dark page, is a second with a failed request."
             ),
             plots.lanes("Versions over time", _strips(board), bands, end_s=end_s),
         ),
         (
             "Requests per second, all clients together",
-            "The cable between nodes and hub is out in the shaded time; the answers do not notice.",
+            (
+                "The cable between nodes and hub is out in all of the first shaded time, and the answers do not notice."
+                " What fails are requests to one node while its serving process starts again."
+            ),
             plots.lines("Requests per second", _rates(board, everything), bands, end_s=end_s),
         ),
         (
             "Latency at the client, milliseconds",
             (
-                "Per second, over all clients, measured around the whole HTTP request. Training runs on the same"
-                " two cores in chapters 6 and 7, and shows."
+                "Per second, over all clients, measured around the whole HTTP request. In chapters 6 and 7 this machine"
+                " also trains, and that shows."
             ),
             plots.lines("Latency", _latencies(board, everything), bands, end_s=end_s),
         ),

@@ -1,17 +1,20 @@
 """Run the demo from the first chapter to the last, and clean up whatever happens."""
 
+import contextlib
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganglion.core.errors import CheckFailed
+from ganglion.core.errors import CheckFailed, InvalidRequest
 from ganglion.entrypoints.demo import chapters, digits, lessons
 from ganglion.entrypoints.demo.console import Console
+from ganglion.entrypoints.demo.ending import ends_in_order
 from ganglion.entrypoints.demo.play import Play
 from ganglion.entrypoints.demo.report import write_report
-from ganglion.entrypoints.demo.scoreboard import Chapter, Scoreboard
+from ganglion.entrypoints.demo.scoreboard import Chapter, Promise, Scoreboard
 from ganglion.entrypoints.demo.script import QUICK, Script
 from ganglion.entrypoints.demo.world import World, open_world
 from ganglion.testing.processes import clock_s
@@ -28,8 +31,23 @@ class DemoOptions:
 
 
 def run_demo(options: DemoOptions, console: Console | None = None) -> None:
-    """Tell the whole story and write the report. Raises: CheckFailed: a promise did not hold."""
+    """Tell the whole story and write the report.
+
+    Raises: CheckFailed: a promise did not hold. InvalidRequest: there is no directory for the report.
+    """
     console = console or Console()
+    if not options.report_file.parent.is_dir():
+        raise InvalidRequest(f"there is no directory {options.report_file.parent} for the report")
+    with ends_in_order():
+        promises = _perform(options, console)
+    broken = [promise.text for promise in promises if not promise.held]
+    if broken:
+        raise CheckFailed(f"{len(broken)} of {len(promises)} promises did not hold: {'; '.join(broken)}")
+    console.say(f"all {len(promises)} promises held")
+
+
+def _perform(options: DemoOptions, console: Console) -> list[Promise]:
+    """Start everything, tell the story, and leave only what `--keep` asks for."""
     data = Path(tempfile.mkdtemp(prefix="ganglion-demo-"))
     script = QUICK if options.quick else Script()
     kept = False
@@ -48,10 +66,7 @@ def run_demo(options: DemoOptions, console: Console | None = None) -> None:
     finally:
         if not kept:
             shutil.rmtree(data, ignore_errors=True)
-    broken = [promise.text for promise in play.board.promises if not promise.held]
-    if broken:
-        raise CheckFailed(f"{len(broken)} of {len(play.board.promises)} promises did not hold: {'; '.join(broken)}")
-    console.say(f"all {len(play.board.promises)} promises held")
+    return play.board.promises
 
 
 def _tell(play: Play) -> None:
@@ -74,7 +89,13 @@ def _tell(play: Play) -> None:
     for number, (title, work) in enumerate(story, start=1):
         began_s = clock_s()
         play.console.chapter(number, title)
-        work()
+        try:
+            work()
+        except (KeyboardInterrupt, SystemExit):
+            # The terminal itself may be what was closed.
+            with contextlib.suppress(OSError):
+                play.console.say("interrupted: ending everything that was started")
+            raise
         play.board.chapters.append(Chapter(number, title, began_s, clock_s(), tuple(play.console.lines)))
     play.console.table(list(play.board.figures.items()))
 
@@ -82,3 +103,5 @@ def _tell(play: Play) -> None:
 def _tell_login(console: Console, world: World, data: Path) -> None:
     console.say(f"the hub goes on at {world.hub.url}; end it with: kill {world.hub.pid} && rm -r {data}")
     console.say(f"log in: ganglion login {world.hub.url} --token {world.token} --ca-pin {world.hub.ca_pin}")
+    console.say("or open the address in a browser, let it accept the certificate, and log in with the token")
+    console.say(f"end it: kill {world.hub.pid}; rm -r {shlex.quote(str(data))}")

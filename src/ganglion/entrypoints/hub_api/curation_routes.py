@@ -36,7 +36,7 @@ def list_samples(
     """List kept inputs, newest first."""
     return hub.curation.samples(
         model=model,
-        node_id=hub.fleet.node(node).node_id if node else None,
+        node_id=node or None,
         unlabelled=unlabelled,
         limit=bounded(limit, hub.settings.http.rows_max),
     )

@@ -89,6 +89,12 @@ async def _newer_state(hub: Hub, token: str, *, known: tuple[str, int], wait_s: 
     node = await to_thread.run_sync(hub.enrolment.authenticate, token)
     with hub.waiters.watch(node.node_id) as changed:
         state = await look()
+        if state.incarnation == known[0] and state.revision < known[1]:
+            # The node has seen the future of this hub: it was restored from an older copy.
+            await to_thread.run_sync(
+                partial(hub.restoration.notice, node.node_id, incarnation=known[0], revision=known[1])
+            )
+            state = await look()
         with anyio.move_on_after(min(wait_s, hub.settings.http.long_poll_s_max)):
             while not _is_newer(state, known) and not hub.waiters.closed:
                 await changed.wait()

@@ -1,7 +1,9 @@
 """Releases: packages come in as a stream, and go out as files."""
 
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -49,15 +51,18 @@ async def fetch_package(
 @asynccontextmanager
 async def _received(hub: Hub, request: Request) -> AsyncIterator[Path]:
     """Write the body to a file of its own, which is gone afterwards, however this ends."""
-    file = hub.uploads / f"{hub.new_id()}.part"
+    # Its own directory: errors name the file, and should not name it by a number that nobody has seen.
+    directory = hub.uploads / hub.new_id()
+    file = directory / "the uploaded file"
     try:
+        await anyio.Path(directory).mkdir()
         await _write(request, file)
         yield file
     except OSError as error:
         raise DiskUnusable(f"the package could not be written: {error.strerror}") from error
     finally:
         with anyio.CancelScope(shield=True):
-            await anyio.Path(file).unlink(missing_ok=True)
+            await to_thread.run_sync(partial(shutil.rmtree, directory, ignore_errors=True))
 
 
 async def _write(request: Request, path: Path) -> None:

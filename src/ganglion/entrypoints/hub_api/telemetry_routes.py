@@ -11,6 +11,8 @@ from ganglion.wire import paths
 from ganglion.wire.resources import EventView, ResultView
 
 router = APIRouter(tags=["telemetry"])
+_SEQ_MAX = 2**63 - 1
+"""Databases hold 64 bits with a sign."""
 
 
 @router.get(paths.RESULTS)
@@ -20,7 +22,7 @@ def list_results(
     *,
     node: str,
     after_epoch: str = "",
-    after_seq: Annotated[int, Query(ge=0)] = 0,
+    after_seq: Annotated[int, Query(ge=0, le=_SEQ_MAX)] = 0,
     limit: Annotated[int, Query(ge=1)] = 100,
 ) -> list[ResultView]:
     """List a node's stored results in the order of (epoch, seq), beginning after the pair given."""

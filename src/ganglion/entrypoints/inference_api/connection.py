@@ -6,14 +6,14 @@ of the loop.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol, TypeAlias, cast
+from typing import cast
 
 import structlog
 
 from ganglion.core.errors import GanglionError, Overloaded
+from ganglion.entrypoints.inference_api.application import Application, Slot
 from ganglion.entrypoints.inference_api.limits import BodyBudget, HttpLimits
 from ganglion.entrypoints.inference_api.messages import (
     HttpRefusal,
@@ -23,22 +23,13 @@ from ganglion.entrypoints.inference_api.messages import (
     refusal,
     render,
 )
-from ganglion.entrypoints.inference_api.request_reader import RequestReader
+from ganglion.entrypoints.inference_api.peer import CONTINUE, PROBE_S, is_local, was_reset
+from ganglion.entrypoints.inference_api.request_reader import KnownHeads, RequestReader
 
 log = structlog.get_logger()
 
-Reply: TypeAlias = Callable[[Response], None]
-
 _WRITE_BUFFER_BYTES = 1_000_000
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class Application(Protocol):
-    """What answers requests."""
-
-    def answer(self, request: Request, reply: Reply) -> None:
-        """Call `reply` once, on the loop, now or later."""
-        ...
+_KNOWN_HEADS_MAX = 512
 
 
 @dataclass(slots=True)
@@ -47,19 +38,11 @@ class Shared:
 
     limits: HttpLimits
     budget: BodyBudget
+    known: KnownHeads = field(default_factory=lambda: KnownHeads(_KNOWN_HEADS_MAX))
     connections: "set[Connection]" = field(default_factory=set)
     is_stopping: bool = False
     emptied: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the last connection of a stopping server has gone."""
-
-
-@dataclass(slots=True)
-class _Slot:
-    """The place of one answer in the order of answers."""
-
-    is_last: bool
-    without_body: bool
-    response: Response | None = None
 
 
 class Connection(asyncio.Protocol):
@@ -68,15 +51,15 @@ class Connection(asyncio.Protocol):
     def __init__(self, shared: Shared, application: Application, loop: asyncio.AbstractEventLoop) -> None:
         self._shared, self._application, self._loop = shared, application, loop
         self._reader = RequestReader(
-            shared.limits, shared.budget, deliver=self._deliver, on_expect=self._continue_when_free
+            shared.limits, shared.budget, shared.known, deliver=self._deliver, on_expect=self._continue_when_free
         )
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[Request | Response] = deque()
         """Requests that are not begun, and at the end the refusal of what cannot be read."""
-        self._slots: deque[_Slot] = deque()
+        self._slots: deque[Slot] = deque()
         """Requests that are begun."""
         self._is_deaf = self._is_pumping = self._is_continue_due = self._is_write_blocked = False
-        self._is_reading = True
+        self._is_reading, self._has_answered = True, False
         self._free_since_s = self._began_s = self._blocked_since_s = loop.time()
         self._linger_until_s: float | None = None
 
@@ -87,28 +70,39 @@ class Connection(asyncio.Protocol):
         # Not asserted: uvloop's transports are no subclasses of asyncio's.
         stream = cast("asyncio.Transport", transport)
         self._transport = stream
+        self._reader.is_local = is_local(stream.get_extra_info("peername"))
         stream.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
         if len(self._shared.connections) < self._shared.limits.connections_max:
             self._shared.connections.add(self)
             return
         self._is_deaf = True
         response = problem_response(Overloaded("too many connections are open"))
-        stream.write(render(response, is_last=True, without_body=False))
+        stream.write(render(response, True, False))
         stream.close()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop's signature
-        """Forget everything; models that still run for this client end in vain."""
+        """Forget everything; what waits for a model is taken back."""
         self._shared.connections.discard(self)
         if self._shared.is_stopping and not self._shared.connections:
             self._shared.emptied.set()
         self._transport = None
         self._reader.discard()
         self._drop_waiting()
+        self._take_back()
 
     def data_received(self, data: bytes) -> None:
         """Read on; what cannot be read is refused after the answers before it."""
         if self._is_deaf:
             return
+        if not self._slots and not self._waiting and not self._is_write_blocked:
+            request = self._reader.recognise(data)
+            if request is not None:
+                self._is_pumping = True  # Nothing else waits, so an answer given at once has nothing to pump.
+                self._begin(request)
+                self._is_pumping = False
+                if len(self._slots) >= self._shared.limits.pipelined_max or self._is_write_blocked:
+                    self._steer()
+                return
         was_receiving = self._reader.is_receiving
         try:
             self._reader.feed(data)
@@ -124,6 +118,9 @@ class Connection(asyncio.Protocol):
         if self._reader.is_receiving and not self._is_deaf:
             self._refuse(refusal(400, "the request ends in the middle").response)
         self._is_deaf = True
+        if self._slots and not self._slots[0].is_last and self._transport is not None:
+            self._transport.write(CONTINUE)
+            self._loop.call_later(PROBE_S, self._look_for_peer)
         return bool(self._slots or self._waiting)
 
     def pause_writing(self) -> None:
@@ -139,21 +136,29 @@ class Connection(asyncio.Protocol):
 
     def sweep(self, now_s: float) -> None:
         """End what takes too long."""
-        limits = self._shared.limits
+        if self._has_answered:
+            self._has_answered, self._free_since_s = False, now_s
         if self._transport is None:
             return
         if self._linger_until_s is not None:
-            if now_s > self._linger_until_s:
-                self._transport.abort()
-        elif self._is_write_blocked:
-            if now_s - self._blocked_since_s > limits.write_s:
-                self._transport.abort()
-        elif self._is_free and self._reader.is_receiving:
+            is_over = now_s > self._linger_until_s
+        else:
+            is_over = self._is_write_blocked and now_s - self._blocked_since_s > self._shared.limits.write_s
+        if is_over:
+            self._transport.abort()
+        elif self._is_free and self._linger_until_s is None and not self._is_write_blocked:
+            self._sweep_free(self._transport, now_s)
+        elif self._is_deaf:
+            self._look_for_peer()
+
+    def _sweep_free(self, transport: asyncio.Transport, now_s: float) -> None:
+        limits = self._shared.limits
+        if self._reader.is_receiving:
             if now_s - max(self._began_s, self._free_since_s) > limits.request_s:
                 self._refuse(refusal(408, f"the request was not complete after {limits.request_s:g} s").response)
                 self._pump()
-        elif self._is_free and now_s - self._free_since_s > limits.idle_s:
-            self._transport.close()
+        elif now_s - self._free_since_s > limits.idle_s:
+            transport.close()
 
     def stop(self) -> None:
         """Close now if nothing is under way; otherwise after the last answer that is."""
@@ -184,7 +189,7 @@ class Connection(asyncio.Protocol):
 
     def _continue_when_free(self) -> None:
         if self._is_free and self._transport is not None:
-            self._transport.write(_CONTINUE)
+            self._transport.write(CONTINUE)
         else:
             self._is_continue_due = True
 
@@ -204,26 +209,27 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, item: Request | Response) -> None:
         if isinstance(item, Response):
-            self._slots.append(_Slot(is_last=True, without_body=False, response=item))
+            self._slots.append(Slot(is_last=True, without_body=False, response=item))
             self._flush()
             return
-        slot = _Slot(is_last=item.is_last, without_body=item.method == b"HEAD")
+        slot = Slot(is_last=item.head.is_last, without_body=item.head.method == b"HEAD", body_bytes=len(item.body))
         self._slots.append(slot)
-        reply = partial(self._take_answer, slot, len(item.body))
+        reply = partial(self._take_answer, slot)
         try:
-            self._application.answer(item, reply)
+            slot.ticket = self._application.answer(item, reply)
         except Exception as error:
             log.exception("request.failed")
             if slot.response is None:
                 reply(problem_response(GanglionError(f"the server failed: {type(error).__name__}")))
 
-    def _take_answer(self, slot: _Slot, body_bytes: int, response: Response) -> None:
+    def _take_answer(self, slot: Slot, response: Response) -> None:
         assert slot.response is None, "a request has one answer"
-        slot.response = response
-        self._shared.budget.give_back(body_bytes)
+        slot.response, slot.ticket = response, None
+        self._shared.budget.give_back(slot.body_bytes)
+        self._has_answered = True
         if self._slots and self._slots[0] is slot:
             self._flush()
-            if not self._is_pumping:
+            if not self._is_pumping and (self._waiting or not self._is_reading):
                 self._pump()
 
     def _flush(self) -> None:
@@ -233,21 +239,21 @@ class Connection(asyncio.Protocol):
             slot = self._slots.popleft()
             is_last = slot.is_last or (self._shared.is_stopping and self._is_free)
             assert slot.response is not None
-            transport.write(render(slot.response, is_last=is_last, without_body=slot.without_body))
+            whole = slot.response.whole
+            transport.write(whole if whole and not is_last else render(slot.response, is_last, slot.without_body))
             if is_last:
                 self._end(transport)
                 return
-        if transport is not None and self._is_free:
+        if (self._is_deaf or self._is_continue_due) and transport is not None and self._is_free:
             self._rest(transport)
 
     def _rest(self, transport: asyncio.Transport) -> None:
-        """Everything read is answered."""
-        self._free_since_s = self._loop.time()
+        """Everything read is answered: do what had to wait for that."""
         if self._is_deaf:
             transport.close()
         elif self._is_continue_due:
             self._is_continue_due = False
-            transport.write(_CONTINUE)
+            transport.write(CONTINUE)
 
     def _end(self, transport: asyncio.Transport) -> None:
         """Close after the answer; a client that may still be sending is heard out for a while, into the void."""
@@ -258,6 +264,17 @@ class Connection(asyncio.Protocol):
             transport.write_eof()
         else:
             transport.close()
+
+    def _look_for_peer(self) -> None:
+        """Let go of a client that has said everything and will not hear its answers either."""
+        if self._transport is not None and was_reset(self._transport.get_extra_info("socket")):
+            self._transport.abort()
+
+    def _take_back(self) -> None:
+        """Let no model run for a client that has gone; one that runs already ends in vain."""
+        for slot in self._slots:
+            if slot.ticket is not None and slot.ticket.cancel():
+                self._shared.budget.give_back(slot.body_bytes)
 
     def _drop_waiting(self) -> None:
         bodies = [item.body for item in self._waiting if isinstance(item, Request)]

@@ -3,111 +3,118 @@
 from collections.abc import Callable
 from functools import partial
 
-import msgspec
 import structlog
 
-from ganglion.core.errors import GanglionError, InvalidRequest, NotFound
-from ganglion.entrypoints.inference_api import documents, oip_request, oip_response
-from ganglion.entrypoints.inference_api.connection import Reply
+from ganglion.adapters.shared_memory import SharedRegions
+from ganglion.core import prediction_document
+from ganglion.core.errors import GanglionError, InvalidRequest
+from ganglion.core.manifest import Manifest
+from ganglion.entrypoints.inference_api.application import Reply
 from ganglion.entrypoints.inference_api.messages import Request, Response, json_response, problem_response
-from ganglion.entrypoints.inference_api.oip_request import OutputChoice
-from ganglion.entrypoints.inference_api.request_reader import HEADER_LENGTH
+from ganglion.entrypoints.inference_api.oip_request import RequestDecoder
+from ganglion.entrypoints.inference_api.oip_response import ResponseEncoder
+from ganglion.entrypoints.inference_api.repository import Repository
+from ganglion.entrypoints.inference_api.request_reader import HEADER_LENGTH, TIMEOUT_MS, TIMING
 from ganglion.entrypoints.inference_api.routes import Action, Route, route_of
-from ganglion.node.services.serving import InferRequest, Outcome, Serving
+from ganglion.entrypoints.inference_api.telling import Telling, refuse_strangers
+from ganglion.node.services.serving import NEVER_S, Inferred, InferRequest, Outcome, Serving
+from ganglion.node.services.serving_lane import Ticket
 
 log = structlog.get_logger()
 
-_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-
-class _IndexRequest(msgspec.Struct, frozen=True):
-    ready: bool = False
+_TIMEOUT_DIGITS_MAX = 9
 
 
 class InferenceApplication:
-    """Answers the Open Inference Protocol from a serving core."""
+    """Answers the Open Inference Protocol from a serving core. Without a repository no client can load or unload."""
 
-    def __init__(self, serving: Serving, *, release: str, is_stopping: Callable[[], bool]) -> None:
-        self._serving, self._is_stopping = serving, is_stopping
-        self._actions: dict[Action, Callable[[Route, bytes], Response]] = {
-            Action.SERVER_METADATA: lambda _route, _body: json_response(documents.server_metadata(release)),
-            Action.LIVE: lambda _route, _body: json_response({"live": True}),
-            Action.READY: lambda _route, _body: self._ready(),
-            Action.MODEL_METADATA: lambda route, _body: self._model_metadata(route),
-            Action.MODEL_READY: lambda route, _body: self._model_ready(route),
-            Action.INDEX: lambda _route, body: self._index(body),
-            Action.METRICS: lambda _route, _body: self._metrics(),
-        }
+    def __init__(
+        self,
+        serving: Serving,
+        *,
+        release: str,
+        is_stopping: Callable[[], bool],
+        repository: Repository | None = None,
+    ) -> None:
+        regions = SharedRegions()
+        self._serving = serving
+        self._decoder, self._encoder = RequestDecoder(regions), ResponseEncoder(regions)
+        self._telling = Telling(serving, regions, repository, release, is_stopping)
 
-    def answer(self, request: Request, reply: Reply) -> None:
-        """Call `reply` once, now or when the model has answered."""
-        route = route_of(request.target)
+    def answer(self, request: Request, reply: Reply) -> Ticket | None:
+        """Call `reply` once, now or when the model has answered. The ticket takes a request back that waits."""
+        route = route_of(request.head.target)
         try:
-            if route.action is Action.INFER and request.method == b"POST":
-                self._infer(route, request, reply)
-                return
-            response = self._tell(route, request)
+            if route.action is Action.INFER and request.head.method == b"POST":
+                return self._infer(route, request, reply)
+            if route.action is Action.PREDICT and request.head.method == b"POST":
+                return self._predict(route, request, reply)
+            self._telling.tell(route, request, reply)
         except GanglionError as error:
-            response = problem_response(error)
-        reply(response)
+            reply(problem_response(error))
+        return None
 
-    def _infer(self, route: Route, request: Request, reply: Reply) -> None:
-        decoded = oip_request.decode(request.body, request.headers.get(HEADER_LENGTH))
-        self._serving.infer(
-            InferRequest(route.model, route.version, decoded.request_id, decoded.inputs, decoded.outputs.names),
-            partial(_reply_with, reply, decoded.outputs),
+    def _infer(self, route: Route, request: Request, reply: Reply) -> Ticket | None:
+        began_s = self._serving.now_s()
+        headers = request.head.headers
+        decoded = self._decoder.decode(request.body, headers.get(HEADER_LENGTH))
+        manner = decoded.manner
+        if manner.uses_memory:
+            refuse_strangers(request)
+        infer = InferRequest(
+            route.model,
+            route.version,
+            decoded.request_id,
+            decoded.inputs,
+            manner.outputs.names,
+            manner.form,
+            began_s,
+            _deadline_s(began_s, headers.get(TIMEOUT_MS), manner.timeout_us),
+            manner.place,
         )
+        encode = partial(self._encoder.encode, manner.outputs, manner.wants_timing or TIMING in headers)
+        return self._serving.answer(infer, partial(_reply_with, reply, encode))
 
-    def _tell(self, route: Route, request: Request) -> Response:
-        tell = self._actions.get(route.action)
-        if route.action is Action.UNKNOWN:
-            raise NotFound(f"there is nothing at {request.target[:120].decode('latin-1')!r}")
-        if tell is None or request.method not in route.methods:
-            return _method_refused(route)
-        return tell(route, request.body)
-
-    def _ready(self) -> Response:
-        is_ready = not self._is_stopping()
-        return json_response({"ready": is_ready}, status=200 if is_ready else 503)
-
-    def _model_metadata(self, route: Route) -> Response:
-        return json_response(documents.model_metadata(self._serving.manifest(route.model, route.version)))
-
-    def _model_ready(self, route: Route) -> Response:
+    def _predict(self, route: Route, request: Request, reply: Reply) -> Ticket | None:
+        """Answer an encoded image in words. What it is, its first bytes say: curl calls every body a form."""
+        began_s = self._serving.now_s()
         manifest = self._serving.manifest(route.model, route.version)
-        return json_response({"name": manifest.name, "version": manifest.version, "ready": True})
+        infer = InferRequest(
+            route.model,
+            route.version,
+            "",
+            prediction_document.inputs_of(manifest, request.body),
+            began_s=began_s,
+            deadline_s=_deadline_s(began_s, request.head.headers.get(TIMEOUT_MS), 0),
+        )
+        return self._serving.answer(infer, partial(_reply_with, reply, partial(_in_words, manifest)))
 
-    def _index(self, body: bytes) -> Response:
-        models = self._serving.table.models
-        return json_response(documents.repository_index(models, only_ready=_wants_ready(body)))
 
-    def _metrics(self) -> Response:
-        text = documents.metrics(self._serving.table.models, self._serving.shed())
-        return Response(200, (text.encode(),), _METRICS_TYPE)
-
-
-def _reply_with(reply: Reply, choice: OutputChoice, outcome: Outcome) -> None:
-    if isinstance(outcome, GanglionError):
-        reply(problem_response(outcome))
-        return
+def _reply_with(reply: Reply, encode: Callable[[Inferred], Response], outcome: Outcome) -> None:
     try:
-        response = oip_response.encode(outcome, choice)
+        response = encode(outcome) if isinstance(outcome, Inferred) else problem_response(outcome)
+    except GanglionError as error:
+        response = problem_response(error)
     except Exception as error:
-        log.exception("answer.unsendable", model=outcome.name.model, version=outcome.name.version)
+        log.exception("answer.unsendable")
         response = problem_response(GanglionError(f"the answer cannot be sent: {type(error).__name__}"))
     reply(response)
 
 
-def _method_refused(route: Route) -> Response:
-    methods = ", ".join(sorted(method.decode("latin-1") for method in route.methods))
-    problem = problem_response(InvalidRequest(f"the method must be one of: {methods}"), status=405)
-    return Response(problem.status, problem.parts, problem.content_type, (("Allow", methods),))
+def _in_words(manifest: Manifest, inferred: Inferred) -> Response:
+    name = inferred.name
+    whose = {"model_name": name.model, "model_version": name.version, "id": name.request_id}
+    return json_response(whose | prediction_document.document_of(manifest, inferred.answer))
 
 
-def _wants_ready(body: bytes) -> bool:
-    if not body:
-        return False
-    try:
-        return msgspec.json.decode(body, type=_IndexRequest).ready
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequest(f"the request is not an index request: {error}") from error
+def _deadline_s(began_s: float, timeout_ms: bytes | None, timeout_us: int) -> float:
+    """Return when a request is no longer worth beginning, by the header or else by the parameter.
+
+    Raises: InvalidRequest: the header holds no number.
+    """
+    if timeout_ms is None:
+        return began_s + timeout_us / 1e6 if timeout_us else NEVER_S
+    if not timeout_ms.isdigit() or len(timeout_ms) > _TIMEOUT_DIGITS_MAX:
+        value = timeout_ms.decode("latin-1")[:40]
+        raise InvalidRequest(f"X-Request-Timeout-Ms is {value!r}: send whole milliseconds")
+    return began_s + int(timeout_ms) / 1e3

@@ -1,107 +1,172 @@
 """Decodes an inference request: JSON, or JSON followed by the bytes of tensors (the binary tensor extension).
 
-Tensors sent as bytes become views of the body; no element of them is touched here.
+Tensors sent as bytes become views of the body; no element of them is touched here. What the JSON of a binary
+request said is remembered by its bytes, so that a client that repeats itself pays for a look-up.
 """
 
 import math
-from dataclasses import dataclass
-from typing import Annotated
+from typing import Protocol
 
 import msgspec
 import numpy as np
-import orjson
 
 from ganglion.core.errors import InvalidRequest
-from ganglion.core.steps import DTYPES, Tensor, Tensors
+from ganglion.core.steps import Tensor, Tensors, from_bytes
+from ganglion.entrypoints.inference_api import oip_document, oip_numbers
+from ganglion.entrypoints.inference_api.json_gaps import JsonGaps
+from ganglion.entrypoints.inference_api.memo import Memo
+from ganglion.entrypoints.inference_api.oip_document import NOT_SENT, Document, InputItem, OutputItem, Placement
+from ganglion.entrypoints.inference_api.wishes import OutputChoice, Span, Wish, choose
+from ganglion.node.domain.sequences import SequencePlace
+from ganglion.node.services.serving import Form
 
-Size = Annotated[int, msgspec.Meta(ge=0)]
-Shape = Annotated[tuple[Size, ...], msgspec.Meta(max_length=32)]
-
-_TENSORS_MAX = 64
 _LENGTH_DIGITS_MAX = 12
-_NOT_SENT = msgspec.Raw()
-_KINDS = {"b": "b", "i": "iu", "u": "iu", "f": "iuf"}
-"""Which kinds of JSON numbers a kind of element accepts: an integer is a float, never the reverse."""
+_KNOWN_JSON_BYTES_MAX = 4096
+_KNOWN_MAX = 512
+_COPIED_BYTES_MAX = 8192
 
 
-class _Placement(msgspec.Struct, frozen=True):
-    """Parameters of a tensor."""
+class Memory(Protocol):
+    """Shared memory that clients registered."""
 
-    binary_data_size: Size | None = None
-    binary_data: bool | None = None
-    classification: int | None = None
-    shared_memory_region: str | None = None
-
-
-class _Input(msgspec.Struct, frozen=True):
-    name: str
-    shape: Shape
-    datatype: str
-    parameters: _Placement = _Placement()
-    data: msgspec.Raw = _NOT_SENT
+    def read(self, region: str, offset: int, size_bytes: int) -> bytes:
+        """Return bytes of a region. Raises: InvalidRequest, NotFound."""
+        ...
 
 
-class _Output(msgspec.Struct, frozen=True):
-    name: str
-    parameters: _Placement = _Placement()
+class Manner(msgspec.Struct, frozen=True, gc=False):
+    """What a request says apart from its id and its tensors. Equal requests share one."""
+
+    outputs: OutputChoice
+    form: Form
+    wants_timing: bool
+    timeout_us: int
+    place: SequencePlace | None
+    uses_memory: bool
+    """Inputs or outputs lie in shared memory, which is not for clients on other machines."""
 
 
-class _Options(msgspec.Struct, frozen=True):
-    binary_data_output: bool = False
-
-
-class _Document(msgspec.Struct, frozen=True):
-    inputs: Annotated[tuple[_Input, ...], msgspec.Meta(min_length=1, max_length=_TENSORS_MAX)]
-    id: str = ""
-    parameters: _Options = _Options()
-    outputs: Annotated[tuple[_Output, ...], msgspec.Meta(max_length=_TENSORS_MAX)] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class OutputChoice:
-    """Which outputs a client wants, and in which form. No names: all of them."""
-
-    names: tuple[str, ...]
-    binary: frozenset[str]
-    is_binary_default: bool
-
-    def is_binary(self, name: str) -> bool:
-        """Say whether this output is to be sent as bytes."""
-        return name in self.binary if self.names else self.is_binary_default
-
-
-@dataclass(frozen=True, slots=True)
-class DecodedRequest:
+class DecodedRequest(msgspec.Struct, frozen=True, gc=False):
     """The contents of a request."""
 
     request_id: str
     inputs: Tensors
-    outputs: OutputChoice
+    manner: Manner
 
 
-_DECODER = msgspec.json.Decoder(_Document)
+class _Part(msgspec.Struct, frozen=True, gc=False):
+    """Where one tensor lies behind the JSON."""
+
+    name: str
+    dtype: "np.dtype[np.generic]"
+    shape: tuple[int, ...]
+    offset: int
+    size_bytes: int
 
 
-def decode(body: bytes, header_length: bytes | None) -> DecodedRequest:
-    """Decode a body. `header_length` is the value of Inference-Header-Content-Length, if it was sent.
+class _KnownJson(msgspec.Struct, frozen=True, gc=False):
+    """The JSON of a binary request that was decoded before: all that is new in the next one are the tensors."""
 
-    Raises: InvalidRequest: with the field that is wrong.
-    """
-    json_bytes = len(body) if header_length is None else _parse_length(header_length, len(body))
-    document = _parse(body if header_length is None else body[:json_bytes])
-    inputs: dict[str, Tensor] = {}
-    offset = json_bytes
-    for item in document.inputs:
-        if item.name in inputs:
-            raise InvalidRequest(f"input {item.name!r} stands twice")
-        size = item.parameters.binary_data_size
-        inputs[item.name] = _from_json(item) if size is None else _from_bytes(item, body, offset, size)
-        offset += size or 0
-    if offset != len(body):
-        raise InvalidRequest(
-            f"{len(body) - offset} bytes follow the last tensor: no binary_data_size accounts for them"
-        )
-    return DecodedRequest(document.id, inputs, _outputs(document))
+    manner: Manner
+    parts: tuple[_Part, ...]
+    body_bytes: int
+
+
+class _KnownGap(msgspec.Struct, frozen=True, gc=False):
+    """The JSON around one tensor's data that was decoded before."""
+
+    manner: Manner
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+
+class RequestDecoder:
+    """Decodes requests and remembers forms. For one thread."""
+
+    def __init__(self, memory: Memory | None = None) -> None:
+        self._memory = memory
+        self._known: Memo[bytes, _KnownJson] = Memo(_KNOWN_MAX)
+        self._gaps: JsonGaps[_KnownGap] = JsonGaps()
+
+    def decode(self, body: bytes, header_length: bytes | None) -> DecodedRequest:
+        """Decode a body. `header_length` is the value of Inference-Header-Content-Length, if it was sent.
+
+        Raises: InvalidRequest: with the field that is wrong. NotFound: a region that is not registered.
+        """
+        if header_length is None:
+            found = self._gaps.find(body)
+            return self._decode_all(body, len(body)) if found is None else _fill(body, *found)
+        json_bytes = _parse_length(header_length, len(body))
+        known = self._known.get(body[:json_bytes]) if json_bytes <= _KNOWN_JSON_BYTES_MAX else None
+        if known is not None and known.body_bytes == len(body):
+            return _refill(known, body)
+        return self._decode_all(body, json_bytes)
+
+    def _decode_all(self, body: bytes, json_bytes: int) -> DecodedRequest:
+        document = oip_document.parse(body[:json_bytes])
+        inputs: dict[str, Tensor] = {}
+        offset = json_bytes
+        for item in document.inputs:
+            if item.name in inputs:
+                raise InvalidRequest(f"input {item.name!r} stands twice")
+            inputs[item.name] = self._tensor(item, body, offset)
+            offset += item.parameters.binary_data_size or 0
+        if offset != len(body):
+            raise InvalidRequest(
+                f"{len(body) - offset} bytes follow the last tensor: no binary_data_size accounts for them"
+            )
+        manner = _manner(document)
+        if not document.id:  # Ids differ from request to request: what holds one is not met again.
+            self._learn(document, manner, inputs, body, json_bytes)
+        return DecodedRequest(document.id, inputs, manner)
+
+    def _learn(self, document: Document, manner: Manner, inputs: Tensors, body: bytes, json_bytes: int) -> None:
+        if json_bytes == len(body):
+            item = document.inputs[0]
+            self._gaps.learn(document, body, _KnownGap(manner, item.name, item.datatype, item.shape))
+        elif json_bytes <= _KNOWN_JSON_BYTES_MAX and all(map(_is_placed, document.inputs)):
+            parts = _parts(document, inputs, json_bytes)
+            self._known.remember(body[:json_bytes], _KnownJson(manner, parts, len(body)))
+
+    def _tensor(self, item: InputItem, body: bytes, offset: int) -> Tensor:
+        size, what = item.parameters.binary_data_size, f"input {item.name!r}"
+        region = item.parameters.shared_memory_region
+        if (item.data is not NOT_SENT) + (size is not None) + (region is not None) > 1:
+            raise InvalidRequest(f"{what} has more than one of data, binary_data_size and shared_memory_region")
+        if region is not None:
+            return self._from_region(item, region, what)
+        if size is None:
+            if item.data is NOT_SENT:
+                raise InvalidRequest(f"{what} has neither data nor binary_data_size")
+            return oip_numbers.from_json(memoryview(item.data), item.datatype, item.shape, what=what)
+        _check_size(item, size, what)
+        if size > len(body) - offset:
+            raise InvalidRequest(f"{what}: binary_data_size is {size}, {len(body) - offset} bytes are left")
+        return _view(item, body, offset, size)
+
+    def _from_region(self, item: InputItem, region: str, what: str) -> Tensor:
+        span = _span(item.parameters, region, what)
+        _check_size(item, span.size_bytes, what)
+        if self._memory is None:
+            raise InvalidRequest(f"{what}: shared memory is not supported here")
+        return from_bytes(self._memory.read(region, span.offset, span.size_bytes), item.datatype, item.shape)
+
+
+def _manner(document: Document) -> Manner:
+    options = document.parameters
+    return Manner(
+        outputs=_outputs(document),
+        form=Form(),
+        wants_timing=options.timing,
+        timeout_us=options.timeout,
+        place=options.place,
+        uses_memory=any(map(_is_in_memory, document.inputs)) or any(map(_is_in_memory, document.outputs)),
+    )
+
+
+def _is_in_memory(item: InputItem | OutputItem) -> bool:
+    return item.parameters.shared_memory_region is not None
 
 
 def _parse_length(text: bytes, body_bytes: int) -> int:
@@ -111,74 +176,75 @@ def _parse_length(text: bytes, body_bytes: int) -> int:
     return int(text)
 
 
-def _parse(data: bytes) -> _Document:
-    if not data:
-        raise InvalidRequest("there is no JSON in the body: send it with Content-Length, or chunked")
-    try:
-        return _DECODER.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequest(f"the request is not an inference request: {error}") from error
+def _check_size(item: InputItem, size: int, what: str) -> None:
+    """Compare a stated size with the shape, where the shape says it all. Raises: InvalidRequest."""
+    dtype, count = oip_numbers.dtype_of(item.datatype, what=what), math.prod(item.shape)
+    wanted = count * (2 if item.datatype == "BF16" else dtype.itemsize)
+    if item.datatype != "BYTES" and size != wanted:
+        raise InvalidRequest(f"{what}: binary_data_size is {size}, its shape and datatype make {wanted}")
 
 
-def _from_bytes(item: _Input, body: bytes, offset: int, size: int) -> Tensor:
-    if item.data is not _NOT_SENT:
-        raise InvalidRequest(f"input {item.name!r} has both data and binary_data_size")
-    dtype, count = _dtype(item), math.prod(item.shape)
-    if size != count * dtype.itemsize:
-        wanted = count * dtype.itemsize
-        raise InvalidRequest(f"input {item.name!r}: binary_data_size is {size}, its shape and datatype make {wanted}")
-    if size > len(body) - offset:
-        raise InvalidRequest(f"input {item.name!r}: binary_data_size is {size}, {len(body) - offset} bytes are left")
-    tensor = np.frombuffer(body, dtype, count, offset).reshape(item.shape)
-    # The JSON before the tensor has any length; runtimes may read elements as aligned words.
+def _view(item: InputItem, body: bytes, offset: int, size: int) -> Tensor:
+    if item.datatype in ("BYTES", "BF16"):
+        return from_bytes(body[offset : offset + size], item.datatype, item.shape)
+    dtype = oip_numbers.dtype_of(item.datatype, what=item.name)
+    return _aligned(np.frombuffer(body, dtype, math.prod(item.shape), offset).reshape(item.shape))
+
+
+def _aligned(tensor: Tensor) -> Tensor:
+    """The JSON before the tensor has any length; runtimes may read elements as aligned words."""
     return tensor if tensor.flags.aligned else tensor.copy()
 
 
-def _from_json(item: _Input) -> Tensor:
-    if item.data is _NOT_SENT:
-        regions = ": shared memory is not supported" if item.parameters.shared_memory_region is not None else ""
-        raise InvalidRequest(f"input {item.name!r} has neither data nor binary_data_size{regions}")
-    dtype = _dtype(item)
-    try:
-        values = np.array(orjson.loads(memoryview(item.data)))
-    except (orjson.JSONDecodeError, ValueError, RecursionError) as error:
-        raise InvalidRequest(f"input {item.name!r}: data is not a regular list of numbers: {error}") from error
-    if values.dtype.kind not in _KINDS.get(dtype.kind, dtype.kind):
-        raise InvalidRequest(f"input {item.name!r}: data holds what is not {item.datatype}")
-    if values.size != math.prod(item.shape) or (values.ndim != 1 and values.shape != item.shape):
-        raise InvalidRequest(
-            f"input {item.name!r}: data has shape {list(values.shape)}, declared is {list(item.shape)}"
+def _is_placed(item: InputItem) -> bool:
+    """Say whether a tensor's place in the body, and its size, are the same in every request with the same JSON."""
+    return item.parameters.binary_data_size is not None and item.datatype not in ("BYTES", "BF16")
+
+
+def _parts(document: Document, inputs: Tensors, offset: int) -> tuple[_Part, ...]:
+    parts = []
+    for item in document.inputs:
+        tensor = inputs[item.name]
+        parts.append(_Part(item.name, tensor.dtype, tensor.shape, offset, tensor.nbytes))
+        offset += tensor.nbytes
+    return tuple(parts)
+
+
+def _refill(known: _KnownJson, body: bytes) -> DecodedRequest:
+    inputs: dict[str, Tensor] = {}
+    for part in known.parts:
+        start, size = part.offset, part.size_bytes
+        # A small tensor is copied: that costs less than to find out whether its place in the body is aligned.
+        inputs[part.name] = (
+            np.ndarray(part.shape, part.dtype, body[start : start + size])
+            if size <= _COPIED_BYTES_MAX
+            else _aligned(np.ndarray(part.shape, part.dtype, body, start))
         )
-    return _convert(item, values, dtype).reshape(item.shape)
+    return DecodedRequest("", inputs, known.manner)
 
 
-def _convert(item: _Input, values: Tensor, dtype: "np.dtype[np.generic]") -> Tensor:
-    """Convert numbers to the declared element type; a number that it cannot hold is an error, never a wrap-around."""
-    with np.errstate(over="ignore"):
-        converted = values.astype(dtype)
-    fits = np.isfinite(converted).all() if dtype.kind == "f" else (converted == values).all()
-    if not fits:
-        raise InvalidRequest(f"input {item.name!r}: data holds numbers that {item.datatype} cannot")
-    return converted
+def _fill(body: bytes, gap: _KnownGap, start: int, end: int) -> DecodedRequest:
+    tensor = oip_numbers.from_json(memoryview(body)[start:end], gap.datatype, gap.shape, what=f"input {gap.name!r}")
+    return DecodedRequest("", {gap.name: tensor}, gap.manner)
 
 
-def _dtype(item: _Input) -> "np.dtype[np.generic]":
-    dtype = DTYPES.get(item.datatype)
-    if dtype is None:
-        raise InvalidRequest(f"input {item.name!r}: datatype {item.datatype[:40]!r} is none of {', '.join(DTYPES)}")
-    return dtype
-
-
-def _outputs(document: _Document) -> OutputChoice:
+def _outputs(document: Document) -> OutputChoice:
     default = document.parameters.binary_data_output
-    names = tuple([item.name for item in document.outputs])
-    if len(set(names)) != len(names):
-        raise InvalidRequest(f"outputs are named twice: {list(names)}")
-    binary = []
-    for item in document.outputs:
-        wish = item.parameters
-        if wish.classification is not None or wish.shared_memory_region is not None:
-            raise InvalidRequest(f"output {item.name!r}: classification and shared memory are not supported")
-        if wish.binary_data or (wish.binary_data is None and default):
-            binary.append(item.name)
-    return OutputChoice(names, frozenset(binary), default)
+    return choose(tuple([(item.name, _wish(item, default=default)) for item in document.outputs]), Wish(default))
+
+
+def _wish(item: OutputItem, *, default: bool) -> Wish:
+    wanted, what = item.parameters, f"output {item.name!r}"
+    if wanted.shared_memory_region is not None:
+        if wanted.binary_data:
+            raise InvalidRequest(f"{what} is wanted both in shared memory and as binary data")
+        return Wish(classes=wanted.classification, span=_span(wanted, wanted.shared_memory_region, what))
+    is_binary = default if wanted.binary_data is None else wanted.binary_data
+    return Wish(is_binary, wanted.classification)
+
+
+def _span(placement: Placement, region: str, what: str) -> Span:
+    size = placement.shared_memory_byte_size
+    if size is None:
+        raise InvalidRequest(f"{what}: shared_memory_region needs shared_memory_byte_size")
+    return Span(region, placement.shared_memory_offset, size)

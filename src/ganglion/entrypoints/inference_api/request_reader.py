@@ -5,15 +5,36 @@ there, because two readers of such a request may disagree on where it ends.
 """
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import httptools
+import msgspec
 
 from ganglion.core.errors import Overloaded, TooLarge
 from ganglion.entrypoints.inference_api.limits import BodyBudget, HttpLimits
-from ganglion.entrypoints.inference_api.messages import HttpRefusal, Request, problem_response, refusal
+from ganglion.entrypoints.inference_api.memo import Memo
+from ganglion.entrypoints.inference_api.messages import Head, HttpRefusal, Request, problem_response, refusal
 
 HEADER_LENGTH = b"inference-header-content-length"
-_KEPT = frozenset({b"content-length", b"transfer-encoding", b"content-encoding", b"expect", HEADER_LENGTH})
+TIMEOUT_MS = b"x-request-timeout-ms"
+TIMING = b"x-request-timing"
+_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"content-encoding", b"expect"})
+_NOT_PLAIN = frozenset({b"transfer-encoding", b"expect"})
+_KEPT = _FRAMING | {HEADER_LENGTH, TIMEOUT_MS, TIMING}
+
+_END_OF_HEAD = b"\r\n\r\n"
+_KNOWN_HEAD_BYTES_MAX = 1024
+
+
+class KnownHead(msgspec.Struct, frozen=True, gc=False):
+    """A head that was parsed before, and how long the body is that it announces."""
+
+    head: Head
+    length: int
+
+
+KnownHeads: TypeAlias = Memo[bytes, KnownHead]
+"""Heads by their bytes; shared by all connections. The parser judged each of them once, and would judge it the same."""
 
 
 class RequestReader:
@@ -23,22 +44,41 @@ class RequestReader:
         self,
         limits: HttpLimits,
         budget: BodyBudget,
+        known: KnownHeads,
         *,
         deliver: Callable[[Request], None],
         on_expect: Callable[[], None],
     ) -> None:
-        self._limits, self._budget = limits, budget
+        self._limits, self._budget, self._known = limits, budget, known
         self._deliver, self._on_expect = deliver, on_expect
         self._parser = httptools.HttpRequestParser(self)
         self.is_receiving = False
+        self.is_local = False
+        """Whether the client is on this machine, and may be given more than a stranger."""
         self._refusal: HttpRefusal | None = None
         self._has_progressed = False
         self._stalled_bytes = 0
         self._unparsed_bytes = 0
+        self._whole: bytes | None = None
+        """What is being fed, if it begins with a request."""
         self._begin()
+
+    def recognise(self, data: bytes) -> Request | None:
+        """Return the request in `data` if that is exactly one, with a head that is known; else take nothing."""
+        end = data.find(_END_OF_HEAD, 0, _KNOWN_HEAD_BYTES_MAX) + len(_END_OF_HEAD)
+        known = self._known.get(data[:end])
+        if known is None or len(data) != end + known.length:
+            return None
+        if self.is_receiving or self._stalled_bytes or self._unparsed_bytes:
+            return None
+        # Before the parser is asked: what it refuses, it refuses with the right words.
+        if known.length > self._limits.body_bytes_max or not self._budget.take(known.length):
+            return None
+        return Request(known.head, data[end:], self.is_local)
 
     def feed(self, data: bytes) -> None:
         """Take bytes as they come. Raises: HttpRefusal: nothing more can be read from this connection."""
+        self._whole = data if self._is_between_requests else None
         while data:
             data = self._feed_raw(data) if self._unparsed_bytes else self._feed_parser(data)
 
@@ -47,6 +87,11 @@ class RequestReader:
         self._budget.give_back(self._body_bytes)
         self.is_receiving = False
         self._begin()
+
+    @property
+    def _is_between_requests(self) -> bool:
+        """Nothing of the next request has been seen, not even an empty line."""
+        return not (self.is_receiving or self._stalled_bytes or self._unparsed_bytes)
 
     def _begin(self) -> None:
         self._target, self._method = b"", b""
@@ -139,16 +184,23 @@ class RequestReader:
 
     def _complete(self) -> None:
         parts = self._parts
-        request = Request(
-            method=self._method,
-            target=self._target,
-            headers=self._headers,
-            body=parts[0] if len(parts) == 1 else b"".join(parts),
-            is_last=self._is_last,
-        )
+        head = Head(self._method, self._target, self._headers, self._is_last)
+        request = Request(head, parts[0] if len(parts) == 1 else b"".join(parts), self.is_local)
+        self._learn(request)
         self.is_receiving = False
         self._begin()
         self._deliver(request)
+
+    def _learn(self, request: Request) -> None:
+        """Remember the head of a request that came whole and plain."""
+        data, self._whole = self._whole, None
+        head = request.head
+        if data is None or b"content-length" not in head.headers or head.headers.keys() & _NOT_PLAIN:
+            return
+        end = data.find(_END_OF_HEAD, 0, _KNOWN_HEAD_BYTES_MAX) + len(_END_OF_HEAD)
+        # Lengths that add up prove that the head ends there, and that nothing precedes or follows.
+        if end >= len(_END_OF_HEAD) and len(data) == end + len(request.body) and not self._parser.should_upgrade():
+            self._known.remember(data[:end], KnownHead(head, len(request.body)))
 
     def _add_body(self, body: bytes) -> None:
         if self._body_bytes + len(body) > self._limits.body_bytes_max:

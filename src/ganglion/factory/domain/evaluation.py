@@ -1,7 +1,6 @@
 """How good is a model, and is another one better? Counts over the same held-out rows."""
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,21 +28,6 @@ class Evaluation:
         if not self.expected:
             raise Rejected("there are no held-out rows to evaluate on")
         return sum(self.correct) / len(self.expected)
-
-
-@dataclass(frozen=True, slots=True)
-class Confusion:
-    """How often rows of the class `expected` were called `predicted`."""
-
-    expected: str
-    predicted: str
-    rows: int
-
-
-def confusion(evaluation: Evaluation) -> tuple[Confusion, ...]:
-    """Count every pair of truth and answer that occurs, sorted."""
-    pairs = Counter(zip(evaluation.expected, evaluation.predicted, strict=True))
-    return tuple(Confusion(truth, answer, rows) for (truth, answer), rows in sorted(pairs.items()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,9 @@ def _judge(attempt: Attempt, settings: LadderSettings) -> Rung:
     comparison = attempt.comparison
     if attempt.failure or comparison is None:
         return Rung(attempt, fits=False, reason=attempt.failure or "it was not evaluated")
-    loss = f"loses {comparison.loss:.2%} of accuracy, at most {comparison.loss_upper:.2%} with 95 % confidence"
+    # From zero, because minus zero would be printed as -0.00%.
+    gain = 0.0 - comparison.loss
+    loss = f"accuracy {gain:+.2%}, a loss of at most {comparison.loss_upper:.2%} with 95% confidence"
     speed = f"runs at {attempt.speed_ratio:.2f} times the baseline's speed"
     if comparison.loss_upper > settings.accuracy_loss_max:
         return Rung(attempt, fits=False, reason=f"{loss}; the budget is {settings.accuracy_loss_max:.2%}")

@@ -5,6 +5,7 @@ copy of a held-out row can never be trained on by accident.
 """
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -104,6 +105,8 @@ def _text(label: object) -> str:
 
 def _numbers_first(label: str) -> tuple[bool, float, str]:
     try:
-        return False, float(label), label
+        number = float(label)
     except ValueError:
-        return True, 0.0, label
+        number = math.nan
+    # "nan" and "inf" are words: the first has no place among numbers, and a table of readings may hold both.
+    return (False, number, label) if math.isfinite(number) else (True, 0.0, label)

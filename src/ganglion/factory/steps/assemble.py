@@ -1,6 +1,8 @@
 """Put a package together: a drafted manifest, a model file and golden inputs become a manifest and its members."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import msgspec
 
@@ -10,7 +12,7 @@ from ganglion.core.errors import CheckFailed
 from ganglion.core.manifest import Golden, Manifest
 from ganglion.core.pipeline import Pipeline
 from ganglion.core.steps import Tensors
-from ganglion.ports.runtime import Engine
+from ganglion.ports.runtime import CanInfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +23,17 @@ class PackageContent:
     files: dict[str, bytes]
 
 
-def assemble(draft: Manifest, model: bytes, engine: Engine, golden_inputs: Tensors) -> PackageContent:
+def assemble(
+    draft: Manifest,
+    model: bytes,
+    engine: CanInfer,
+    golden_inputs: Tensors,
+    *,
+    beside: Mapping[str, bytes] = MappingProxyType({}),
+) -> PackageContent:
     """Complete `draft`: run the golden inputs for their outputs, and list every member.
+
+    `beside` are files that belong to the model, by member path.
 
     Raises: InvalidRequest: the golden inputs are not those that the draft declares.
         CheckFailed: the model does not answer the same twice. InvalidPackage, ModelFailed.
@@ -30,10 +41,10 @@ def assemble(draft: Manifest, model: bytes, engine: Engine, golden_inputs: Tenso
     expected = Pipeline(draft, engine.infer).answer(golden_inputs).outputs
     inputs, input_files = _members("inputs", golden_inputs)
     outputs, output_files = _members("outputs", expected)
-    files = {draft.model: model, **input_files, **output_files}
+    files = {draft.model: model, **beside, **input_files, **output_files}
     manifest = msgspec.structs.replace(
         draft,
-        golden=msgspec.structs.replace(draft.golden, inputs=inputs, outputs=outputs),
+        golden=msgspec.structs.replace(golden.golden_of(draft), inputs=inputs, outputs=outputs),
         members={path: manifests.describe_member(data) for path, data in files.items()},
     )
     manifests.check(manifest)

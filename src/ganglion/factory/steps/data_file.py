@@ -34,8 +34,3 @@ def read_arrays(file: Path) -> Mapping[str, NDArray[np.generic]]:
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         # numpy's own message advises to load pickled objects.
         raise InvalidRequest(f"{file} holds damaged arrays, or pickled objects") from error
-
-
-def write_rows(file: Path, rows: LabelledRows) -> None:
-    """Write rows so that `read_rows` gives them back."""
-    np.savez_compressed(file, x=rows.x, y=np.array(rows.y), labels=np.array(rows.labels))

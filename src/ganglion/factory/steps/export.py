@@ -12,7 +12,7 @@ from ganglion.core.errors import CheckFailed
 from ganglion.core.steps import Tensor
 from ganglion.factory.domain.rows import FloatRows
 from ganglion.factory.steps.train import Classifier
-from ganglion.ports.runtime import Engine
+from ganglion.ports.runtime import CanInfer
 
 OUTPUT = "probabilities"
 DEVIATION_MAX = 1e-4
@@ -34,7 +34,7 @@ def export(classifier: Classifier, *, input_name: str, features: int) -> bytes:
     return data
 
 
-def check_export(engine: Engine, classifier: Classifier, *, input_name: str, rows: FloatRows) -> None:
+def check_export(engine: CanInfer, classifier: Classifier, *, input_name: str, rows: FloatRows) -> None:
     """Compare the exported model with the classifier on preprocessed rows. Raises: CheckFailed."""
     actual: Tensor = engine.infer({input_name: rows})[OUTPUT]
     deviation = float(np.max(np.abs(actual - classifier.predict_proba(rows)), initial=0.0))

@@ -7,7 +7,7 @@ import msgspec
 
 from ganglion.core.steps import Tensors
 from ganglion.ports.clock import Clock
-from ganglion.ports.runtime import Engine
+from ganglion.ports.runtime import CanInfer
 
 
 class MeasureSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +29,7 @@ class Race:
     speed_ratio: float
 
 
-def race(reference: Engine, candidate: Engine, feeds: Tensors, *, clock: Clock, settings: MeasureSettings) -> Race:
+def race(reference: CanInfer, candidate: CanInfer, feeds: Tensors, *, clock: Clock, settings: MeasureSettings) -> Race:
     """Run both models in turn on the same input."""
     _fastest_us(reference, feeds, clock, settings.calls_per_round)
     _fastest_us(candidate, feeds, clock, settings.calls_per_round)
@@ -41,11 +41,11 @@ def race(reference: Engine, candidate: Engine, feeds: Tensors, *, clock: Clock, 
     return Race(statistics.median(first), statistics.median(second), ratio)
 
 
-def _fastest_us(engine: Engine, feeds: Tensors, clock: Clock, calls: int) -> float:
+def _fastest_us(engine: CanInfer, feeds: Tensors, clock: Clock, calls: int) -> float:
     return min(_call_us(engine, feeds, clock) for _ in range(calls))
 
 
-def _call_us(engine: Engine, feeds: Tensors, clock: Clock) -> float:
+def _call_us(engine: CanInfer, feeds: Tensors, clock: Clock) -> float:
     start = clock.monotonic_s()
     engine.infer(feeds)
     return (clock.monotonic_s() - start) * 1e6

@@ -53,7 +53,6 @@ class Trained:
 
     classifier: Classifier
     labels: tuple[str, ...]
-    epochs: int
 
 
 def train(values: FloatRows, y: tuple[str, ...], labels: tuple[str, ...], settings: TrainSettings) -> Trained:
@@ -74,11 +73,22 @@ def train(values: FloatRows, y: tuple[str, ...], labels: tuple[str, ...], settin
         max_iter=settings.epochs_max,
         random_state=settings.seed,
     )
+    _fit(network, values, np.array([index[label] for label in y]))
+    return Trained(network, seen)
+
+
+def _fit(network: MLPClassifier, values: FloatRows, classes: NDArray[np.int64]) -> None:
+    """Fit, or pass Ctrl-C on: scikit-learn makes a warning of it, and would hand out a half-trained network."""
     with warnings.catch_warnings():
         # Ending at epochs_max is a setting at work, and the evaluation says what it cost.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        network.fit(values, np.array([index[label] for label in y]))
-    return Trained(network, seen, int(network.n_iter_))
+        warnings.filterwarnings("error", message="Training interrupted", category=UserWarning)
+        try:
+            network.fit(values, classes)
+        except UserWarning as warning:
+            if isinstance(warning.__context__, KeyboardInterrupt):
+                raise warning.__context__ from None
+            raise
 
 
 def _can_validate(y: tuple[str, ...], settings: TrainSettings) -> bool:

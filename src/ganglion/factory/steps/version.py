@@ -75,7 +75,6 @@ class Made:
     choice: Choice
     evaluation: Evaluation
     judged: LabelledRows
-    epochs: int
 
 
 def make(order: Order, training: LabelledRows, held_out: LabelledRows, bench: Bench, settings: VersionSettings) -> Made:
@@ -90,7 +89,7 @@ def make(order: Order, training: LabelledRows, held_out: LabelledRows, bench: Be
     bench.say(f"variant {choice.variant}: {choice.reason}")
     evaluation = evaluate(chosen.pipeline, judged)
     content = _assemble(chosen, evaluation, selection, settings)
-    return Made(content, choice, evaluation, judged, trained.epochs)
+    return Made(content, choice, evaluation, judged)
 
 
 def _train(order: Order, training: LabelledRows, settings: VersionSettings) -> Trained:

@@ -102,8 +102,8 @@ def reports(settings: GateSettings, stage: Sequence[NodeEvidence]) -> Finding:
 
 def volume(settings: GateSettings, behaviour: Behaviour) -> Finding:
     """Count the new version's answers in this stage."""
-    fact = f"{behaviour.requests} of {settings.inferences_min} answers"
-    return Finding(fact, missing=fact if behaviour.requests < settings.inferences_min else "")
+    answers, needed = behaviour.requests, settings.inferences_min
+    return Finding(f"{answers} answers", missing=f"{answers} of {needed} answers" if answers < needed else "")
 
 
 def soak(settings: GateSettings, evidence: Evidence) -> Finding:

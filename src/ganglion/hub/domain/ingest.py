@@ -90,6 +90,11 @@ def fresh(records: Sequence[Envelope], cursor: int) -> Sequence[Envelope]:
     return [record for record in records if record.seq > cursor]
 
 
+def last_known(records: Sequence[Envelope], cursor: int) -> Envelope | None:
+    """Return the newest record that the hub must have already, or None when all are new."""
+    return max((record for record in records if record.seq <= cursor), key=lambda record: record.seq, default=None)
+
+
 def gaps(new: Sequence[Envelope], cursor: int) -> int:
     """Return how many sequence numbers between the cursor and the last new record did not come."""
     return new[-1].seq - cursor - len(new) if new else 0

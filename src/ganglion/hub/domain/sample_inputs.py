@@ -1,13 +1,12 @@
 """The inputs of a sample: from the bytes that a node sent to arrays and to numbers for people. No I/O."""
 
-import math
 from collections.abc import Mapping
 
 import msgspec
 import numpy as np
 
 from ganglion.core.errors import InvalidRequest
-from ganglion.core.steps import DTYPES, Tensor
+from ganglion.core.steps import DTYPES, Tensor, from_bytes
 from ganglion.wire.messages import SampleTensor
 from ganglion.wire.resources import SampleTensorView
 
@@ -35,19 +34,19 @@ def array_of(name: str, tensor: SampleTensor) -> Tensor:
 
     Raises: InvalidRequest: size, shape or datatype is wrong.
     """
-    dtype = DTYPES.get(tensor.datatype)
-    if dtype is None:
+    if tensor.datatype not in DTYPES:
         raise InvalidRequest(f"input {name!r} has the unknown datatype {tensor.datatype!r}")
     if not tensor.shape or tensor.shape[0] != 1 or any(size < 0 for size in tensor.shape):
         raise InvalidRequest(f"input {name!r} is not one row: its shape is {list(tensor.shape)}")
-    expected_bytes = math.prod(tensor.shape) * dtype.itemsize
-    if expected_bytes != len(tensor.data):
-        raise InvalidRequest(f"input {name!r} should have {expected_bytes} bytes and has {len(tensor.data)}")
-    return np.frombuffer(tensor.data, dtype).reshape(tensor.shape)
+    try:
+        return from_bytes(tensor.data, tensor.datatype, tensor.shape)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"input {name!r}: {error.message}") from error
 
 
 def view_of(name: str, tensor: SampleTensor, *, values_max: int) -> SampleTensorView:
-    """Return one row for people. JSON has no NaN, so that is shown as 0; a row of more values is shown without them."""
+    """Return one row for people. JSON has no NaN, so that is shown as 0; long rows and bytes come without values."""
     array = array_of(name, tensor)
-    values = np.nan_to_num(array.astype(np.float64)).ravel().tolist() if array.size <= values_max else []
+    is_shown = array.size <= values_max and not array.dtype.hasobject
+    values = np.nan_to_num(array.astype(np.float64)).ravel().tolist() if is_shown else []
     return SampleTensorView(datatype=tensor.datatype, shape=list(tensor.shape), values=values)

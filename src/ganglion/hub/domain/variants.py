@@ -25,6 +25,6 @@ def choose(offers: Iterable[VariantOffer], facts: NodeFacts) -> str | None:
     the factory keeps an optimised variant only when it is as good and not slower, so all that is left
     to save are bytes. Names settle the rest, so that every replica chooses alike.
     """
-    fitting = [offer for offer in offers if offer.runtime == facts.runtime and offer.arch in (ANY_ARCH, facts.arch)]
+    fitting = [offer for offer in offers if facts.has_runtime(offer.runtime) and offer.arch in (ANY_ARCH, facts.arch)]
     best = min(fitting, key=lambda offer: (offer.arch == ANY_ARCH, offer.size_bytes, offer.variant), default=None)
     return best.variant if best else None

@@ -18,3 +18,10 @@ def incarnation_of(tx: ControlTransaction, chance: Chance) -> str:
     made = new_id(chance)
     tx.set_meta(_KEY, made)
     return made
+
+
+def renew_incarnation(tx: ControlTransaction, chance: Chance) -> str:
+    """Begin another life: whatever revision a node holds, the next desired state is news to it."""
+    made = new_id(chance)
+    tx.set_meta(_KEY, made)
+    return made

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import msgspec
 import structlog
 
+from ganglion.core.errors import EpochTaken
 from ganglion.hub.domain import ingest, sample_inputs
 from ganglion.hub.domain.ingest import BatchLimits, Content, Unreadable
 from ganglion.ports.clock import Clock
@@ -40,11 +41,12 @@ class Ingest:
     def store(self, node_id: str, batch: Batch) -> Ack:
         """Store what is new; when this returns, everything up to the cursor survives a power cut.
 
-        Raises: InvalidRequest, InvalidName, TooLarge: nothing was stored. DiskUnusable.
+        Raises: InvalidRequest, InvalidName, TooLarge, EpochTaken: nothing was stored. DiskUnusable.
         """
         ingest.check(batch, self._limits)
         with self._telemetry.write() as tx:
             known = tx.cursor(node_id, batch.epoch) or CursorRow(node_id, batch.epoch, seq=0)
+            _check_same_sender(tx, known, batch)
             new = ingest.fresh(batch.records, known.seq)
             self._add(tx, known, new)
             cursor = _advanced(known, batch, new)
@@ -61,6 +63,22 @@ class Ingest:
         for key, behaviour in ingest.tally(zip(contents, times, strict=True)).behaviours.items():
             tx.merge_rollup(RollupKey(source.node_id, key.model, key.version, key.minute), behaviour)
         _add_findings(tx, source, list(zip(new, contents, strict=True)))
+
+
+def _check_same_sender(tx: TelemetryTransaction, known: CursorRow, batch: Batch) -> None:
+    """Compare the newest record that came before with the stored one: a node's copy has others under the same number.
+
+    Raises: EpochTaken.
+    """
+    record = ingest.last_known(batch.records, known.seq)
+    if record is None:
+        return
+    before = (known.epoch, record.seq - 1)
+    rows = tx.records(node_id=known.node_id, record_class=record.record_class, after=before, limit=1)
+    stored = next((row for row in rows if (row.epoch, row.seq) == (known.epoch, record.seq)), None)
+    if stored is not None and (stored.at_ns, stored.payload) != (record.at_ns, record.payload):
+        log.warning("node.copied", node_id=known.node_id, epoch=known.epoch, seq=record.seq)
+        raise EpochTaken(f"record {record.seq} of epoch {known.epoch} is another one: two nodes use one identity")
 
 
 def _add_findings(tx: TelemetryTransaction, source: CursorRow, pairs: Sequence[tuple[Envelope, Content]]) -> None:

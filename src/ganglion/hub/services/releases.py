@@ -11,6 +11,7 @@ from typing import TypeAlias
 import msgspec
 import structlog
 
+from ganglion.core import golden
 from ganglion.core import manifest as manifests
 from ganglion.core.errors import Conflict, DataCorrupt, NotFound
 from ganglion.core.ids import Digest
@@ -51,9 +52,10 @@ class Releases:
     def release(self, file: Path) -> ReleaseView:
         """Release the package in `file`, under the name that its manifest gives; `file` may be gone afterwards.
 
-        Raises: InvalidPackage, Conflict: the version was released with other bytes. DiskUnusable.
+        Raises: InvalidPackage, GoldenMissing, Conflict: the version was released with other bytes. DiskUnusable.
         """
         manifest = self._packages.inspect(file)
+        golden.golden_of(manifest)  # What no node can prove must not be rolled out.
         row = self._describe(manifest, file)
         with self._control.read() as tx:
             known = _find(tx, row.model, row.version, row.variant)

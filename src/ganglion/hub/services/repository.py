@@ -91,6 +91,15 @@ class Repository:
         if files:
             log.info("repository.renewed", files=[file.name for file in files])
 
+    def recover(self) -> None:
+        """Let nodes that have seen newer versions than this repository holds accept it again.
+
+        Raises: DataCorrupt, KeyMismatch, DiskUnusable.
+        """
+        with self._writing:
+            self._write(repository.recover(edition.load(self._files.read), self._signing()))
+        log.warning("repository.recovered", root_version=self.root_version())
+
     def metadata(self, name: str) -> bytes:
         """Return a metadata file by the name that clients ask for. Raises: NotFound."""
         data = self._files.read(name) if _SERVED.fullmatch(name) else None

@@ -41,9 +41,8 @@ def judge(policy: DeploymentPolicy, behaviour: Behaviour, *, elapsed_s: float) -
     missing = _missing(policy, behaviour, elapsed_s)
     if missing:
         return Judgement(Verdict.WAIT, missing)
-    return Judgement(
-        Verdict.HEALTHY, f"{behaviour.requests} answers, {behaviour.errors} errors, agreement {behaviour.agreement:.3f}"
-    )
+    agreement = f"agreement {behaviour.agreement:.3f}" if behaviour.compared else "nothing to compare with"
+    return Judgement(Verdict.HEALTHY, f"{behaviour.requests} answers, {behaviour.errors} errors, {agreement}")
 
 
 def _missing(policy: DeploymentPolicy, behaviour: Behaviour, elapsed_s: float) -> str:

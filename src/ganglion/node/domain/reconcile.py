@@ -89,6 +89,18 @@ def commit(model: ModelState, installed: Installed) -> ModelState:
     return msgspec.structs.replace(model, committed=installed, spare=spare)
 
 
+def lose_committed(model: ModelState, assignment: Assignment | None) -> ModelState:
+    """Return the model after the package of its committed version was found damaged.
+
+    The version before it takes its place, and the hub's wish is brought again, as one that this node has known.
+    """
+    known = assignment is not None and _knows(model.committed, assignment)
+    after = begin(msgspec.structs.replace(model, committed=model.spare, spare=None), assignment)
+    if known and after.update is not None and after.update is not model.update:
+        after = msgspec.structs.replace(after, update=msgspec.structs.replace(after.update, was_committed=True))
+    return after
+
+
 def is_same_target(one: Assignment, other: Assignment) -> bool:
     """Say whether two assignments mean the same bytes in the same rollout."""
     return (one.sha256, one.rollout_id) == (other.sha256, other.rollout_id)

@@ -1,7 +1,7 @@
 """The agent process: follows the hub's wishes, drives updates, moves and forwards records, reports.
 
 Nothing here is in the path of a request. Each loop has one task; an error in one is logged there and
-never ends another.
+never ends another. Only a damaged database ends them all: it is moved aside when the agent starts again.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import anyio.to_thread
 import msgspec
 import structlog
 
-from ganglion.core.errors import GanglionError, ServingUnreachable
+from ganglion.core.errors import DataCorrupt, GanglionError, ServingUnreachable
 from ganglion.node.domain import backoff
 from ganglion.node.domain.backoff import BackoffPolicy
 from ganglion.node.services.forwarder import Forwarder, total_shed
@@ -83,14 +83,16 @@ class Agent:
         while True:
             try:
                 desired = await _abandonable(self._ask_desired)
+                taken = desired is not None and await self._updates.take(desired)
                 failures = 0
+            except DataCorrupt:
+                raise
             except GanglionError as error:
                 failures += 1
                 log.warning("desired.delayed", code=error.code, reason=error.message, failures=failures)
                 await anyio.sleep(backoff.delay_s(self._retry, failures, share=self._chance.share()))
                 continue
-            if desired is not None and await self._updates.take(desired):
-                log.info("desired.taken", revision=desired.revision, models=len(desired.assignments))
+            if taken:
                 self._wake_updates.set()
                 self._wake_report.set()
 
@@ -103,19 +105,33 @@ class Agent:
         )
 
     async def _drive_updates(self) -> None:
-        while True:
-            self._wake_updates = anyio.Event()
-            try:
-                moved = await self._updates.step()
-            except GanglionError as error:
-                log.error("update.delayed", code=error.code, reason=error.message)  # noqa: TRY400 - our own error, no trace needed
-                moved = False
-            if moved:
-                self._wake_report.set()
-                continue
-            under_way = any(model.update for model in self._updates.state.models.values())
-            with anyio.move_on_after(self._settings.step_s if under_way else self._settings.idle_s):
-                await self._wake_updates.wait()
+        """Drive the attempts of all models side by side: an hour of one model's download stops no other's probation."""
+        async with anyio.create_task_group() as tasks:
+            while True:
+                self._wake_updates = anyio.Event()
+                try:
+                    moved = await self._updates.keep_house()
+                except GanglionError as error:
+                    log.error("update.delayed", code=error.code, reason=error.message)  # noqa: TRY400 - no trace needed
+                    moved = False
+                for name in self._updates.claim_due():
+                    tasks.start_soon(self._drive_update, name)
+                if moved:
+                    self._wake_report.set()
+                under_way = any(model.update for model in self._updates.state.models.values())
+                with anyio.move_on_after(self._settings.step_s if under_way else self._settings.idle_s):
+                    await self._wake_updates.wait()
+
+    async def _drive_update(self, name: str) -> None:
+        try:
+            moved = await self._updates.drive(name)
+        except GanglionError as error:
+            log.error("update.delayed", model=name, code=error.code, reason=error.message)  # noqa: TRY400 - as above
+            return
+        if moved:
+            # At once: the next effect is due, and what an ended attempt leaves has to be put in order.
+            self._wake_updates.set()
+            self._wake_report.set()
 
     async def _report(self) -> None:
         while True:
@@ -123,6 +139,8 @@ class Agent:
             try:
                 report = await self._compose_report()
                 await _abandonable(partial(self._link.report, report))
+            except DataCorrupt:
+                raise
             except GanglionError as error:
                 log.info("report.delayed", code=error.code, reason=error.message)
             with anyio.move_on_after(self._settings.report_s):

@@ -6,11 +6,12 @@ Level-triggered and idempotent, so it repairs what a kill between two steps left
 import shutil
 from collections.abc import Callable
 
+import anyio.to_thread
 import msgspec
 import structlog
 
-from ganglion.core.errors import ServingUnreachable
-from ganglion.node.domain.reconcile import ModelState, NodeState
+from ganglion.core.errors import DiskUnusable, ServingUnreachable
+from ganglion.node.domain.reconcile import Installed, ModelState, NodeState
 from ganglion.node.services.places import Places
 from ganglion.ports.serving_control import (
     ActiveModel,
@@ -42,46 +43,59 @@ class Alignment:
         self._control, self._places, self._replace_file = control, places, replace_file
         self._written = written
         self._collection: tuple[str, CollectionSettings] | None = None
+        self._cleaned: tuple[NodeState, frozenset[str]] | None = None
+        self.unloadable: frozenset[str] = frozenset()
+        """Models whose committed version serving refused to load, when it was last asked."""
 
-    async def align(self, state: NodeState, status: ServingStatus) -> bool:
+    async def align(self, state: NodeState, status: ServingStatus, *, busy: frozenset[str]) -> bool:
         """Bring file, serving and disk in line with `state`. True when serving had to change.
 
+        Models in `busy` are being worked on, and are left alone until that has ended.
         A serving process that is lost on the way is left for the next time.
+        Raises: DiskUnusable: the file could not be replaced; serving was brought in line all the same.
         """
         # The file goes first: if serving dies on the way it must start with what is committed now.
-        self._align_file(state)
+        trouble = self._align_file(state)
         try:
-            changed = await self._align_serving(state, status)
+            changed = await self._align_serving(state, status, busy)
         except ServingUnreachable:
             return False
-        self._remove_unused(state)
+        if trouble is not None:
+            raise trouble
+        if (state, busy) != self._cleaned:
+            await anyio.to_thread.run_sync(self._remove_unused, state)
+            self._cleaned = (state, busy)
         return changed
 
-    def _align_file(self, state: NodeState) -> None:
+    def _align_file(self, state: NodeState) -> DiskUnusable | None:
         active = ActiveModels(
-            models={
-                name: ActiveModel(version=model.committed.version, path=model.committed.path)
-                for name, model in state.models.items()
-                if model.committed
-            },
+            models={name: _active(model.committed) for name, model in state.models.items() if model.committed},
             collection=state.desired.collection if state.desired else CollectionSettings(),
         )
         if active != self._written:
-            self._replace_file(msgspec.json.encode(active))
+            try:
+                self._replace_file(msgspec.json.encode(active))
+            except DiskUnusable as error:
+                return error
             self._written = active
+        return None
 
-    async def _align_serving(self, state: NodeState, status: ServingStatus) -> bool:
+    async def _align_serving(self, state: NodeState, status: ServingStatus, busy: frozenset[str]) -> bool:
         changed = False
+        unloadable = set[str]()
         wish = (status.instance, self._written.collection)
         if wish != self._collection:
             await self._call(Collect(settings=self._written.collection))
             self._collection = wish
-        for name in sorted(state.models.keys() | status.models.keys()):
+        for name in sorted((state.models.keys() | status.models.keys()) - busy):
             serving = status.models.get(name, ModelServing(active="", loaded=(), behaviour={}))
             for command in commands(name, state.models.get(name, ModelState()), serving):
                 if not await self._call(command):
+                    if isinstance(command, Load):
+                        unloadable.add(name)
                     break
                 changed = True
+        self.unloadable = frozenset(unloadable)
         return changed
 
     async def _call(self, command: Command) -> bool:
@@ -92,10 +106,12 @@ class Alignment:
         return True
 
     def _remove_unused(self, state: NodeState) -> None:
-        """Keep known-good, spare and what is under way; everything else below packages/ goes."""
+        """Keep known-good, spare and what is under way; other packages, and what was downloaded of them, go."""
         kept = {str(path) for model in state.models.values() for path in _paths(model, self._places)}
-        if not self._places.packages.is_dir():
-            return
+        awaited = {model.update.assignment.sha256 for model in state.models.values() if model.update}
+        for download in self._places.downloads.glob("*"):
+            if download.stem not in awaited:
+                download.unlink(missing_ok=True)
         for directory in self._places.packages.glob("*/*"):
             if str(directory) not in kept:
                 shutil.rmtree(directory, ignore_errors=True)
@@ -116,6 +132,10 @@ def commands(name: str, model: ModelState, serving: ModelServing) -> list[Comman
     kept = {candidate, committed.version if committed else ""}
     wanted.extend(Unload(name, version) for version in serving.loaded if version not in kept)
     return wanted
+
+
+def _active(installed: Installed) -> ActiveModel:
+    return ActiveModel(version=installed.version, path=installed.path, sha256=installed.sha256)
 
 
 def _paths(model: ModelState, places: Places) -> list[str]:

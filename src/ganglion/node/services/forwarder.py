@@ -5,7 +5,7 @@ import anyio.to_thread
 import msgspec
 import structlog
 
-from ganglion.core.errors import GanglionError
+from ganglion.core.errors import DataCorrupt, EpochTaken, GanglionError
 from ganglion.node.domain import backoff
 from ganglion.node.domain.backoff import BackoffPolicy
 from ganglion.ports.agent_store import AgentStore
@@ -51,6 +51,8 @@ class Forwarder:
             try:
                 await self.drain()
                 failures = 0
+            except DataCorrupt:
+                raise
             except GanglionError as error:
                 failures += 1
                 log.warning("batch.delayed", code=error.code, reason=error.message, failures=failures)
@@ -65,13 +67,21 @@ class Forwarder:
             if batch is None:
                 return sent
             # An abandoned send ends at its deadline; its batch is sent again and the hub knows it.
-            ack = await anyio.to_thread.run_sync(self._link.send, batch, abandon_on_cancel=True)
+            try:
+                ack = await anyio.to_thread.run_sync(self._link.send, batch, abandon_on_cancel=True)
+            except EpochTaken as error:
+                await self._renew_epoch(error.message)
+                continue
             if ack.cursor > (await anyio.to_thread.run_sync(self._store.figures)).sent:
-                log.error("outbox.epoch_renewed", cursor=ack.cursor, made=batch.made)
-                await anyio.to_thread.run_sync(self._store.renew_epoch)
+                await self._renew_epoch(f"the hub has records up to {ack.cursor}, which were never sent from here")
                 continue
             await anyio.to_thread.run_sync(self._store.acknowledge, ack.cursor)
             sent += len(batch.records)
+
+    async def _renew_epoch(self, reason: str) -> None:
+        """Number what waits anew: this outbox was put back from an older copy, or a copy of this node is at work."""
+        log.error("outbox.epoch_renewed", reason=reason)
+        await anyio.to_thread.run_sync(self._store.renew_epoch)
 
     def _next_batch(self) -> Batch | None:
         records = self._store.pending(

@@ -11,7 +11,7 @@ import anyio.to_thread
 import msgspec
 import structlog
 
-from ganglion.core.errors import GanglionError
+from ganglion.core.errors import DataCorrupt, GanglionError
 from ganglion.ports.agent_store import AgentStore
 from ganglion.ports.journal import Journal
 
@@ -43,6 +43,8 @@ class JournalIntake:
         while True:
             try:
                 moved = await anyio.to_thread.run_sync(self.move)
+            except DataCorrupt:
+                raise
             except GanglionError as error:
                 log.error("journal.delayed", code=error.code, reason=error.message)  # noqa: TRY400 - our own, no trace needed
                 await anyio.sleep(self._settings.retry_s)

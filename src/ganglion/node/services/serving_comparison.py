@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from ganglion.core.errors import GanglionError, InvalidRequest
-from ganglion.core.pipeline import Answer
 from ganglion.core.steps import Tensors
 from ganglion.node.services.serving_lane import Lane
 from ganglion.node.services.serving_records import Recorder, RequestName
-from ganglion.node.services.serving_runs import Run, run, words_of
+from ganglion.node.services.serving_runs import Run, run
 from ganglion.node.services.serving_versions import LoadedVersion
 from ganglion.ports.clock import Clock
 from ganglion.wire.messages import ComparisonRecord
@@ -27,7 +26,8 @@ class Answered:
     name: RequestName
     version: LoadedVersion
     inputs: Tensors
-    answer: Answer
+    labels: tuple[str, ...]
+    """What it answered, one label per row; empty when the model makes no predictions."""
 
 
 class Comparisons:
@@ -39,7 +39,7 @@ class Comparisons:
 
     def offer(self, answered: Answered, previous: LoadedVersion, *, inline: bool) -> None:
         """Compare unless enough comparisons wait already."""
-        if self._pending >= _PENDING_MAX or not answered.answer.predictions or (not inline and self._lane.waiting):
+        if self._pending >= _PENDING_MAX or not answered.labels or (not inline and self._lane.waiting):
             return
         self._pending += 1
         previous.enter()
@@ -54,15 +54,14 @@ class Comparisons:
             previous.pipeline.check(answered.inputs)
         except InvalidRequest:
             return None  # The versions take different inputs: there is nothing to compare.
-        return run(previous.pipeline, answered.inputs, self._clock)
+        return run(previous.package, answered.inputs, self._clock)
 
     def _finish(self, answered: Answered, previous: LoadedVersion, result: Run | None) -> None:
         self._pending -= 1
         previous.leave()
         if result is None or isinstance(result.outcome, GanglionError):
             return
-        labels, _ = words_of(answered.answer)
-        others, _ = words_of(result.outcome)
+        labels, others = answered.labels, result.labels
         if len(labels) != len(others):
             return
         agreed = sum(label == other for label, other in zip(labels, others, strict=True))

@@ -5,13 +5,27 @@ One thread, because a second one would make both slower on a small machine, and 
 
 import asyncio
 import contextlib
+import math
+import queue
+import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
+
+import structlog
 
 from ganglion.core.errors import Overloaded
 
 T = TypeVar("T")
+
+log = structlog.get_logger()
+
+
+class Ticket(Protocol):
+    """A job's place in the queue."""
+
+    def cancel(self) -> bool:
+        """Give the place up. True: the job will neither run nor report; False: it runs, or has run."""
+        ...
 
 
 class Lane(Protocol):
@@ -22,12 +36,26 @@ class Lane(Protocol):
         """How many jobs have not ended."""
         ...
 
-    def submit(self, job: Callable[[], T], done: Callable[[T], None]) -> None:
-        """Run `job` off the loop, after everything submitted before. Raises: Overloaded: too much waits already."""
+    def submit(
+        self,
+        job: Callable[[], T],
+        done: Callable[[T], None],
+        *,
+        within_s: float = math.inf,
+        expired: Callable[[], None] | None = None,
+    ) -> Ticket:
+        """Run `job` off the loop, after everything submitted before. Raises: Overloaded: too much waits already.
+
+        A job that has not begun after `within_s` is given up: `expired` is called then, and not `done`.
+        """
         ...
 
     def later(self, job: Callable[[], None]) -> None:
         """Run `job` on the loop, after what the loop has to do now."""
+        ...
+
+    def end_of_turn(self, job: Callable[[], None]) -> None:
+        """Run `job` on the loop, when everything that has arrived in this turn of it has been read."""
         ...
 
 
@@ -36,7 +64,9 @@ class ThreadLane:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, queue_len_max: int) -> None:
         self._loop, self._queue_len_max = loop, queue_len_max
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
+        self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
         self._waiting = 0
 
     @property
@@ -44,26 +74,98 @@ class ThreadLane:
         """How many jobs have not ended."""
         return self._waiting
 
-    def submit(self, job: Callable[[], T], done: Callable[[T], None]) -> None:
+    def submit(
+        self,
+        job: Callable[[], T],
+        done: Callable[[T], None],
+        *,
+        within_s: float = math.inf,
+        expired: Callable[[], None] | None = None,
+    ) -> "_Ticket[T]":
         """Run `job` in the thread and `done` on the loop. Raises: Overloaded."""
         if self._waiting >= self._queue_len_max:
             raise Overloaded(f"{self._waiting} requests wait for the model already")
+        ticket = _Ticket(self, job, done)
+        if expired is not None and within_s < math.inf:
+            ticket.timer = self._loop.call_later(max(0.0, within_s), ticket.expire, expired)
         self._waiting += 1
-        self._executor.submit(job).add_done_callback(lambda future: self._report(future, done))
+        self._queue.put(ticket.run)
+        if self._thread is None:
+            # Made only now: a node whose models are all short never needs it.
+            self._thread = threading.Thread(target=self._work, name="inference", daemon=True)
+            self._thread.start()
+        return ticket
 
     def later(self, job: Callable[[], None]) -> None:
         """Run `job` on the loop, in its next turn."""
         self._loop.call_soon(job)
 
+    def end_of_turn(self, job: Callable[[], None]) -> None:
+        """Run `job` on the loop, before it looks for new arrivals."""
+        self._loop.call_soon(job)
+
     def close(self) -> None:
         """Take no more; what still waits is dropped with its connections, what runs is not waited for."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._is_closed = True
+        self._queue.put(None)
 
-    def _report(self, future: "Future[T]", done: Callable[[T], None]) -> None:
-        with contextlib.suppress(RuntimeError):  # The loop has ended, and with it everybody who would listen.
-            self._loop.call_soon_threadsafe(self._finish, future, done)
-
-    def _finish(self, future: "Future[T]", done: Callable[[T], None]) -> None:
+    def release(self) -> None:
+        """Count one job less."""
         self._waiting -= 1
-        if not future.cancelled():
-            done(future.result())
+
+    def report(self, done: Callable[[], None]) -> None:
+        """Call `done` on the loop. Called in the thread."""
+        with contextlib.suppress(RuntimeError):  # The loop has ended, and with it everybody who would listen.
+            self._loop.call_soon_threadsafe(done)
+
+    def _work(self) -> None:
+        while (step := self._queue.get()) is not None and not self._is_closed:
+            step()
+
+
+class _Ticket(Generic[T]):
+    """One job. Whoever pops it from `_claims`, the thread or the canceller, has it: `list.pop` is atomic."""
+
+    __slots__ = ("_claims", "_done", "_lane", "timer")
+
+    def __init__(self, lane: ThreadLane, job: Callable[[], T], done: Callable[[T], None]) -> None:
+        self._lane, self._claims, self._done = lane, [job], done
+        self.timer: asyncio.TimerHandle | None = None
+
+    def cancel(self) -> bool:
+        """Free the place and everything that the job holds."""
+        if self._claims:
+            with contextlib.suppress(IndexError):
+                self._claims.pop()
+                self._stop_timer()
+                self._lane.release()
+                return True
+        return False
+
+    def expire(self, expired: Callable[[], None]) -> None:
+        """Give the job up unless it has begun."""
+        if self.cancel():
+            expired()
+
+    def run(self) -> None:
+        """Do the work, in the thread."""
+        try:
+            job = self._claims.pop()
+        except IndexError:
+            return  # Cancelled.
+        try:
+            result = job()
+        except Exception:
+            log.exception("lane.job_failed")  # A defect: work does not raise. The lane must outlive it.
+            self._lane.report(self._lane.release)
+            return
+        self._lane.report(lambda: self._finish(result))
+
+    def _finish(self, result: T) -> None:
+        self._stop_timer()
+        self._lane.release()
+        self._done(result)
+
+    def _stop_timer(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()

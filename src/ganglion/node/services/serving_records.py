@@ -1,15 +1,12 @@
 """What serving writes into the journal: results before the answer, comparisons and samples after it."""
 
-from dataclasses import dataclass
-
 import msgspec
 import structlog
 
 from ganglion.core.errors import GanglionError
-from ganglion.core.pipeline import Answer
-from ganglion.core.steps import DATATYPES, Tensor, Tensors
-from ganglion.node.domain.sampling import ByteBudget, choose
-from ganglion.node.services.serving_runs import Run, words_of
+from ganglion.core.steps import DATATYPES, Tensor, Tensors, size_bytes, to_bytes
+from ganglion.node.domain.sampling import ByteBudget, choose, is_doubtful, requests_until_random
+from ganglion.node.services.serving_runs import Run
 from ganglion.ports.clock import Chance, Clock
 from ganglion.ports.journal import JournalSink
 from ganglion.wire.messages import (
@@ -25,10 +22,11 @@ log = structlog.get_logger()
 
 _COMPLAINT_S = 30.0
 """At most this often does a full journal show in the log; the counts tell the rest."""
+_SPENT_S_MAX = 1.0
+"""How long a spent budget is not asked again: smaller inputs may come."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestName:
+class RequestName(msgspec.Struct, frozen=True, gc=False):
     """Which request, and which version answered it."""
 
     request_id: str
@@ -45,6 +43,9 @@ class Recorder:
         self._journal, self._clock, self._chance = journal, clock, chance
         self._collection = collection or CollectionSettings()
         self._budget = ByteBudget(self._collection.bytes_per_hour, now_s=clock.monotonic_s())
+        self._until_random = self._next_random()
+        self._spent_until_s = 0.0
+        """Until then the budget has no room for the last sample that was refused, and is not asked."""
         self._complained_s: float | None = None
         self._encode = msgspec.msgpack.Encoder().encode
 
@@ -52,57 +53,68 @@ class Recorder:
         """Keep samples by these settings from now on."""
         self._collection = settings
         self._budget = self._budget.resized(settings.bytes_per_hour, now_s=self._clock.monotonic_s())
+        self._until_random, self._spent_until_s = self._next_random(), 0.0
 
-    def result(self, name: RequestName, run: Run) -> None:
+    def result(self, name: RequestName, run: Run, *, at_ns: int) -> None:
         """Journal what came of a request. To be called before the answer is written."""
-        labels: tuple[str, ...] = ()
-        confidences: tuple[float, ...] = ()
-        error = ""
-        if isinstance(run.outcome, GanglionError):
-            error = run.outcome.code
-        else:
-            labels, confidences = words_of(run.outcome)
         record = ResultRecord(
             request_id=name.request_id,
             model=name.model,
             version=name.version,
             latency_us=run.latency_us,
-            labels=labels,
-            confidences=confidences,
-            error=error,
+            labels=run.labels,
+            confidences=run.confidences,
+            error=run.outcome.code if isinstance(run.outcome, GanglionError) else "",
         )
-        self._append(RecordClass.RESULT, self._encode(record))
+        self._append(RecordClass.RESULT, at_ns, self._encode(record))
 
     def comparison(self, record: ComparisonRecord) -> None:
         """Journal what the previous version made of the same request."""
-        self._append(RecordClass.SUMMARY, self._encode(record))
+        self._append(RecordClass.SUMMARY, self._clock.utc_ns(), self._encode(record))
 
-    def consider_sample(self, name: RequestName, inputs: Tensors, answer: Answer) -> None:
-        """Keep one row of the inputs if it is worth it and the budget allows."""
-        predictions = answer.predictions
-        choice = choose(self._collection, predictions, rows=rows_of(inputs), chance=self._chance.share())
-        if choice is None or not self._budget.has(_row_bytes(inputs), now_s=self._clock.monotonic_s()):
+    def consider_sample(self, name: RequestName, inputs: Tensors, run: Run) -> None:
+        """Keep one row of the inputs if it is worth it and the budget allows. Nearly always it is not: then fast."""
+        if self._until_random > 0:
+            self._until_random -= 1
+            if is_doubtful(self._collection, run.confidences):
+                self._keep_sample(name, inputs, run, random_row=None)
             return
-        prediction = predictions[choice.row] if predictions else None
+        self._until_random = self._next_random()
+        self._keep_sample(name, inputs, run, random_row=self._chance.share())
+
+    def _next_random(self) -> float:
+        return requests_until_random(self._collection.random_share, self._chance.share())
+
+    def _keep_sample(self, name: RequestName, inputs: Tensors, run: Run, *, random_row: float | None) -> None:
+        now_s = self._clock.monotonic_s()
+        if now_s < self._spent_until_s:
+            return
+        size_bytes = _row_bytes(inputs)
+        if not self._budget.has(size_bytes, now_s=now_s):
+            self._spent_until_s = now_s + min(self._budget.wait_s(size_bytes), _SPENT_S_MAX)
+            return
+        choice = choose(self._collection, run.confidences, rows=rows_of(inputs), random_row=random_row)
+        if choice is None:
+            return
         record = SampleRecord(
             model=name.model,
             version=name.version,
             request_id=name.request_id,
             reason=choice.reason.value,
-            label=prediction.label if prediction else "",
-            confidence=prediction.confidence if prediction else 0.0,
+            label=run.labels[choice.row] if run.labels else "",
+            confidence=run.confidences[choice.row] if run.labels else 0.0,
             inputs={key: _row(tensor, choice.row) for key, tensor in inputs.items()},
         )
         payload = self._encode(record)
-        if self._budget.take(len(payload), now_s=self._clock.monotonic_s()):
-            self._append(RecordClass.SAMPLE, payload)
+        if self._budget.take(len(payload), now_s=now_s):
+            self._append(RecordClass.SAMPLE, self._clock.utc_ns(), payload)
 
     def shed(self) -> dict[str, int]:
         """Return how many records the journal did not take, by class name."""
         return self._journal.shed()
 
-    def _append(self, record_class: RecordClass, payload: bytes) -> None:
-        if self._journal.append(record_class, self._clock.utc_ns(), payload):
+    def _append(self, record_class: RecordClass, at_ns: int, payload: bytes) -> None:
+        if self._journal.append(record_class, at_ns, payload):
             return
         now_s = self._clock.monotonic_s()
         if self._complained_s is None or now_s - self._complained_s >= _COMPLAINT_S:
@@ -120,10 +132,10 @@ def rows_of(inputs: Tensors) -> int:
 
 def _row_bytes(inputs: Tensors) -> int:
     """Return what a sample takes at the least, so that no record is made that the budget refuses anyway."""
-    return sum([tensor.nbytes for tensor in inputs.values()]) // rows_of(inputs)
+    return sum([size_bytes(tensor) for tensor in inputs.values()]) // rows_of(inputs)
 
 
 def _row(tensor: Tensor, row: int) -> SampleTensor:
     """Return one row as the client sent it; an input that has no such row is kept whole."""
     part = tensor[row : row + 1] if tensor.ndim and tensor.shape[0] > row else tensor
-    return SampleTensor(datatype=DATATYPES[part.dtype], shape=part.shape, data=part.tobytes())
+    return SampleTensor(datatype=DATATYPES[part.dtype], shape=part.shape, data=to_bytes(part))

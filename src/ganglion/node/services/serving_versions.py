@@ -9,7 +9,8 @@ from ganglion.core.behaviour import Behaviour
 from ganglion.core.errors import Conflict, GanglionError, ModelNotReady, NotFound
 from ganglion.core.pipeline import Pipeline
 from ganglion.core.steps import Tensors
-from ganglion.node.services.serving_runs import Package, Run, elements_of, words_of
+from ganglion.node.services.serving_runs import Package, Run, elements_of
+from ganglion.node.services.serving_statistics import Counted, Moments, Statistics, Tally
 from ganglion.ports.serving_control import ModelServing
 
 
@@ -18,10 +19,10 @@ class LoadedVersion:
 
     def __init__(self, name: str, path: Path, package: Package, *, element_us: float) -> None:
         self.name, self.path, self.package = name, path, package
+        self.token = object()
+        """Stands for this version where a reference to it would keep its memory."""
         self._element_us = element_us
-        self.behaviour = Behaviour()
-        """Counts since the last switch to this version."""
-        self.requests_total, self.errors_total = 0, 0
+        self._tally = Tally()
         self._in_flight = 0
         self._idle: anyio.Event | None = None
 
@@ -34,15 +35,35 @@ class LoadedVersion:
         """Return how long these inputs should take, at the most: overhead counts as if it grew with them."""
         return self._element_us * elements_of(inputs)
 
-    def count(self, run: Run) -> None:
+    @property
+    def behaviour(self) -> Behaviour:
+        """Counts since the last switch to this version."""
+        return self._tally.behaviour
+
+    @property
+    def statistics(self) -> Statistics:
+        """Counts since the version was loaded."""
+        return self._tally.statistics
+
+    def count(self, run: Run, moments: Moments, *, rows: int, at_ns: int) -> None:
         """Count one request that was answered, or that the model could not answer."""
-        self.requests_total += 1
         if isinstance(run.outcome, GanglionError):
-            self.errors_total += 1
-            self.behaviour.count_error()
-            return
-        labels, confidences = words_of(run.outcome)
-        self.behaviour.count_answer(run.latency_us, labels, confidences)
+            self._tally.add_failure(run.latency_us)
+        else:
+            counted = Counted(run.latency_us, run.labels, run.confidences, moments, rows)
+            self._tally.add(counted, at_ns=at_ns)
+
+    def count_expired(self) -> None:
+        """Count one request whose time was over before its turn came."""
+        self._tally.statistics.expired += 1
+
+    def count_cancelled(self) -> None:
+        """Count one request whose client had gone before its turn came."""
+        self._tally.statistics.cancelled += 1
+
+    def restart_behaviour(self) -> None:
+        """Begin to count the behaviour anew."""
+        self._tally.restart_behaviour()
 
     def enter(self) -> None:
         """Begin a request: the version stays until `leave`."""
@@ -136,7 +157,7 @@ class ServingTable:
         compared = self.loaded(model, compare_with) if compare_with and compare_with != version else None
         served = self._models[model]
         if chosen is not served.active:
-            chosen.behaviour = Behaviour()
+            chosen.restart_behaviour()
         served.active, served.compared = chosen, compared
         served.compare_share = compare_share if compared else 0.0
 

@@ -9,12 +9,13 @@ from typing import TypeVar
 import anyio.to_thread
 import msgspec
 
-from ganglion.core.errors import ArtifactUntrusted, DiskUnusable, InvalidPackage, TargetMismatch
+from ganglion.core.errors import ArtifactUntrusted, Conflict, DiskUnusable, InvalidPackage, NotFound, TargetMismatch
 from ganglion.node.domain.reconcile import Installed, ModelState
 from ganglion.node.domain.update import Update, UpdateEffect, UpdateEvent
 from ganglion.node.services.places import Places
 from ganglion.ports.hub_link import HubLink
 from ganglion.ports.packages import PackageFiles
+from ganglion.ports.sandbox import Sandbox
 from ganglion.ports.serving_control import (
     Command,
     Load,
@@ -55,18 +56,20 @@ class UpdateEffects:
         link: HubLink,
         control: ServingControl,
         packages: PackageFiles,
+        sandbox: Sandbox,
         places: Places,
         facts: NodeFacts,
         root_version_min: Callable[[], int],
     ) -> None:
-        self._link, self._control, self._packages = link, control, packages
+        self._link, self._control, self._packages, self._sandbox = link, control, packages, sandbox
         self._places, self._facts, self._root_version_min = places, facts, root_version_min
+        self._intact: set[str] = set()
 
     async def perform(self, update: Update, model: ModelState, status: ServingStatus) -> Outcome:
         """Carry out the effect of the update's state. Raises: GanglionError."""
         match update.effect:
             case UpdateEffect.PRECHECK:
-                await _in_thread(lambda: self._precheck(update))
+                await _in_thread(lambda: self._precheck(update, model))
                 return Outcome(UpdateEvent.PRECHECKED)
             case UpdateEffect.TRUST:
                 await _in_thread(lambda: self._trust(update))
@@ -90,14 +93,24 @@ class UpdateEffects:
             version=assignment.version, path=str(self._places.package(assignment)), sha256=assignment.sha256
         )
 
-    def _precheck(self, update: Update) -> None:
-        assignment = update.assignment
+    def is_intact(self, installed: Installed) -> bool:
+        """Say whether an installed package is still what was installed. One found intact is not read again."""
+        if installed.path not in self._intact and self._is_package(Path(installed.path)):
+            self._intact.add(installed.path)
+        return installed.path in self._intact
+
+    def _precheck(self, update: Update, model: ModelState) -> None:
+        assignment, held = update.assignment, model.committed
+        if held and held.version == assignment.version and held.sha256 not in ("", assignment.sha256):
+            # Serving knows versions by name: the new bytes would answer before they are proven, and stay.
+            raise Conflict(f"this node has version {held.version} with other bytes: release these as another version")
         if assignment.target_path != target_path(assignment.model, assignment.version, assignment.variant):
             raise ArtifactUntrusted(f"the assignment names {assignment.target_path!r} for another model or version")
         if assignment.arch not in ("any", self._facts.arch):
             raise TargetMismatch(f"the package is for {assignment.arch}, this machine is {self._facts.arch}")
-        if assignment.runtime != self._facts.runtime:
-            raise TargetMismatch(f"the package needs {assignment.runtime}, this node has {self._facts.runtime}")
+        if not self._facts.has_runtime(assignment.runtime):
+            present = ", ".join(self._facts.runtimes) or self._facts.runtime
+            raise TargetMismatch(f"the package needs {assignment.runtime}, this node has {present}")
         need = int(assignment.size_bytes * _DISK_FACTOR) + _DISK_FLOOR_BYTES
         free = shutil.disk_usage(self._places.data).free
         if free < need and not self._is_unpacked(assignment):
@@ -129,18 +142,26 @@ class UpdateEffects:
             raise InvalidPackage(f"the package says it is {manifest.name}:{manifest.version} ({manifest.variant})")
 
     def _is_unpacked(self, assignment: Assignment) -> bool:
-        directory = self._places.package(assignment)
+        return self._is_package(self._places.package(assignment))
+
+    def _is_package(self, directory: Path) -> bool:
         if not directory.is_dir():
             return False
         try:
             self._packages.check(directory)
-        except InvalidPackage:
+        except (InvalidPackage, NotFound, DiskUnusable):
             return False
         return True
 
     async def _load(self, update: Update) -> Outcome:
         assignment = update.assignment
         path = Path(self._places.package(assignment))
+        # Going back to what this node had committed must not hang on a trial: it has long shown what it does.
+        if not update.was_committed:
+            # Abandoned when the agent stops; the trial ends with the agent's process.
+            trial = await anyio.to_thread.run_sync(self._sandbox.try_out, path, abandon_on_cancel=True)
+            if not trial.proof.passed:
+                return Outcome(UpdateEvent.FAILED, f"golden inputs: {trial.proof.reason}")
         await self._call(Load(assignment.model, assignment.version, str(path)), timeout_s=_LOAD_TIMEOUT_S)
         return Outcome(UpdateEvent.LOADED)
 
@@ -154,7 +175,8 @@ class UpdateEffects:
     async def _switch(self, update: Update, model: ModelState, status: ServingStatus) -> Outcome:
         serving = status.models.get(update.assignment.model)
         before = model.committed.version if model.committed else ""
-        compare = before if serving and before in serving.loaded and not update.was_committed else ""
+        has_both = serving is not None and before in serving.loaded and before != update.assignment.version
+        compare = before if has_both and not update.was_committed else ""
         share = update.assignment.policy.compare_share if compare else 0.0
         await self._call(
             Switch(update.assignment.model, update.assignment.version, compare_with=compare, compare_share=share),
@@ -177,8 +199,12 @@ def policy_of(update: Update, model: ModelState) -> DeploymentPolicy:
     policy = update.assignment.policy
     if update.was_committed:
         return msgspec.structs.replace(policy, probation_s=0.0, inferences_min=0, comparisons_min=0)
-    return policy if model.committed else msgspec.structs.replace(policy, comparisons_min=0)
+    has_other = model.committed is not None and model.committed.version != update.assignment.version
+    return policy if has_other else msgspec.structs.replace(policy, comparisons_min=0)
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
-    return await anyio.to_thread.run_sync(work)
+    try:
+        return await anyio.to_thread.run_sync(work)
+    except OSError as error:
+        raise DiskUnusable(f"{error.filename or 'the disk'}: {error.strerror or error}") from error

@@ -6,17 +6,19 @@ what is with what should be, so that a kill at any point only delays it.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
+import anyio
 import anyio.to_thread
 import msgspec
 import structlog
 
 from ganglion.core.behaviour import Behaviour
-from ganglion.core.errors import GanglionError, Rejected, ServingUnreachable, Unavailable
+from ganglion.core.errors import GanglionError, ServingUnreachable, Unauthenticated, Unavailable
 from ganglion.node.domain import backoff, probation, reconcile
 from ganglion.node.domain.backoff import BackoffPolicy
-from ganglion.node.domain.reconcile import Installed, ModelState, NodeState
+from ganglion.node.domain.reconcile import ModelState, NodeState
 from ganglion.node.domain.update import Update, UpdateEffect, UpdateEvent
 from ganglion.node.services import update_effects
 from ganglion.node.services.alignment import Alignment
@@ -58,15 +60,22 @@ class Updates:
         self._retry_at_s: dict[str, float] = {}
         self._probation_since_s: dict[str, float] = {}
         self.reason_waiting: dict[str, str] = {}
+        self._writing = anyio.Lock()
+        """Held from reading the state to storing the next one: the hub's wish and an effect's end may come together."""
+        self._busy: set[str] = set()
 
     async def resume(self) -> None:
         """Continue after a start of the agent: every attempt learns that time has passed without it."""
-        for name, model in self.state.models.items():
+        for name, model in list(self.state.models.items()):
             if model.update is not None:
-                await self._apply(name, model.update.after(UpdateEvent.RESTARTED))
+                await self._apply(name, model.update, model.update.after(UpdateEvent.RESTARTED))
 
     async def take(self, desired: DesiredState) -> bool:
         """Store a newer desired state and begin what it asks for. False when it is not newer."""
+        async with self._writing:
+            return await self._take(desired)
+
+    async def _take(self, desired: DesiredState) -> bool:
         if not reconcile.is_newer(desired, self.state.desired):
             return False
         wanted = reconcile.wanted(desired)
@@ -86,21 +95,46 @@ class Updates:
                 events.append(EventRecord(name="model.removed", model=name, reason="the hub wants it here no more"))
             else:
                 models[name] = after
-        self._failures.clear()
-        self._retry_at_s.clear()
+        for notes in (self._failures, self._retry_at_s, self.reason_waiting):
+            notes.clear()
         await self._save(NodeState(desired=desired, models=models), events)
+        log.info("desired.taken", revision=desired.revision, models=len(desired.assignments))
         return True
 
     async def step(self) -> bool:
         """Bring every attempt one effect further. True when anything moved, so that more may be due at once."""
+        moved = await self.keep_house()
+        for name in self.claim_due():
+            moved |= await self.drive(name)
+        return moved
+
+    async def keep_house(self) -> bool:
+        """Notice a lost serving process, and make the world look like the stored state. True when anything moved."""
         status = await self._serving_status()
         if status is None:
             return False
         await self._note_lost_serving(status)
-        moved = await self._alignment.align(self.state, status)
-        for name in list(self.state.models):
-            moved |= await self._step_model(name, status)
-        return moved
+        moved = await self._alignment.align(self.state, status, busy=frozenset(self._busy))
+        return moved | await self._give_up_damaged()
+
+    def claim_due(self) -> list[str]:
+        """Return the models whose attempt can go on now, and hold them for the caller, who drives each of them once."""
+        now_s = self._clock.monotonic_s()
+        due = [
+            name
+            for name, model in self.state.models.items()
+            if model.update and name not in self._busy and now_s >= self._retry_at_s.get(name, 0.0)
+        ]
+        self._busy.update(due)
+        return due
+
+    async def drive(self, name: str) -> bool:
+        """Bring a claimed model's attempt one effect further, and let the model go. True when it moved."""
+        try:
+            status = await self._serving_status()
+            return status is not None and await self._step_model(name, status)
+        finally:
+            self._busy.discard(name)
 
     def statuses(self, status: ServingStatus | None) -> tuple[ModelStatus, ...]:
         """Return what is true of each model now, for the report."""
@@ -127,14 +161,36 @@ class Updates:
         for name, model in list(self.state.models.items()):
             update = model.update
             if update and update.state in _HOLDING and update.instance != status.instance:
-                await self._apply(name, update.after(UpdateEvent.SERVING_LOST))
+                await self._apply(name, update, update.after(UpdateEvent.SERVING_LOST))
+
+    async def _give_up_damaged(self) -> bool:
+        """Let a committed version go that serving cannot load because its package on disk is damaged."""
+        moved = False
+        for name in sorted(self._alignment.unloadable & self.state.models.keys()):
+            moved |= await self._give_up_if_damaged(name)
+        return moved
+
+    async def _give_up_if_damaged(self, name: str) -> bool:
+        async with self._writing:
+            model = self.state.models.get(name)
+            lost = model.committed if model else None
+            if model is None or lost is None or await _in_thread(partial(self._effects.is_intact, lost)):
+                return False
+            log.error("package.damaged", model=name, version=lost.version, path=lost.path)
+            after = reconcile.lose_committed(model, reconcile.wanted(self.state.desired).get(name))
+            spare = f"version {after.committed.version} answers" if after.committed else "no version is left to answer"
+            events = [EventRecord(name="package.damaged", model=name, version=lost.version, reason=spare)]
+            if after.update is not None and after.update is not model.update:
+                events.append(_event("update.offered", after.update))
+            await self._save(self.state.with_model(name, after), events)
+            return True
 
     async def _step_model(self, name: str, status: ServingStatus) -> bool:
-        model = self.state.models[name]
-        if model.update is None or self._clock.monotonic_s() < self._retry_at_s.get(name, 0.0):
+        model = self.state.models.get(name)
+        if model is None or model.update is None:
             return False
         if model.update.effect is UpdateEffect.WATCH:
-            return await self._watch(name, model.update, status)
+            return await self._watch(name, model, model.update, status)
         return await self._perform(name, model, model.update, status)
 
     async def _perform(self, name: str, model: ModelState, update: Update, status: ServingStatus) -> bool:
@@ -143,7 +199,8 @@ class Updates:
         except ServingUnreachable as error:
             log.warning("update.serving_lost", model=name, state=update.state.value, reason=error.message)
             outcome = Outcome(UpdateEvent.SERVING_LOST)
-        except Unavailable as error:
+        except (Unavailable, Unauthenticated) as error:
+            # A node that the hub does not accept waits to be enrolled again: the version is not at fault.
             self._wait(name, error)
             return False
         except GanglionError as error:
@@ -153,10 +210,9 @@ class Updates:
         after = update.after(outcome.event, reason=outcome.reason)
         if outcome.event is UpdateEvent.LOADED:
             after = msgspec.structs.replace(after, instance=status.instance)
-        await self._apply(name, after)
-        return True
+        return await self._apply(name, update, after)
 
-    async def _watch(self, name: str, update: Update, status: ServingStatus) -> bool:
+    async def _watch(self, name: str, model: ModelState, update: Update, status: ServingStatus) -> bool:
         since_s = self._probation_since_s.setdefault(name, self._clock.monotonic_s())
         serving = status.models.get(name)
         if serving is None or serving.active != update.assignment.version:
@@ -164,7 +220,7 @@ class Updates:
         # A version that nobody has asked yet has behaved in no way at all, which a policy may find enough.
         behaviour = serving.behaviour.get(update.assignment.version, Behaviour())
         judgement = probation.judge(
-            update_effects.policy_of(update, self.state.models[name]),
+            update_effects.policy_of(update, model),
             behaviour,
             elapsed_s=self._clock.monotonic_s() - since_s,
         )
@@ -172,14 +228,23 @@ class Updates:
         if judgement.verdict is probation.Verdict.WAIT:
             return False
         event = UpdateEvent.HEALTHY if judgement.verdict is probation.Verdict.HEALTHY else UpdateEvent.FAILED
-        await self._apply(name, update.after(event, reason=judgement.reason))
+        return await self._apply(name, update, update.after(event, reason=judgement.reason))
+
+    async def _apply(self, name: str, before: Update, update: Update) -> bool:
+        """Store an attempt's new state, and, when it has ended, what follows for the model.
+
+        False when the attempt is not the present one any more: while its effect went on, the hub changed its mind.
+        """
+        async with self._writing:
+            held = self.state.models.get(name)
+            if held is None or held.update is not before:
+                return False
+            await self._store_attempt(name, held, update)
         return True
 
-    async def _apply(self, name: str, update: Update) -> None:
-        """Store an attempt's new state, and, when it has ended, what follows for the model."""
-        model = msgspec.structs.replace(self.state.models[name], update=update)
-        if update.state is not UpdateState.PROBATION or model.update is not update:
-            self._probation_since_s.pop(name, None)
+    async def _store_attempt(self, name: str, held: ModelState, update: Update) -> None:
+        model = msgspec.structs.replace(held, update=update)
+        self._probation_since_s.pop(name, None)
         events: list[EventRecord] = []
         if update.is_final:
             committed = update.state is UpdateState.COMMITTED
@@ -203,29 +268,13 @@ class Updates:
         await _in_thread(lambda: self._store.save(msgspec.msgpack.encode(state), records))
         self.state = state
 
-    def _wait(self, name: str, error: Unavailable) -> None:
+    def _wait(self, name: str, error: GanglionError) -> None:
         failures = self._failures[name] = self._failures.get(name, 0) + 1
         self._retry_at_s[name] = self._clock.monotonic_s() + backoff.delay_s(
             self._retry, failures, share=self._chance.share()
         )
         self.reason_waiting[name] = f"{error.code}: {error.message}"
         log.warning("update.delayed", model=name, reason=error.message, failures=failures)
-
-
-def load_state(data: bytes | None) -> NodeState:
-    """Return the stored state, or a new node's. Raises: Rejected: it cannot be read."""
-    if data is None:
-        return NodeState()
-    try:
-        return msgspec.msgpack.decode(data, type=NodeState)
-    except msgspec.DecodeError as error:
-        raise Rejected(f"the stored node state cannot be read: {error}") from error
-
-
-def adopt(state: NodeState, known: dict[str, Installed]) -> NodeState:
-    """Return `state` with the models of the start-up file as committed, for a node whose database was lost."""
-    models = {name: ModelState(committed=installed) for name, installed in known.items()}
-    return msgspec.structs.replace(state, models={**models, **state.models})
 
 
 def _event(name: str, update: Update) -> EventRecord:

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import typer
@@ -88,3 +89,14 @@ def test_programs_get_one_value_per_change(capsys: pytest.CaptureFixture[str]) -
 def test_a_watch_that_takes_too_long_says_that_the_rollout_goes_on() -> None:
     with pytest.raises(Unavailable, match="it goes on without this"):
         watch(rollout_in("running"), timeout_s=0.0)
+
+
+def test_a_history_that_dropped_old_entries_still_tells_the_new_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    full = rollout_in("running", events=("started", "paused", "resumed"))
+    started, _, resumed = full.history
+    later = replace(full, state="completed", history=[started, resumed, RolloutEntry(3.0, "completed", "gate", "")])
+
+    watch(full, later)
+
+    said = [line.split()[2] for line in capsys.readouterr().out.splitlines() if line.startswith("1970")]
+    assert said == ["started", "paused", "resumed", "completed"]

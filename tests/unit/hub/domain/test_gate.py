@@ -302,6 +302,12 @@ def test_too_few_answers_wait() -> None:
     assert "99 of 100 answers" in verdict.reason
 
 
+def test_more_answers_than_needed_are_told_as_their_number() -> None:
+    verdict = judged(node(behaved(answers=1080, compared=600, agreed=600)))
+
+    assert "; 1080 answers;" in verdict.reason
+
+
 @pytest.mark.parametrize("soaked_s", [None, 0.0, 29.9])
 def test_the_soak_time_counts_from_the_newest_commit(soaked_s: float | None) -> None:
     assert judged(node(), soaked_s=soaked_s).answer is Answer.WAIT

@@ -1,5 +1,7 @@
 """Which package suits a machine."""
 
+import msgspec
+
 from ganglion.hub.domain import variants
 from ganglion.hub.domain.variants import VariantOffer
 from ganglion.wire.messages import NodeFacts
@@ -23,6 +25,17 @@ def test_between_equals_the_smaller_one_wins() -> None:
 
 def test_another_architecture_or_runtime_does_not_fit() -> None:
     assert variants.choose([offer("x86", arch="x86_64"), offer("tpu", runtime="litert")], FACTS) is None
+
+
+def test_a_node_with_several_runtimes_takes_a_variant_for_any_of_them() -> None:
+    facts = msgspec.structs.replace(FACTS, runtimes=("onnxruntime", "litert"))
+
+    assert variants.choose([offer("tpu", runtime="openvino"), offer("small", runtime="litert")], facts) == "small"
+
+
+def test_a_node_of_the_first_release_names_its_one_runtime_only() -> None:
+    assert FACTS.runtimes == ()
+    assert variants.choose([offer("fp32"), offer("small", runtime="litert", size_bytes=1)], FACTS) == "fp32"
 
 
 def test_the_choice_does_not_depend_on_the_order_of_the_offers() -> None:

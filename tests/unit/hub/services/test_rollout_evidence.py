@@ -1,5 +1,6 @@
 """Which nodes, which minutes and which versions the gate is shown."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from ganglion.wire.messages import NodeFacts
 
 BOARD = NodeFacts(arch="aarch64", runtime="onnxruntime", cores=4, memory_bytes=1, release="0.1.0")
 PATIENT = replace(GATE, soak_s=1000.0)
+_SEQ = itertools.count(10_000)
 
 
 @pytest.fixture
@@ -129,7 +131,7 @@ def told(world: FleetWorld, *, version: str, rollout_id: str) -> None:
     event = EventRow(
         node_id="id-n1",
         epoch="epoch",
-        seq=10_000,
+        seq=next(_SEQ),
         at_ns=world.clock.utc_ns(),
         name="update.committed",
         model="meter",

@@ -27,7 +27,10 @@ class NodeLine:
 
 @dataclass(frozen=True, slots=True)
 class StageLine:
-    """A stage with how many of its nodes have committed the version. `state` is done, running, waiting or aborted."""
+    """A stage with how many of its nodes have committed the version.
+
+    `state` is done, waiting, skipped (the rollout was aborted before it), or that of the rollout.
+    """
 
     stage: StageView
     state: str
@@ -42,6 +45,11 @@ class RolloutLine:
     stages: list[StageLine]
     age_s: float
 
+    @property
+    def last_word(self) -> str:
+        """Return what the gate said of the stage that was reached."""
+        return self.stages[self.rollout.stage].stage.verdict_reason
+
 
 @dataclass(frozen=True, slots=True)
 class SampleLine:
@@ -51,6 +59,11 @@ class SampleLine:
     picture: str
     choices: Sequence[str]
     age_s: float
+
+    @property
+    def has_buttons(self) -> bool:
+        """Say whether one click labels it; otherwise a person types or searches for a while."""
+        return 0 < len(self.choices) <= CHOICES_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +80,11 @@ class Overview:
         """Return how many of the nodes shown are in `state`."""
         return sum(line.state == state for line in self.nodes)
 
+    @property
+    def renews(self) -> bool:
+        """Say whether the page may be loaded anew by itself: never under somebody who is typing a label."""
+        return all(line.has_buttons for line in self.samples)
+
 
 def look(hub: Hub, manifests: Manifests) -> Overview:
     """Return what there is to see now."""
@@ -80,6 +98,15 @@ def look(hub: Hub, manifests: Manifests) -> Overview:
         rollouts=[_rollout_line(rollout, nodes, now_s) for rollout in hub.rollouts.list()[:ROLLOUTS_MAX]],
         samples=[_sample_line(sample, manifests.find(sample.model, sample.version), now_s) for sample in samples],
     )
+
+
+def stage_state(rollout: RolloutView, index: int) -> str:
+    """Return the word for one stage of a rollout."""
+    if rollout.state == "completed" or index < rollout.stage:
+        return "done"
+    if index > rollout.stage:
+        return "skipped" if rollout.state == "aborted" else "waiting"
+    return rollout.state
 
 
 def _node_line(node: NodeView, now_s: float, silent_after_s: float) -> NodeLine:
@@ -100,18 +127,10 @@ def _rollout_line(rollout: RolloutView, nodes: Sequence[NodeView], now_s: float)
         if any(model.model == rollout.model and model.committed == rollout.version for model in node.models)
     }
     stages = [
-        StageLine(stage, _stage_state(rollout, index), len(took.intersection(stage.nodes)))
+        StageLine(stage, stage_state(rollout, index), len(took.intersection(stage.nodes)))
         for index, stage in enumerate(rollout.stages)
     ]
     return RolloutLine(rollout, stages, now_s - rollout.updated_at_s)
-
-
-def _stage_state(rollout: RolloutView, index: int) -> str:
-    if rollout.state == "completed" or index < rollout.stage:
-        return "done"
-    if index > rollout.stage:
-        return "waiting"
-    return rollout.state
 
 
 def _sample_line(sample: SampleView, manifest: Manifest | None, now_s: float) -> SampleLine:

@@ -21,16 +21,17 @@ def static_files() -> StaticFiles:
 
 
 @router.get("/")
-def page(hub: HubPart, request: Request, *, still: bool = False) -> Response:
-    """Show the fleet, the rollouts and the newest samples; with `still`, the picture does not renew itself."""
+def page(hub: HubPart, request: Request, *, still: bool | None = None) -> Response:
+    """Show the fleet, the rollouts and the newest samples. `still` says whether the picture renews itself."""
     secret = session.secret_of(request)
     account = hub.accounts.authenticate_session(secret)
+    picture = overview.look(hub, request.app.state.manifests)
+    renews = picture.renews if still is None else not still
     return render(
         "overview.html",
         account=account,
         address=str(request.base_url).rstrip("/"),
         csrf=session.csrf_token(secret),
-        overview=overview.look(hub, request.app.state.manifests),
-        choices_max=overview.CHOICES_MAX,
-        refresh_s=0 if still else hub.settings.page.refresh_s,
+        overview=picture,
+        refresh_s=hub.settings.page.refresh_s if renews else 0,
     )

@@ -15,7 +15,9 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.filters.update(age=words.age, count=words.count, moment=words.moment, share=words.share)
+_ENVIRONMENT.filters.update(
+    age=words.age, commands=words.commands, count=words.count, moment=words.moment, share=words.share
+)
 
 
 def render(name: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: object) -> HTMLResponse:

@@ -1,7 +1,11 @@
-"""Figures as people read them: ages, counts, moments, shares."""
+"""Figures and texts as people read them: ages, counts, moments, shares, commands."""
 
+import re
 from datetime import UTC, datetime
 
+from markupsafe import Markup, escape
+
+_COMMAND = re.compile(r"`([^`]+)`")
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 
 
@@ -24,6 +28,11 @@ def count(number: int) -> str:
 def moment(at_s: float) -> str:
     """Return a time of day, UTC."""
     return datetime.fromtimestamp(at_s, UTC).strftime("%H:%M:%S UTC")
+
+
+def commands(text: str) -> Markup:
+    """Return a text as HTML, with what stands in backticks set as code."""
+    return Markup(_COMMAND.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped right here
 
 
 def share(value: float) -> str:

@@ -15,3 +15,7 @@ def test_counts_moments_and_shares_are_told_as_people_read_them() -> None:
     assert words.count(1_234_567) == "1\u202f234\u202f567"
     assert words.moment(86_399.9) == "23:59:59 UTC"
     assert words.share(0.386) == "39%"
+
+
+def test_commands_in_a_text_are_set_as_code_and_everything_is_escaped() -> None:
+    assert words.commands("try `ganglion <x>` & go") == "try <code>ganglion &lt;x&gt;</code> &amp; go"

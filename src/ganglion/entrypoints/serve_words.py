@@ -1,0 +1,76 @@
+"""What `ganglion serve` tells people: where each model answers, what to type first, and what it does not serve."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from ganglion.core.errors import GoldenMissing, InvalidRequest
+from ganglion.core.manifest import Manifest
+from ganglion.entrypoints import example_request
+from ganglion.entrypoints.model_folder import Source, Unusable
+from ganglion.node.services.serving_runs import Package
+
+_INLINE_BYTES_MAX = 500
+"""A longer request is no line that anybody would want to see."""
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - compared, and not listened on
+
+
+def base_url(host: str, port: int) -> str:
+    """Return an address that a client on this machine can use."""
+    return f"http://{_EVERYWHERE.get(host, f'[{host}]' if ':' in host else host)}:{port}"
+
+
+def served(sources: Sequence[Source], base: str) -> Iterator[str]:
+    """Yield a line per model; it names the version that answers where there are several."""
+    models = {name: list(versions) for name, versions in groupby(sources, lambda source: source.name)}
+    count = f"{len(models)} models" if len(models) > 1 else "1 model"
+    yield f"Serving {count} by the Open Inference Protocol; Ctrl-C ends it"
+    for name, versions in models.items():
+        others = ", ".join(source.version for source in versions[:-1])
+        note = f"  version {versions[-1].version} answers; {others} loaded beside it" if others else ""
+        yield f"  {base}/v2/models/{name}{note}"
+
+
+def not_served(unusable: Sequence[Unusable]) -> Iterator[str]:
+    """Yield a line per file that cannot be served."""
+    for each in unusable:
+        yield f"not served: {each.path}: {' '.join(each.reason.split())}"
+
+
+def first_request(source: Source, package: Package, base: str) -> str:
+    """Return a line that asks the model something and can be pasted into a shell."""
+    manifest = package.pipeline.manifest
+    url = shlex.quote(f"{base}/v2/models/{manifest.name}")
+    if package.pipeline.takes_files:
+        return f"curl -s --data-binary @photo.jpg {url}/predict"
+    try:
+        body = _body(manifest, package)
+    except InvalidRequest:
+        return f"curl -s --data-binary @photo.jpg {url}/predict"  # It takes image files, which JSON cannot hold.
+    if not body:
+        return f"curl -s {url}"
+    if len(body) <= _INLINE_BYTES_MAX:
+        return f"curl -s -d {shlex.quote(body)} {url}/infer"
+    return f"ganglion model example {shlex.quote(str(source.path))} | curl -s -d @- {url}/infer"
+
+
+def input_size(manifest: Manifest) -> int:
+    """Return how many numbers a smallest request holds, to choose the model that is easiest to try."""
+    size = 0
+    for spec in manifest.inputs:
+        elements = 1
+        for length in spec.shape:
+            elements *= max(length, 1)
+        size += elements
+    return size
+
+
+def _body(manifest: Manifest, package: Package) -> str:
+    try:
+        inputs, _ = package.golden()
+    except GoldenMissing:
+        made = example_request.made_up_inputs(package.pipeline)
+        if made is None:
+            return ""
+        inputs = made
+    return example_request.request_body(manifest, inputs).decode().strip()

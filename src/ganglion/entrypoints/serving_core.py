@@ -1,0 +1,71 @@
+"""The parts between a listening server and loaded models, put together in one place for every process that serves."""
+
+import asyncio
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from ganglion.adapters.system import SystemChance, SystemClock
+from ganglion.entrypoints.inference_api.connection import Shared
+from ganglion.entrypoints.inference_api.dispatch import InferenceApplication
+from ganglion.entrypoints.inference_api.repository import Repository
+from ganglion.node.services.serving import InferLimits, Serving
+from ganglion.node.services.serving_commands import ServingCommands
+from ganglion.node.services.serving_lane import ThreadLane
+from ganglion.node.services.serving_records import Recorder
+from ganglion.node.services.serving_runs import OpenPackage
+from ganglion.node.services.serving_versions import ServingTable
+from ganglion.ports.journal import JournalSink
+from ganglion.wire.messages import CollectionSettings
+
+_GC_THRESHOLDS = (50_000, 50, 1000)
+"""A full collection costs milliseconds; what lives long was frozen, and records leave as bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServingCore:
+    """Answers requests, and carries out commands about models."""
+
+    serving: Serving
+    commands: ServingCommands
+
+    def application(self, shared: Shared, *, repository: Repository | None = None) -> InferenceApplication:
+        """Return the HTTP application of a server. With a `repository`, clients may load and unload models."""
+        return InferenceApplication(
+            self.serving,
+            release=version("ganglion"),
+            is_stopping=lambda: shared.is_stopping,
+            repository=repository,
+        )
+
+
+@contextmanager
+def serving_core(
+    *,
+    open_package: OpenPackage,
+    journal: JournalSink,
+    collection: CollectionSettings,
+    queue_len_max: int,
+    instance: str = "",
+) -> Iterator[ServingCore]:
+    """Put the core together, on the running event loop. `instance` names this run of the process to an agent."""
+    clock, chance, table = SystemClock(), SystemChance(), ServingTable()
+    lane = ThreadLane(asyncio.get_running_loop(), queue_len_max=queue_len_max)
+    recorder = Recorder(journal=journal, clock=clock, chance=chance, collection=collection)
+    commands = ServingCommands(
+        table=table, recorder=recorder, open_package=open_package, clock=clock, instance=instance
+    )
+    serving = Serving(table=table, lane=lane, recorder=recorder, clock=clock, chance=chance, limits=InferLimits())
+    try:
+        yield ServingCore(serving, commands)
+    finally:
+        lane.close()
+
+
+def settle_memory() -> None:
+    """Take everything loaded so far out of the collector's sight."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)

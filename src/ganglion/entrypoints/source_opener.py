@@ -1,0 +1,60 @@
+"""Opens what a folder of models holds as the serving core wants it: checked, loaded, and with its golden inputs."""
+
+from functools import partial
+from pathlib import Path
+
+from ganglion.adapters.package_files import PackageArchives, read_golden, read_manifest
+from ganglion.adapters.system import SystemClock
+from ganglion.core.manifest import Manifest
+from ganglion.entrypoints import bare_models, engines
+from ganglion.entrypoints.local_packages import OpenPackage
+from ganglion.entrypoints.model_folder import PACKAGE_SUFFIX, Source
+from ganglion.node.services.serving_runs import Package, timed_package
+from ganglion.ports.runtime import Engine
+from ganglion.trust.model_file_limits import ModelFileLimits
+
+
+class SourceOpener:
+    """Package files are unpacked below `scratch`, which must live as long as the models."""
+
+    def __init__(self, *, scratch: Path, threads: int, batch_max: int, gate: ModelFileLimits) -> None:
+        self._scratch, self._threads, self._batch_max, self._gate = scratch, threads, batch_max, gate
+        self._sources: dict[Path, Source] = {}
+
+    def learn(self, source: Source) -> None:
+        """Remember what the model at a path is called: a bare file does not say it."""
+        self._sources[source.path] = source
+
+    def open(self, path: Path) -> Package:
+        """Load the model at a learnt path. Raises: NotFound, InvalidPackage, TargetMismatch, MissingExtra."""
+        source = self._sources[path]
+        if bare_models.is_model_file(path):
+            bare = bare_models.load_bare(
+                path,
+                threads=self._threads,
+                name=source.name,
+                version=source.version,
+                batch_max=self._batch_max,
+                gate=self._gate,
+            )
+            return _package(bare.manifest, bare.engine, path.parent)
+        directory, manifest = self._unpacked(source)
+        opened = OpenPackage(directory, manifest)
+        opened.check_arch()
+        opened.pass_gate(self._gate)
+        engine = engines.load_engine(manifest.target, directory / manifest.model, threads=self._threads)
+        return _package(manifest, engine, directory)
+
+    def _unpacked(self, source: Source) -> tuple[Path, Manifest]:
+        """Return a checked package as a directory."""
+        if source.path.suffix != PACKAGE_SUFFIX or source.path.is_dir():
+            return source.path, read_manifest(source.path)
+        directory = self._scratch / source.name / source.version
+        directory.parent.mkdir(exist_ok=True)
+        return directory, PackageArchives().unpack(source.path, directory)
+
+
+def _package(manifest: Manifest, engine: Engine, directory: Path) -> Package:
+    golden = partial(read_golden, directory, manifest)
+    open_sequence = engine.open_sequence if engine.is_stateful else None
+    return timed_package(manifest, engine.infer, golden, SystemClock(), open_sequence=open_sequence)

@@ -1,0 +1,182 @@
+"""What a version has done and how long each stage took: counted in heaps, because counting one by one costs more.
+
+A request leaves one small tuple; a few hundred of them become histograms at a time, or whenever somebody asks.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+
+from ganglion.core.behaviour import Behaviour
+from ganglion.core.histogram import Histogram
+
+_HEAP = 256
+
+
+class Stages(msgspec.Struct, frozen=True, gc=False):
+    """Where the time of one request went, in microseconds."""
+
+    queue_us: int
+    """Waiting for its turn."""
+    decode_us: int
+    """From bytes to tensors, and all checks."""
+    pre_us: int
+    """Steps before the model."""
+    infer_us: int
+    """The engine."""
+    post_us: int
+    """Steps after the model, and predictions."""
+
+    @property
+    def total_us(self) -> int:
+        """Return the time from the first look at the request to the end of the run."""
+        return self.queue_us + self.decode_us + self.pre_us + self.infer_us + self.post_us
+
+
+STAGES = ("queue", "decode", "pre", "infer", "post")
+"""In the order of the fields of `Stages`."""
+
+
+class Moments(msgspec.Struct, frozen=True, gc=False):
+    """When each stage of a request began, by the monotonic clock."""
+
+    decode_s: float
+    queue_s: float
+    pre_s: float
+    infer_s: float
+    post_s: float
+    ended_s: float
+
+    def stages(self) -> Stages:
+        """Return how long each stage took."""
+        return Stages(
+            queue_us=_us(self.pre_s - self.queue_s),
+            decode_us=_us(self.queue_s - self.decode_s),
+            pre_us=_us(self.infer_s - self.pre_s),
+            infer_us=_us(self.post_s - self.infer_s),
+            post_us=_us(self.ended_s - self.post_s),
+        )
+
+
+def _us(span_s: float) -> int:
+    return round(span_s * 1e6)
+
+
+class Counted(msgspec.Struct, frozen=True, gc=False):
+    """What is kept of an answered request until the heap is counted."""
+
+    latency_us: int
+    labels: tuple[str, ...]
+    confidences: tuple[float, ...]
+    moments: Moments
+    rows: int
+
+
+class BatchSize(msgspec.Struct):
+    """Requests with the same number of rows."""
+
+    count: int = 0
+    pre_us: int = 0
+    infer_us: int = 0
+    post_us: int = 0
+
+
+_BATCH_SIZES_MAX = 256
+
+
+class Statistics(msgspec.Struct, kw_only=True):
+    """Counts of one loaded version since it was loaded. A reader adds; nobody resets."""
+
+    success: Histogram = msgspec.field(default_factory=Histogram)
+    """Microseconds from the first look at the request to its answer."""
+    failed: int = 0
+    failed_us: int = 0
+    expired: int = 0
+    """Requests that were given up in the queue because their time was over."""
+    cancelled: int = 0
+    """Requests whose clients had gone before their turn came."""
+    rows: int = 0
+    stages: dict[str, Histogram] = msgspec.field(default_factory=lambda: {stage: Histogram() for stage in STAGES})
+    batches: dict[int, BatchSize] = msgspec.field(default_factory=dict)
+    last_utc_ns: int = 0
+
+    @property
+    def requests(self) -> int:
+        """Return how many requests reached the model."""
+        return self.success.count + self.failed
+
+
+class Tally:
+    """A version's counts. Behaviour starts again with every switch to the version, statistics never."""
+
+    def __init__(self) -> None:
+        self._heap: list[Counted] = []
+        self._behaviour, self._statistics = Behaviour(), Statistics()
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """Counts since the last switch to this version."""
+        self._count()
+        return self._behaviour
+
+    @property
+    def statistics(self) -> Statistics:
+        """Counts since the version was loaded."""
+        self._count()
+        return self._statistics
+
+    def add(self, counted: Counted, *, at_ns: int) -> None:
+        """Count one answered request."""
+        self._heap.append(counted)
+        self._statistics.last_utc_ns = at_ns
+        if len(self._heap) >= _HEAP:
+            self._count()
+
+    def add_failure(self, latency_us: int) -> None:
+        """Count one request that the model could not answer."""
+        self._behaviour.count_error()
+        self._statistics.failed += 1
+        self._statistics.failed_us += latency_us
+
+    def restart_behaviour(self) -> None:
+        """Begin the behaviour of a new switch."""
+        self._count()
+        self._behaviour = Behaviour()
+
+    def _count(self) -> None:
+        heap, self._heap = self._heap, []
+        if not heap:
+            return
+        self._behaviour.count_answers(
+            [counted.latency_us for counted in heap],
+            [label for counted in heap for label in counted.labels],
+            [confidence for counted in heap for confidence in counted.confidences],
+        )
+        self._count_stages(heap)
+
+    def _count_stages(self, heap: list[Counted]) -> None:
+        statistics, spans = self._statistics, [counted.moments.stages() for counted in heap]
+        _add(statistics.success, [span.total_us for span in spans])
+        for stage, values in zip(STAGES, zip(*map(msgspec.structs.astuple, spans), strict=True), strict=True):
+            _add(statistics.stages[stage], values)
+        for counted, span in zip(heap, spans, strict=True):
+            statistics.rows += counted.rows
+            _add_batch(statistics.batches, counted.rows, span)
+
+
+def _add(histogram: Histogram, values: Iterable[int]) -> None:
+    for value, count in Counter(values).items():
+        histogram.add(value, count)
+
+
+def _add_batch(batches: dict[int, BatchSize], rows: int, span: Stages) -> None:
+    batch = batches.get(rows)
+    if batch is None:
+        if len(batches) >= _BATCH_SIZES_MAX:
+            return
+        batch = batches[rows] = BatchSize()
+    batch.count += 1
+    batch.pre_us += span.pre_us
+    batch.infer_us += span.infer_us
+    batch.post_us += span.post_us

@@ -1,0 +1,46 @@
+"""A hub does not begin anew where another one was, and names what is damaged."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from ganglion.adapters.hub_store import open_control
+from ganglion.adapters.system import SystemChance, SystemClock
+from ganglion.core.errors import DataCorrupt
+from ganglion.entrypoints.hub_settings import HubSettings
+from ganglion.entrypoints.hub_wiring import open_hub
+
+FIRST_PAGE_BYTES = 4096
+
+
+def start_and_stop(data: Path) -> None:
+    with open_hub(HubSettings(data_dir=str(data), port=0), clock=SystemClock(), chance=SystemChance()):
+        pass
+
+
+@pytest.mark.parametrize("name", ["control.db", "telemetry.db"])
+@pytest.mark.parametrize("content", [None, b""])
+def test_a_hub_that_lost_a_database_is_not_started_as_a_new_one(
+    tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    start_and_stop(tmp_path)
+    (tmp_path / name).unlink()
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(DataCorrupt, match=name):
+        start_and_stop(tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_damage_anywhere_in_the_control_database_is_named(tmp_path: Path, seed: int) -> None:
+    path = tmp_path / "control.db"
+    open_control(path).close()
+    chance, data = random.Random(seed), bytearray(path.read_bytes())
+    for _ in range(300):
+        data[chance.randrange(100, FIRST_PAGE_BYTES)] = chance.randrange(256)
+    path.write_bytes(data)
+
+    with pytest.raises(DataCorrupt, match=r"control\.db"):
+        open_control(path)

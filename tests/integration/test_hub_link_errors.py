@@ -1,0 +1,70 @@
+"""What the node's link makes of a hub that answers with trouble of its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ganglion.adapters.https_link import HttpsHubLink, Identity, LinkSettings
+from ganglion.adapters.system import SystemClock
+from ganglion.core.errors import (
+    DataCorrupt,
+    DiskUnusable,
+    GanglionError,
+    HubUnreachable,
+    NotFound,
+    Overloaded,
+    Unauthenticated,
+)
+from ganglion.wire import paths
+from integration.scripted_hub import Reply, ScriptedHub, scripted_hub
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[ScriptedHub]:
+    with scripted_hub(tmp_path / "tls") as running:
+        yield running
+
+
+def a_link(hub: ScriptedHub, directory: Path, *, ca_pem: bytes | None = None) -> HttpsHubLink:
+    return HttpsHubLink(
+        identity=Identity(hub_url=hub.url, node_id="n", audience="pin", private_key=bytes(32)),
+        ca_pem=hub.ca_pem if ca_pem is None else ca_pem,
+        tuf_root=b"{}",
+        metadata_directory=directory,
+        clock=SystemClock(),
+        settings=LinkSettings(),
+    )
+
+
+@pytest.mark.parametrize(
+    "trouble", [DiskUnusable("control.db: full"), DataCorrupt("control.db: malformed"), GanglionError("request r1")]
+)
+def test_a_hub_that_is_broken_is_a_hub_that_is_away(hub: ScriptedHub, tmp_path: Path, trouble: GanglionError) -> None:
+    hub.answers(paths.CHALLENGE, Reply.refusing(trouble))
+
+    with pytest.raises(HubUnreachable, match=trouble.code):
+        a_link(hub, tmp_path).desired(after_incarnation="", after_revision=-1, wait_s=0.0)
+
+
+@pytest.mark.parametrize("word", [Unauthenticated("revoked"), Overloaded("busy"), NotFound("nothing here")])
+def test_what_the_hub_says_of_the_request_itself_is_passed_on(
+    hub: ScriptedHub, tmp_path: Path, word: GanglionError
+) -> None:
+    hub.answers(paths.CHALLENGE, Reply.refusing(word))
+
+    with pytest.raises(type(word), match=word.message):
+        a_link(hub, tmp_path).desired(after_incarnation="", after_revision=-1, wait_s=0.0)
+
+
+def test_an_answer_of_something_else_is_no_hub(hub: ScriptedHub, tmp_path: Path) -> None:
+    hub.answers(paths.CHALLENGE, Reply(b"<html>proxy</html>", 502, "text/html"))
+
+    with pytest.raises(HubUnreachable, match="502"):
+        a_link(hub, tmp_path).desired(after_incarnation="", after_revision=-1, wait_s=0.0)
+
+
+@pytest.mark.parametrize("pem", [b"", b"\xff\xfe", b"-----BEGIN CERTIFICATE-----\nbroken\n-----END CERTIFICATE-----\n"])
+def test_a_damaged_certificate_authority_is_named(hub: ScriptedHub, tmp_path: Path, pem: bytes) -> None:
+    with pytest.raises(DataCorrupt, match="join again"):
+        a_link(hub, tmp_path, ca_pem=pem)
