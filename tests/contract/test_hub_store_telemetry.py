@@ -83,6 +83,16 @@ def test_records_are_read_in_pages_by_epoch_and_sequence(store: TelemetryStore) 
     assert pages == [rows[:4], rows[4:]]
 
 
+def test_a_record_is_found_by_its_number_whatever_its_class(store: TelemetryStore) -> None:
+    rows = [record(1), record(2, record_class=1), record(2, epoch="e2"), record(2, node_id="n2")]
+    with store.write() as tx:
+        tx.add_records(rows)
+
+    with store.read() as tx:
+        assert tx.record("n1", "e1", 2) == rows[1]
+        assert tx.record("n1", "e1", 3) is None
+
+
 def test_a_record_is_stored_once(store: TelemetryStore) -> None:
     with store.write() as tx:
         tx.add_records([record(1)])

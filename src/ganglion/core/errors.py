@@ -149,7 +149,7 @@ class EpochTaken(Conflict):
     """Another copy of this node's data directory has numbered other records with the same epoch."""
 
     code = "epoch_taken"
-    remedy = "Nothing is lost: the node numbers anew by itself. Find its copy, stop it, and join it as a node of its own."
+    remedy = "Nothing is lost: the node numbers anew by itself. Find its copy, stop it, and join it as its own node."
 
 
 # --- unavailable ----------------------------------------------------------------------------------

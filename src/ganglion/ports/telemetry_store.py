@@ -90,6 +90,10 @@ class TelemetryTransaction(Protocol):
         """Return records of a node by (epoch, seq), beginning after the pair given."""
         ...
 
+    def record(self, node_id: str, epoch: str, seq: int) -> RecordRow | None:
+        """Return the record with this number, of whatever class."""
+        ...
+
     def merge_rollup(self, key: RollupKey, behaviour: Behaviour) -> None:
         """Add these counts to what is stored under `key`."""
         ...

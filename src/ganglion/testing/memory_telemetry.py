@@ -52,6 +52,9 @@ class MemoryTelemetryTransaction:
         ]
         return sorted(rows, key=lambda row: (row.epoch, row.seq))[:limit]
 
+    def record(self, node_id: str, epoch: str, seq: int) -> RecordRow | None:
+        return self._tables.records.get((node_id, epoch, seq))
+
     def merge_rollup(self, key: RollupKey, behaviour: Behaviour) -> None:
         merged = Behaviour()
         merged.merge(self._tables.rollups.get(key, Behaviour()))

@@ -48,6 +48,12 @@ class TelemetryRows(FindingRows):
         query = query.where(columns.record_class == record_class).order_by(columns.epoch, columns.seq).limit(limit)
         return rows.fetch(self._connection, query, RecordRow)
 
+    def record(self, node_id: str, epoch: str, seq: int) -> RecordRow | None:
+        """Return the record with this number, of whatever class."""
+        columns = tables.records.c
+        it = sa.and_(columns.node_id == node_id, columns.epoch == epoch, columns.seq == seq)
+        return rows.fetch_one(self._connection, rows.select(tables.records, RecordRow).where(it), RecordRow)
+
     def merge_rollup(self, key: RollupKey, behaviour: Behaviour) -> None:
         """Add these counts to what is stored under `key`."""
         columns = tables.rollups.c

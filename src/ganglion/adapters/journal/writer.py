@@ -38,7 +38,8 @@ class JournalWriter:
     def __init__(self, directory: Path, limits: JournalLimits | None = None) -> None:
         self._directory, self._limits = directory, limits or JournalLimits()
         # A segment must be smaller than any limit: the reader cannot free the one that is being written.
-        shared = self._limits.total_bytes_max * self._limits.sample_share_max
+        total, shared = self._limits.total_bytes_max, self._limits.total_bytes_max * self._limits.sample_share_max
+        self._rooms = {kind: int(shared) if kind >= RecordClass.SUMMARY else total for kind in RecordClass}
         self._segment_max = min(self._limits.segment_bytes_max, int(shared / 2))
         self._segment, self._segment_bytes, self._other_bytes = _CLOSED, 0, 0
         self._shed_file = _CLOSED
@@ -56,8 +57,11 @@ class JournalWriter:
     def append(self, record_class: RecordClass, at_ns: int, payload: bytes) -> bool:
         """Append one record. True: it outlives this process. False: it was shed, and counted."""
         frame = segments.encode_frame(record_class, at_ns, payload)
-        fits = 0 < len(payload) <= segments.RECORD_BYTES_MAX and self._has_room(record_class, at_ns, len(frame))
-        if fits and self._is_open(at_ns):
+        # Every answer of a node comes by here: the two questions that may touch the disk are asked only when they must.
+        room = self._rooms[record_class] - len(frame)
+        has_room = self._segment_bytes + self._other_bytes <= room or self._is_room_free(room, at_ns)
+        is_open = self._segment_bytes < self._segment_max and self._segment != _CLOSED
+        if 0 < len(payload) <= segments.RECORD_BYTES_MAX and has_room and (is_open or self._reopen(at_ns)):
             try:
                 self._write(frame)
             except OSError as error:
@@ -81,11 +85,9 @@ class JournalWriter:
                 os.close(descriptor)
         self._segment = self._shed_file = _CLOSED
 
-    def _has_room(self, record_class: RecordClass, at_ns: int, size: int) -> bool:
-        share = self._limits.sample_share_max if record_class >= RecordClass.SUMMARY else 1.0
-        room = int(self._limits.total_bytes_max * share) - size
-        if self._segment_bytes + self._other_bytes > room and not _is_recent(self._measured_ns, at_ns):
-            # Perhaps the reader has freed something since.
+    def _is_room_free(self, room: int, at_ns: int) -> bool:
+        """Look again: perhaps the reader has freed something since."""
+        if not _is_recent(self._measured_ns, at_ns):
             self._measured_ns = at_ns
             self._measure()
         return self._segment_bytes + self._other_bytes <= room
@@ -96,9 +98,7 @@ class JournalWriter:
             sizes = [segments.segment_path(self._directory, number).stat().st_size for number in numbers]
             self._other_bytes = sum(sizes) - self._segment_bytes
 
-    def _is_open(self, at_ns: int) -> bool:
-        if self._segment != _CLOSED and self._segment_bytes < self._segment_max:
-            return True
+    def _reopen(self, at_ns: int) -> bool:
         if _is_recent(self._refused_ns, at_ns):
             return False
         try:

@@ -101,7 +101,7 @@ def _tell(play: Play) -> None:
 
 
 def _tell_login(console: Console, world: World, data: Path) -> None:
-    console.say(f"the hub goes on at {world.hub.url}; end it with: kill {world.hub.pid} && rm -r {data}")
+    console.say(f"the hub goes on at {world.hub.url}")
     console.say(f"log in: ganglion login {world.hub.url} --token {world.token} --ca-pin {world.hub.ca_pin}")
     console.say("or open the address in a browser, let it accept the certificate, and log in with the token")
-    console.say(f"end it: kill {world.hub.pid}; rm -r {shlex.quote(str(data))}")
+    console.say(f"end it: kill {world.hub.pid} && rm -r {shlex.quote(str(data))}")

@@ -73,9 +73,7 @@ def _check_same_sender(tx: TelemetryTransaction, known: CursorRow, batch: Batch)
     record = ingest.last_known(batch.records, known.seq)
     if record is None:
         return
-    before = (known.epoch, record.seq - 1)
-    rows = tx.records(node_id=known.node_id, record_class=record.record_class, after=before, limit=1)
-    stored = next((row for row in rows if (row.epoch, row.seq) == (known.epoch, record.seq)), None)
+    stored = tx.record(known.node_id, known.epoch, record.seq)
     if stored is not None and (stored.at_ns, stored.payload) != (record.at_ns, record.payload):
         log.warning("node.copied", node_id=known.node_id, epoch=known.epoch, seq=record.seq)
         raise EpochTaken(f"record {record.seq} of epoch {known.epoch} is another one: two nodes use one identity")

@@ -192,11 +192,13 @@ class Serving:
             result.infer_ended_s,
             result.ended_s,
         )
-        version.count(result, moments, rows=accepted.rows, at_ns=at_ns)
+        # Counted after the answer has left: nobody can ask for the counts before this turn of the loop is over.
         if isinstance(result.outcome, GanglionError):
             accepted.reply(result.outcome)
+            version.count(result, moments, rows=accepted.rows, at_ns=at_ns)
             return
         accepted.reply(Inferred(name, result.outcome, moments, version.pipeline.manifest))
+        version.count(result, moments, rows=accepted.rows, at_ns=at_ns)
         self._recorder.consider_sample(name, request.inputs, result)
         # The previous version was not there when a sequence began, and would answer from another state.
         if accepted.served.compared is not None and request.place is None:
