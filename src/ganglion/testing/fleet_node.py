@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 
 from ganglion.core.behaviour import Behaviour
 from ganglion.testing.chance import SeededChance
-from ganglion.wire.messages import Assignment, DesiredState, EventRecord, ModelStatus, NodeFacts, NodeReport
+from ganglion.wire.messages import (
+    KNOWN_HERE,
+    Assignment,
+    DesiredState,
+    EventRecord,
+    ModelStatus,
+    NodeFacts,
+    NodeReport,
+)
 
 REQUESTS_PER_STEP = 40
 
@@ -38,6 +46,8 @@ class SimulatedNode:
     online: bool = True
     desired: DesiredState | None = None
     committed: Assignment | None = None
+    spare: Assignment | None = None
+    """Committed before `committed`; going back to it is no trial."""
     update: Assignment | None = None
     failed: Assignment | None = None
     tried: int = 0
@@ -58,7 +68,7 @@ class SimulatedNode:
             self._tell("update.rolled_back", self.update, "withdrawn: the hub wants something else now")
             self.update = None
         if wanted is None:
-            self.committed = None
+            self.committed = self.spare = None
         elif not self._has(wanted) and not self.update and not (self.failed and _same(self.failed, wanted)):
             self.update, self.tried = wanted, 0
             self._tell("update.offered", wanted)
@@ -93,19 +103,25 @@ class SimulatedNode:
     def _try(self, update: Assignment, habit: Habit) -> None:
         compares = self.committed is not None and self.committed.version != update.version
         share = update.policy.compare_share if compares else 0.0
+        if self._knows(update):
+            self._answer(update.version, habit, compared=0)
+            self._commit(update)
+            return
         self._answer(update.version, habit, compared=round(REQUESTS_PER_STEP * share))
         self.tried += REQUESTS_PER_STEP
         wanted = update.policy.comparisons_min if compares else 0
         if self.tried < update.policy.inferences_min or self.tried * share < wanted:
             return
-        self.update = None
         if update.policy.agreement_min > 0 and self.chance.share() < habit.refusal:
-            self.failed = update
+            self.update, self.failed = None, update
             self._tell("update.rolled_back", update, "error rate 0.300 above 0.05")
             return
-        self.committed, self.failed = update, None
+        self._commit(update)
+
+    def _commit(self, update: Assignment) -> None:
         self.taken.append((update.rollout_id, update.version))
         self._tell("update.committed", update)
+        self.spare, self.committed, self.update, self.failed = self.committed, update, None, None
 
     def _answer(self, version: str, habit: Habit, *, compared: int) -> None:
         behaviour = Behaviour()
@@ -126,10 +142,18 @@ class SimulatedNode:
     def _has(self, wanted: Assignment) -> bool:
         return self.committed is not None and self.committed.sha256 == wanted.sha256
 
+    def _knows(self, update: Assignment) -> bool:
+        return self.spare is not None and self.spare.sha256 == update.sha256
+
     def _tell(self, name: str, update: Assignment, reason: str = "") -> None:
         self.untold.append(
             EventRecord(
-                name=name, model=update.model, version=update.version, rollout_id=update.rollout_id, reason=reason
+                name=name,
+                model=update.model,
+                version=update.version,
+                rollout_id=update.rollout_id,
+                reason=reason,
+                facts={KNOWN_HERE: "yes"} if self._knows(update) else {},
             )
         )
 

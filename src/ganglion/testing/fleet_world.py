@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 
+import msgspec
+
 from ganglion.hub.services.desired import Desired
 from ganglion.hub.services.fleet import Fleet
 from ganglion.hub.services.incarnation import incarnation_of
@@ -162,7 +164,7 @@ class FleetWorld:
             version=event.version,
             rollout_id=event.rollout_id,
             reason=event.reason,
-            facts=b"{}",
+            facts=msgspec.json.encode(event.facts),
         )
 
 

@@ -259,6 +259,10 @@ class ComparisonRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How long `compared_with` took."""
 
 
+KNOWN_HERE = "known_here"
+"""Key among an update event's facts: the node had committed the version before, so it did not try it out."""
+
+
 class EventRecord(msgspec.Struct, frozen=True):
     """Something a person may want to read: updates, restarts, refusals."""
 

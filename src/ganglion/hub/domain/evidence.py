@@ -27,7 +27,7 @@ class NodeEvidence:
     behaviour: Behaviour = field(default_factory=Behaviour)
     """The new version on this node since it took it."""
     has_previous: bool = False
-    """Another version answered before, so the node can compare the two."""
+    """Another version answered before, and this one is new to the node: it compares the two."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ counts only; every duration is measured by the hub's clock.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from ganglion.core.behaviour import Behaviour
 from ganglion.hub.domain import rollout as machine
 from ganglion.hub.domain.evidence import Evidence, NodeEvidence, Outcome
@@ -16,7 +18,7 @@ from ganglion.hub.services.fleet import report_of
 from ganglion.hub.services.incarnation import known_incarnation
 from ganglion.ports.hub_store import AssignmentRow, ControlStore, NodeRow
 from ganglion.ports.telemetry_store import EventRow, TelemetryStore, TelemetryTransaction
-from ganglion.wire.messages import NodeReport, UpdateState
+from ganglion.wire.messages import KNOWN_HERE, NodeReport, UpdateState
 
 COMMITTED, ROLLED_BACK = "update.committed", "update.rolled_back"
 _EVENTS_PER_NODE_MAX = 8
@@ -119,8 +121,13 @@ def _node(rollout: Rollout, node: NodeRow, events: Sequence[EventRow], behaviour
         outcome=Outcome.ROLLED_BACK if back else outcome,
         reason=back.reason if back else "",
         behaviour=behaviour or Behaviour(),
-        has_previous=_other_version(rollout, rollout.previous.get(node.node_id)) is not None,
+        has_previous=_other_version(rollout, rollout.previous.get(node.node_id)) is not None and not _knew(events),
     )
+
+
+def _knew(events: Sequence[EventRow]) -> bool:
+    """Say whether the node had committed this version before: it takes such a one without comparing anything."""
+    return any(KNOWN_HERE in msgspec.json.decode(event.facts, type=dict[str, str]) for event in events)
 
 
 def _behaviours(records: TelemetryTransaction, rollout: Rollout, since: Mapping[str, int]) -> dict[str, Behaviour]:

@@ -27,7 +27,7 @@ from ganglion.ports.agent_store import AgentStore, NewRecord
 from ganglion.ports.clock import Chance, Clock
 from ganglion.ports.serving_control import ServingControl, ServingStatus, Status
 from ganglion.wire import codec
-from ganglion.wire.messages import DesiredState, EventRecord, ModelStatus, RecordClass, UpdateState
+from ganglion.wire.messages import KNOWN_HERE, DesiredState, EventRecord, ModelStatus, RecordClass, UpdateState
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -285,6 +285,7 @@ def _event(name: str, update: Update) -> EventRecord:
         version=assignment.version,
         rollout_id=assignment.rollout_id,
         reason=update.reason,
+        facts={KNOWN_HERE: "yes"} if update.was_committed else {},
     )
 
 

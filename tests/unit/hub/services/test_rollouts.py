@@ -277,3 +277,14 @@ def test_a_node_that_joins_during_a_models_first_rollout_follows_when_it_is_comp
     world.step(6)
 
     assert versions(world) == {"n1": "1", "n2": "1"}
+
+
+def test_a_rollout_of_the_version_before_is_judged_without_comparisons_that_nobody_makes(world: FleetWorld) -> None:
+    world.finish(started(world))
+    # The new version disagrees with the old one on everything: people want the old one back.
+    world.habits["1"] = Habit(agreement=0.0)
+
+    view = world.finish(world.start("1", ["34%", "100%"]))
+
+    assert view.state == "completed"
+    assert set(versions(world).values()) == {"1"}
