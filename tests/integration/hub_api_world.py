@@ -44,6 +44,7 @@ from ganglion.wire.messages import (
     SampleTensor,
 )
 
+_BEGAN_AT_NS = SystemClock().utc_ns()
 FACTS = NodeFacts(arch="x86_64", runtime="onnxruntime", cores=4, memory_bytes=8_000_000_000, release="0.1.0")
 STOP_S = 15.0
 
@@ -180,7 +181,8 @@ class CallingNode:
     def send(self, *payloads: tuple[RecordClass, msgspec.Struct]) -> Answer:
         """Send records in one batch."""
         records = [
-            Envelope(self.seq + number, int(kind), SystemClock().utc_ns(), codec.encode_packed(payload))
+            # A record's time is its own: the same record sent again carries the same time.
+            Envelope(self.seq + number, int(kind), _BEGAN_AT_NS + self.seq + number, codec.encode_packed(payload))
             for number, (kind, payload) in enumerate(payloads, start=1)
         ]
         batch = Batch(id="b1", sent_at_ns=0, epoch="e1", records=tuple(records), made=self.seq + len(records))

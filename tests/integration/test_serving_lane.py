@@ -1,15 +1,24 @@
 """The thread in which longer models run."""
 
+import asyncio
+import gc
 import threading
-from collections.abc import Awaitable, Callable
+import weakref
+from collections.abc import Awaitable, Callable, Iterator
 
 import anyio
 import anyio.lowlevel
 import pytest
 
 from ganglion.core.errors import Overloaded
+from ganglion.node.services.serving import NEVER_S, InferLimits, InferRequest, Serving
 from ganglion.node.services.serving_lane import ThreadLane
+from ganglion.node.services.serving_records import Recorder
+from ganglion.node.services.serving_versions import ServingTable
+from ganglion.testing.chance import SeededChance
+from ganglion.testing.clock import FakeClock
 from integration.inference_world import make_lane
+from unit.node.serving_builders import NOTHING_COLLECTED, FakeJournal, rows, version_of
 
 TIMEOUT_S = 5.0
 
@@ -102,3 +111,66 @@ def test_a_defect_in_a_job_ends_neither_the_lane_nor_its_count() -> None:
         assert lane.waiting == 0
 
     with_lane(use)
+
+
+# --- memory ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    """In a serving process the collector comes seldom: what only it can free piles up."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("without_collector")
+@pytest.mark.parametrize("element_us", [1.0, 1e6])
+@pytest.mark.parametrize("deadline_s", [NEVER_S, 1e12])
+def test_an_answered_request_leaves_nothing_behind(element_us: float, deadline_s: float) -> None:
+    async def use(lane: ThreadLane) -> None:
+        serving = serving_on(lane, element_us)
+        answered = anyio.Event()
+        inputs = rows((0.9, 0.1))
+        freed, loop = anyio.Event(), asyncio.get_running_loop()
+        tensor = weakref.ref(inputs["x"], lambda _: loop.call_soon_threadsafe(freed.set))
+        request = InferRequest("steer", "", "r", inputs, deadline_s=deadline_s)
+        serving.answer(request, lambda _: answered.set())
+        del inputs, request
+        await answered.wait()
+        await freed.wait()
+
+        assert tensor() is None
+
+    with_lane(use)
+
+
+@pytest.mark.usefixtures("without_collector")
+def test_a_request_that_was_taken_back_leaves_nothing_behind() -> None:
+    async def use(lane: ThreadLane) -> None:
+        gate = threading.Event()
+        lane.submit(lambda: gate.wait(TIMEOUT_S), lambda _: None)
+        serving = serving_on(lane, 1e6)
+        inputs = rows((0.9, 0.1))
+        tensor = weakref.ref(inputs["x"])
+        ticket = serving.answer(InferRequest("steer", "", "r", inputs, deadline_s=1e12), lambda _: None)
+        del inputs
+        assert ticket is not None
+        assert tensor() is not None
+
+        ticket.cancel()
+        del ticket
+
+        assert tensor() is None
+        gate.set()
+
+    with_lane(use)
+
+
+def serving_on(lane: ThreadLane, element_us: float) -> Serving:
+    """Return a core with one model, whose answers are not what it was given."""
+    table, clock, chance = ServingTable(), FakeClock(), SeededChance(1)
+    table.add("steer", version_of("1", lambda feeds: {"probabilities": feeds["x"] + 0}, element_us=element_us))
+    table.switch("steer", "1", compare_with="", compare_share=0.0)
+    recorder = Recorder(journal=FakeJournal(), clock=clock, chance=chance, collection=NOTHING_COLLECTED)
+    return Serving(table=table, lane=lane, recorder=recorder, clock=clock, chance=chance, limits=InferLimits())

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
+import anyio
 import ml_dtypes
 import numpy as np
 import pytest
 import tritonclient.http as client  # type: ignore[import-untyped]  # it ships no types
+from tritonclient.http import aio
 from tritonclient.utils import InferenceServerException, shared_memory  # type: ignore[import-untyped]  # as above
 
 from integration.inference_world import FakeRepository, InferenceWorld, inference_world
@@ -135,3 +137,12 @@ def test_load_and_unload(triton: client.InferenceServerClient) -> None:
 def test_errors_have_the_reason(triton: client.InferenceServerClient) -> None:
     with pytest.raises(InferenceServerException, match="no model 'nobody'"):
         triton.infer("nobody", [tensor(ROW, "FP32", binary=True)])
+
+
+def test_the_client_for_asyncio(world: InferenceWorld) -> None:
+    async def ask() -> np.ndarray:
+        async with aio.InferenceServerClient(f"127.0.0.1:{world.port}") as triton:
+            result = await triton.infer("steer", [tensor(ROW, "FP32", binary=True)])
+            return np.asarray(result.as_numpy("probabilities"))
+
+    assert np.array_equal(anyio.run(ask), ROW)

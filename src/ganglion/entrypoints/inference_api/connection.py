@@ -258,6 +258,7 @@ class Connection(asyncio.Protocol):
     def _end(self, transport: asyncio.Transport) -> None:
         """Close after the answer; a client that may still be sending is heard out for a while, into the void."""
         self._drop_waiting()
+        self._take_back()
         self._slots.clear()
         if self._is_deaf and transport.can_write_eof():
             self._linger_until_s = self._loop.time() + self._shared.limits.linger_s
@@ -273,7 +274,9 @@ class Connection(asyncio.Protocol):
     def _take_back(self) -> None:
         """Let no model run for a client that has gone; one that runs already ends in vain."""
         for slot in self._slots:
-            if slot.ticket is not None and slot.ticket.cancel():
+            # Forgotten in any case: a ticket knows its slot, and the two would keep each other and the tensors alive.
+            ticket, slot.ticket = slot.ticket, None
+            if ticket is not None and ticket.cancel():
                 self._shared.budget.give_back(slot.body_bytes)
 
     def _drop_waiting(self) -> None:

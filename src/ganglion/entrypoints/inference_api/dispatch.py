@@ -26,7 +26,10 @@ _TIMEOUT_DIGITS_MAX = 9
 
 
 class InferenceApplication:
-    """Answers the Open Inference Protocol from a serving core. Without a repository no client can load or unload."""
+    """Answers the Open Inference Protocol from a serving core. Without a repository no client can load or unload.
+
+    `regions` are given by whoever shares them with another edge.
+    """
 
     def __init__(
         self,
@@ -35,8 +38,9 @@ class InferenceApplication:
         release: str,
         is_stopping: Callable[[], bool],
         repository: Repository | None = None,
+        regions: SharedRegions | None = None,
     ) -> None:
-        regions = SharedRegions()
+        regions = regions or SharedRegions()
         self._serving = serving
         self._decoder, self._encoder = RequestDecoder(regions), ResponseEncoder(regions)
         self._telling = Telling(serving, regions, repository, release, is_stopping)

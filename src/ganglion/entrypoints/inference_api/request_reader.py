@@ -81,6 +81,7 @@ class RequestReader:
         self._whole = data if self._is_between_requests else None
         while data:
             data = self._feed_raw(data) if self._unparsed_bytes else self._feed_parser(data)
+        self._whole = None
 
     def discard(self) -> None:
         """Forget a request that will not be completed."""

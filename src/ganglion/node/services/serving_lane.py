@@ -124,12 +124,15 @@ class ThreadLane:
 
 
 class _Ticket(Generic[T]):
-    """One job. Whoever pops it from `_claims`, the thread or the canceller, has it: `list.pop` is atomic."""
+    """One job, and what comes after it. Whoever pops it, the thread or the canceller, has it: `list.pop` is atomic.
 
-    __slots__ = ("_claims", "_done", "_lane", "timer")
+    Nothing of it is kept after that: `done` knows whoever holds the ticket, and the collector comes seldom.
+    """
+
+    __slots__ = ("_claims", "_lane", "timer")
 
     def __init__(self, lane: ThreadLane, job: Callable[[], T], done: Callable[[T], None]) -> None:
-        self._lane, self._claims, self._done = lane, [job], done
+        self._lane, self._claims = lane, [(job, done)]
         self.timer: asyncio.TimerHandle | None = None
 
     def cancel(self) -> bool:
@@ -150,7 +153,7 @@ class _Ticket(Generic[T]):
     def run(self) -> None:
         """Do the work, in the thread."""
         try:
-            job = self._claims.pop()
+            job, done = self._claims.pop()
         except IndexError:
             return  # Cancelled.
         try:
@@ -159,13 +162,14 @@ class _Ticket(Generic[T]):
             log.exception("lane.job_failed")  # A defect: work does not raise. The lane must outlive it.
             self._lane.report(self._lane.release)
             return
-        self._lane.report(lambda: self._finish(result))
+        self._lane.report(lambda: self._finish(result, done))
 
-    def _finish(self, result: T) -> None:
+    def _finish(self, result: T, done: Callable[[T], None]) -> None:
         self._stop_timer()
         self._lane.release()
-        self._done(result)
+        done(result)
 
     def _stop_timer(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
+        timer, self.timer = self.timer, None
+        if timer is not None:
+            timer.cancel()
