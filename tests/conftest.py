@@ -1,9 +1,14 @@
 """What every test can use."""
 
 import pytest
+from hypothesis import settings
 
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
+
+# The same examples in every run, and no clock: a test fails because the code is wrong, or not at all.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.load_profile("same")
 
 
 @pytest.fixture
