@@ -10,7 +10,7 @@ DEVELOPS := $(VENV)/.ganglion-dev
 BENCHES = $(sort $(filter-out bench/_%,$(wildcard bench/*.py)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types imports reference architecture simulate bench docs clean
+.PHONY: help setup demo test check format lint types imports reference architecture simulate bench bench-peers docs clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,11 +51,14 @@ simulate: $(DEVELOPS) ## Try many seeds in the simulated world (SEEDS=5000)
 bench: $(DEVELOPS) ## Measure; results go to bench/results
 	@set -e; for bench in $(BENCHES); do echo "== $$bench"; $(BIN)/python $$bench; done
 
+bench-peers: $(DEVELOPS) ## Measure serving beside five other servers (installs 2 GB of them below .peers)
+	$(BIN)/python bench/peers/compare.py $(ARGS)
+
 docs: $(DEVELOPS) ## Write docs/reference again from the code
 	$(BIN)/python tools/reference.py
 
 clean: ## Remove the virtual environment, caches and built files
-	rm -rf $(VENV) build dist demo-report.html bench/results
+	rm -rf $(VENV) .peers build dist demo-report.html bench/results
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
