@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 SEEDS ?= 500
+SOAK ?= 4000
+SUITE ?= ../tuf-conformance
 ARGS ?=
 
 BIN := $(VENV)/bin
@@ -10,7 +12,7 @@ DEVELOPS := $(VENV)/.ganglion-dev
 BENCHES = $(sort $(filter-out bench/_%,$(wildcard bench/*.py)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types imports reference architecture simulate bench bench-peers docs clean
+.PHONY: help protos setup demo test check format lint types imports reference architecture simulate fuzz fuzz-coverage soak conformance bench bench-peers docs clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,11 +50,28 @@ architecture: $(DEVELOPS)
 simulate: $(DEVELOPS) ## Try many seeds in the simulated world (SEEDS=5000)
 	$(BIN)/python -m pytest tests/simulation --seeds $(SEEDS) $(ARGS)
 
+fuzz: $(DEVELOPS) ## Try a million hostile inputs (ARGS="--cases 10000 --seed 7 --target http")
+	PYTHONPATH=tests $(BIN)/python tools/fuzz_campaign.py $(ARGS)
+
+soak: $(DEVELOPS) ## Kill nodes in every state of an update, a hundred thousand times in the simulated world (SOAK=400)
+	$(BIN)/python -m pytest tests/simulation/test_update_kills.py tests/e2e/test_update_kills.py --seeds $(SOAK) -o faulthandler_timeout=7200 $(ARGS)
+
+conformance: $(DEVELOPS) ## Ask the node's TUF client what the public suite asks (SUITE=path of its checkout)
+	PYTHONPATH=$(SUITE) $(BIN)/python -m pytest $(SUITE)/tuf_conformance --rootdir $(SUITE) \
+	  --entrypoint "$(abspath $(BIN))/python $(CURDIR)/tests/conformance/tuf_client" $(ARGS)
+
+fuzz-coverage: $(DEVELOPS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	PYTHONPATH=tests $(BIN)/python tools/fuzz_coverage.py $(ARGS)
+
 bench: $(DEVELOPS) ## Measure; results go to bench/results
 	@set -e; for bench in $(BENCHES); do echo "== $$bench"; $(BIN)/python $$bench; done
 
 bench-peers: $(DEVELOPS) ## Measure serving beside five other servers (installs 2 GB of them below .peers)
 	$(BIN)/python bench/peers/compare.py $(ARGS)
+
+protos: $(DEVELOPS) ## Compile the .proto texts of the gRPC edge again
+	$(BIN)/python tools/protos.py
 
 docs: $(DEVELOPS) ## Write docs/reference again from the code
 	$(BIN)/python tools/reference.py

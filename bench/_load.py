@@ -55,11 +55,11 @@ class Server:
 
 
 @contextmanager
-def serving(data: Path) -> Iterator[Server]:
-    """Run the serving process of a node's directory on its core."""
+def serving(data: Path, *, cores: str = str(SERVER_CORE)) -> Iterator[Server]:
+    """Run the serving process of a node's directory on its core, or on others."""
     address, uds = data / "run" / "serving.json", data / "serving.sock"
     module = "ganglion.entrypoints.serving_process"
-    command = ["taskset", "-c", str(SERVER_CORE), sys.executable, "-m", module, "--data", str(data), "--port", "0"]
+    command = ["taskset", "-c", cores, sys.executable, "-m", module, "--data", str(data), "--port", "0"]
     began_s = time.perf_counter()
     process = subprocess.Popen([*command, "--uds", str(uds)], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:

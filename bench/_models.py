@@ -17,6 +17,7 @@ from ganglion.core.steps import Tensor
 from ganglion.ports.serving_control import ActiveModel, ActiveModels
 
 LAYERS = (64, 512, 512, 10)
+WIDE_LAYERS = (256, 4096, 4096, 512)
 IMAGE = (224, 224, 3)
 CLASSES = 1000
 _STRIDES_AND_WIDTHS = (
@@ -39,25 +40,34 @@ class BenchModel:
 
 def tiny() -> BenchModel:
     """Return the demo's network, 64-512-512-10: about 25 microseconds."""
+    return _network("demo", LAYERS)
+
+
+def wide() -> BenchModel:
+    """Return a network of 80 MB: one row has to read all weights, and so do many rows at once."""
+    return _network("wide", WIDE_LAYERS)
+
+
+def _network(model: str, layers: tuple[int, ...]) -> BenchModel:
     rng, name = np.random.default_rng(1), "x"
     nodes: list[NodeProto] = []
     weights: list[TensorProto] = []
-    for layer, (size, units) in enumerate(itertools.pairwise(LAYERS)):
+    for layer, (size, units) in enumerate(itertools.pairwise(layers)):
         matrix = (rng.standard_normal((size, units)) / size**0.5).astype(np.float32)
         weights.append(numpy_helper.from_array(matrix, f"w{layer}"))
         weights.append(numpy_helper.from_array(np.zeros(units, np.float32), f"b{layer}"))
         nodes.append(helper.make_node("Gemm", [name, f"w{layer}", f"b{layer}"], [f"h{layer}"]))
-        is_last = layer == len(LAYERS) - 2
+        is_last = layer == len(layers) - 2
         kind, name = ("Softmax", "p") if is_last else ("Relu", f"r{layer}")
         nodes.append(helper.make_node(kind, [f"h{layer}"], [name]))
-    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", LAYERS[0]])]
-    outputs = [helper.make_tensor_value_info("p", TensorProto.FLOAT, ["N", LAYERS[-1]])]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", layers[0]])]
+    outputs = [helper.make_tensor_value_info("p", TensorProto.FLOAT, ["N", layers[-1]])]
     return BenchModel(
-        "demo",
+        model,
         _serialise(nodes, inputs, outputs, weights),
-        np.random.default_rng(0).standard_normal((1, LAYERS[0])).astype(np.float32),
-        TensorSpec("x", "FP32", (-1, LAYERS[0])),
-        TensorSpec("p", "FP32", (-1, LAYERS[-1])),
+        np.random.default_rng(0).standard_normal((1, layers[0])).astype(np.float32),
+        TensorSpec("x", "FP32", (-1, layers[0])),
+        TensorSpec("p", "FP32", (-1, layers[-1])),
     )
 
 
@@ -132,16 +142,17 @@ def open_session(content: bytes) -> "onnxruntime.InferenceSession":
 
 def write_node(data: Path, models: list[BenchModel]) -> None:
     """Write a node's directory with these models committed."""
-    active = {model.name: ActiveModel("1", str(_write_package(data, model))) for model in models}
+    active = {model.name: ActiveModel("1", str(write_version(data, model, "1"))) for model in models}
     (data / "active.json").write_bytes(msgspec.json.encode(ActiveModels(models=active)))
 
 
-def _write_package(data: Path, model: BenchModel) -> Path:
+def write_version(data: Path, model: BenchModel, version: str) -> Path:
+    """Write a version's package into a node's directory."""
     expected = open_session(model.content).run([model.output.name], {model.input.name: model.row})[0]
     files = {"model.onnx": model.content, "x.npy": npy.encode(model.row), "p.npy": npy.encode(expected)}
     manifest = Manifest(
         name=ModelName(model.name),
-        version=Version("1"),
+        version=Version(version),
         inputs=(model.input,),
         outputs=(model.output,),
         labels=tuple(str(number) for number in range(model.output.shape[-1])),
@@ -149,6 +160,6 @@ def _write_package(data: Path, model: BenchModel) -> Path:
         golden=Golden({model.input.name: "x.npy"}, {model.output.name: "p.npy"}),
         members={name: describe_member(member) for name, member in files.items()},
     )
-    package = data / "packages" / model.name / "1"
+    package = data / "packages" / model.name / version
     write_package(package, manifest, files)
     return package

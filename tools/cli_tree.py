@@ -9,7 +9,7 @@ from typing import Protocol, cast
 
 import typer
 
-from ganglion.entrypoints.cli.main import app
+from ganglion.entrypoints.cli.app import app
 
 PROGRAM = "ganglion"
 

@@ -62,10 +62,11 @@ def _value(hint: typing.Any, name: str) -> object:  # noqa: ANN401 (a type hint 
     match origin or hint:
         case types.UnionType | typing.Union:
             return _value(next(each for each in arguments if each is not type(None)), name)
-        case builtin if builtin is tuple:
-            return (_value(arguments[0], name),)
+        case builtin if builtin in {tuple, list}:
+            return builtin([_value(arguments[0], name)])
         case builtin if builtin is dict:
-            return {f"a {name}": _value(arguments[1], name)}
+            key = f"a {name}" if arguments[0] is str else _value(arguments[0], name)
+            return {key: _value(arguments[1], name)}
         case kind if issubclass(kind, msgspec.Struct):
             return example(kind)
         case kind if issubclass(kind, Enum):

@@ -5,11 +5,12 @@ import difflib
 import sys
 from collections.abc import Callable
 
-from reference_pages import cli, errors, rest, settings, steps
+from reference_pages import advise, cli, errors, rest, settings, steps
 from source_tree import ROOT
 
 FOLDER = ROOT / "docs" / "reference"
 PAGES: dict[str, Callable[[], str]] = {
+    "advise.md": advise.render,
     "cli.md": cli.render,
     "errors.md": errors.render,
     "rest.md": rest.render,

@@ -85,7 +85,7 @@ def last_line(text: str) -> str:
 
 
 def test_help_needs_nothing_heavy() -> None:
-    program = "import sys, ganglion.entrypoints.cli.main; print(*{name.partition('.')[0] for name in sys.modules})"
+    program = "import sys, ganglion.entrypoints.cli.app; print(*{name.partition('.')[0] for name in sys.modules})"
 
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
 

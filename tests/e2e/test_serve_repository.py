@@ -35,7 +35,7 @@ def test_a_new_version_is_loaded_on_a_clients_word_and_the_old_one_answers_until
     after = follow(serve)["model_version"]
 
     assert (before, status, after) == ("1", 200, "2")
-    assert versions_of(serve) == {"1": "UNAVAILABLE", "2": "READY"}
+    assert versions_of(serve) == {"1": "READY", "2": "READY"}
 
 
 def test_a_file_that_was_replaced_becomes_the_next_version(start: StartServe, tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ from ganglion.entrypoints.inference_api.connection import Shared
 from ganglion.entrypoints.inference_api.dispatch import InferenceApplication
 from ganglion.entrypoints.inference_api.limits import HttpLimits
 from ganglion.entrypoints.inference_api.repository import Done
-from ganglion.entrypoints.inference_api.server import Address, InferenceServer, serve_http
+from ganglion.entrypoints.inference_api.server import InferenceServer, serve_http
+from ganglion.entrypoints.listening import Address
 from ganglion.node.services.serving import InferLimits, Serving
 from ganglion.node.services.serving_lane import ThreadLane
 from ganglion.node.services.serving_records import Recorder
@@ -125,6 +126,7 @@ class InferenceWorld:
     journal: FakeJournal
     table: ServingTable
     gate: threading.Event
+    serving: Serving
     clients: list[RawClient] = field(default_factory=list)
 
     def client(self, *, receive_buffer: int | None = None) -> RawClient:
@@ -242,7 +244,7 @@ def inference_world(
 
         serve = serve_http(Address("127.0.0.1", 0, uds=uds), limits, application)
         server = stack.enter_context(portal.wrap_async_context_manager(serve))
-        world = InferenceWorld(server.port, server, portal, journal, table, gate)
+        world = InferenceWorld(server.port, server, portal, journal, table, gate, serving)
         stack.callback(world.close_clients)
         yield world
 

@@ -1,6 +1,7 @@
 """The server around the routes: how it stops, and what keeps running when something fails."""
 
 import contextlib
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ganglion.core.errors import DataInUse, InvalidSettings
+from ganglion.entrypoints import hub_server
 from ganglion.entrypoints.hub_settings import HttpSettings, HubSettings
 from ganglion.hub.services.rollouts import Rollouts
 from ganglion.testing.waiting import wait_until
@@ -35,6 +37,17 @@ def test_an_idle_connection_does_not_hold_the_hub_back(tmp_path: Path) -> None:
         line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
 
         assert line.recv(1000).startswith(b"HTTP/1.1 200 ")
+
+
+def test_no_answer_waits_for_the_acknowledgement_of_its_first_part(tmp_path: Path) -> None:
+    settings = HubSettings(data_dir=str(tmp_path), port=0)
+
+    with (
+        contextlib.closing(hub_server._listen(settings)) as listener,
+        contextlib.closing(socket.create_connection(listener.getsockname())),
+        contextlib.closing(listener.accept()[0]) as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_request_in_progress_is_finished_before_the_hub_stops(tmp_path: Path) -> None:

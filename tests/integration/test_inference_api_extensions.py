@@ -18,6 +18,7 @@ from integration.inference_world import (
     json_request,
     post,
 )
+from unit.entrypoints.inference_api.prometheus_messages import buckets_of, decoded
 
 ROW = (0.25, 0.75)
 
@@ -73,7 +74,7 @@ def test_strings_as_bytes_carry_their_lengths(world: InferenceWorld) -> None:
 def test_bytes_that_are_no_text_cannot_be_told_in_json(world: InferenceWorld) -> None:
     answer = world.ask(binary("words", "BYTES", words(b"a", b"\xff")))
 
-    assert answer.status == 500
+    assert answer.status == 400
     assert "ask for it as binary data" in answer.reason
 
 
@@ -212,6 +213,25 @@ def test_metrics_have_quantiles_per_version_and_stage() -> None:
     assert f"ganglion_request_seconds_count{{{labels}}} 1" in lines
     assert f'ganglion_request_stage_seconds_count{{{labels},stage="infer"}} 1' in lines
     assert any(line.startswith(f'ganglion_request_seconds{{{labels},quantile="0.99"}} ') for line in lines)
+
+
+PROTOBUF = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+
+
+def test_metrics_have_native_histograms_for_a_monitor_that_asks_for_them() -> None:
+    with inference_world() as world:
+        for _ in range(3):
+            world.infer(json_request(ROW))
+
+        accept = f"Accept: {PROTOBUF};q=0.6\r\nAccept: text/plain;q=0.5"
+        answer = world.ask(f"GET /metrics HTTP/1.1\r\nHost: x\r\n{accept}\r\n\r\n".encode())
+
+    families = decoded(answer.body)
+    assert answer.headers["content-type"].startswith("application/vnd.google.protobuf;")
+    steer = families["ganglion_request_seconds"].metric[0]
+    assert [(pair.name, pair.value) for pair in steer.label] == [("model", "steer"), ("version", "1")]
+    assert steer.histogram.sample_count == steer.histogram.zero_count + sum(buckets_of(steer.histogram).values()) == 3
+    assert families["ganglion_requests_total"].metric[0].counter.value == 3
 
 
 # --- time limits, and clients that go -------------------------------------------------------------

@@ -7,17 +7,20 @@ import pytest
 from e2e.serving_world import write_model
 from ganglion.adapters.package_files import pack
 from ganglion.core.errors import InvalidRequest, NotFound
+from ganglion.entrypoints.chosen_target import ChosenTarget
 from ganglion.entrypoints.model_folder import contents_of
 from integration.models import classifier
 
 
 def names(path: Path) -> list[tuple[str, str, str]]:
     """Return what is found as (model, version, name of the file or folder)."""
-    return [(source.name, source.version, source.path.name) for source in contents_of(path).sources]
+    return [
+        (source.name, source.version, source.path.name) for source in ChosenTarget().choose(contents_of(path)).sources
+    ]
 
 
 def reasons(path: Path) -> dict[str, str]:
-    return {each.path.name: each.reason for each in contents_of(path).unusable}
+    return {each.path.name: each.reason for each in ChosenTarget().choose(contents_of(path)).unusable}
 
 
 def test_a_model_file_is_a_model_of_its_name(tmp_path: Path) -> None:

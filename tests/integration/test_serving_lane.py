@@ -97,6 +97,25 @@ def test_a_job_that_began_in_time_is_not_given_up() -> None:
     with_lane(use)
 
 
+@pytest.mark.parametrize("delay_s", [0.0, 0.0004, 0.0016])
+def test_a_timer_never_comes_too_early_and_a_cancelled_one_never(delay_s: float) -> None:
+    async def use(lane: ThreadLane) -> None:
+        loop, done = asyncio.get_running_loop(), anyio.Event()
+        began_s, ended_s = loop.time(), list[float]()
+
+        def end() -> None:
+            ended_s.append(loop.time())
+            done.set()
+
+        lane.after(delay_s, lambda: pytest.fail("it was cancelled")).cancel()
+        lane.after(delay_s, end)
+        await done.wait()
+
+        assert ended_s[0] - began_s >= delay_s
+
+    with_lane(use)
+
+
 def test_a_defect_in_a_job_ends_neither_the_lane_nor_its_count() -> None:
     async def use(lane: ThreadLane) -> None:
         done = anyio.Event()

@@ -1,6 +1,7 @@
 """docs/reference/settings.md: every setting with its variable, default, unit and meaning."""
 
 import msgspec
+from msgspec.structs import FieldInfo
 
 from ganglion.entrypoints.settings import CONFIG_VARIABLE, Settings
 from ganglion.entrypoints.settings_loader import leaves
@@ -60,12 +61,17 @@ def _rows(path: str, kind: type[msgspec.Struct]) -> list[tuple[str, ...]]:
         (
             code(leaf.field.name),
             code(leaf.variable),
-            code(_default(leaf.field.default)),
+            code(_default(_default_of(leaf.field))),
             unit_of(leaf.field.name),
             docs.get(leaf.field.name, ""),
         )
         for leaf in own
     ]
+
+
+def _default_of(field: FieldInfo) -> object:
+    """Return the default, which of a table is made anew each time."""
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def _default(value: object) -> str:

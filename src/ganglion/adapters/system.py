@@ -2,11 +2,12 @@
 
 import os
 import platform
-import secrets
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from ganglion.wire.messages import NodeFacts
+if TYPE_CHECKING:
+    from ganglion.wire.messages import NodeFacts
 
 
 class SystemClock:
@@ -22,15 +23,17 @@ class SystemChance:
 
     def token_bytes(self, size: int) -> bytes:
         """Return `size` bytes fit for secrets."""
-        return secrets.token_bytes(size)
+        return os.urandom(size)
 
     def share(self) -> float:
         """Return a number in [0, 1) with 53 random bits."""
-        return secrets.randbits(53) / (1 << 53)
+        return (int.from_bytes(os.urandom(7), "big") >> 3) / (1 << 53)
 
 
-def node_facts(*, runtimes: Sequence[str], release: str) -> NodeFacts:
+def node_facts(*, runtimes: Sequence[str], release: str) -> "NodeFacts":
     """Measure this machine, which has these runtimes, the one of the base install first."""
+    from ganglion.wire.messages import NodeFacts  # noqa: PLC0415 - whoever needs a clock alone stays small
+
     pages, page_bytes = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
     return NodeFacts(
         arch=platform.machine(),

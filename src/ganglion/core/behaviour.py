@@ -8,11 +8,13 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from ganglion.core.errors import InvalidRequest
 from ganglion.core.histogram import Histogram
 
 CONFIDENCE_BINS = 20
 CLASSES_MAX = 256
 OTHER_CLASS = "(other)"
+_COUNT_MAX = 2**53
 
 
 class Behaviour(msgspec.Struct):
@@ -35,9 +37,7 @@ class Behaviour(msgspec.Struct):
         self.requests += 1
         self.latency_us.add(latency_us)
         for label, confidence in zip(labels, confidences, strict=True):
-            known = label in self.classes or len(self.classes) < CLASSES_MAX
-            name = label if known else OTHER_CLASS
-            self.classes[name] = self.classes.get(name, 0) + 1
+            self._count_class(label, 1)
             self.confidence[confidence_bin(confidence)] += 1
 
     def count_answers(self, latencies_us: Sequence[int], labels: Iterable[str], confidences: Iterable[float]) -> None:
@@ -46,9 +46,7 @@ class Behaviour(msgspec.Struct):
         for latency_us, count in Counter(latencies_us).items():
             self.latency_us.add(latency_us, count)
         for label, count in Counter(labels).items():
-            known = label in self.classes or len(self.classes) < CLASSES_MAX
-            name = label if known else OTHER_CLASS
-            self.classes[name] = self.classes.get(name, 0) + count
+            self._count_class(label, count)
         for index, count in Counter(map(confidence_bin, confidences)).items():
             self.confidence[index] += count
 
@@ -64,6 +62,16 @@ class Behaviour(msgspec.Struct):
         if compared:
             self.compared_latency_us.add(latency_us)
 
+    def check(self) -> None:
+        """Refuse counts that no counting makes. Raises: InvalidRequest."""
+        counts = (self.requests, self.errors, self.compared, self.agreed, *self.confidence, *self.classes.values())
+        if min(counts) < 0 or max(counts) > _COUNT_MAX or len(self.confidence) != CONFIDENCE_BINS:
+            raise InvalidRequest("the counts of a behaviour are not negative, and its confidences have their bins")
+        if self.errors > self.requests or self.agreed > self.compared or len(self.classes) > CLASSES_MAX + 1:
+            raise InvalidRequest("the counts of a behaviour contradict each other")
+        for histogram in (self.latency_us, self.compared_latency_us):
+            histogram.check()
+
     def merge(self, other: "Behaviour") -> None:
         """Add `other`'s counts to these."""
         self.requests += other.requests
@@ -75,7 +83,12 @@ class Behaviour(msgspec.Struct):
         for index, count in enumerate(other.confidence):
             self.confidence[index] += count
         for label, count in other.classes.items():
-            self.classes[label] = self.classes.get(label, 0) + count
+            self._count_class(label, count)
+
+    def _count_class(self, label: str, count: int) -> None:
+        known = label in self.classes or len(self.classes) < CLASSES_MAX
+        name = label if known else OTHER_CLASS
+        self.classes[name] = self.classes.get(name, 0) + count
 
     @property
     def error_rate(self) -> float:

@@ -89,6 +89,13 @@ class TargetMismatch(Rejected):
     remedy = "Release a variant for this machine's architecture and runtime."
 
 
+class FactsContradict(InvalidRequest):
+    """Two facts that were given cannot both hold, or cannot be reckoned with together."""
+
+    code = "facts_contradict"
+    remedy = "Correct one of the two facts that the message names."
+
+
 class NotFound(Rejected):
     """What the request names does not exist."""
 
@@ -131,11 +138,32 @@ class CheckFailed(Rejected):
     remedy = "The message names the check; the figures are in the report."
 
 
+class Withdrawn(Rejected):
+    """The hub wants something else by now, so work on this was ended."""
+
+    code = "withdrawn"
+    remedy = "Nothing is to be done: the node goes on with what is wanted now."
+
+
 class GoldenMissing(Rejected):
     """The model comes without golden inputs, so nothing can prove that it answers here as it did where it was made."""
 
     code = "golden_missing"
     remedy = "Make a package with golden inputs; `ganglion model build` adds some."
+
+
+class SignaturesMissing(Rejected):
+    """Metadata lacks signatures of keys that are not on the hub."""
+
+    code = "signatures_missing"
+    remedy = "Have the key holders that the message names sign (`ganglion trust sign`), then publish again."
+
+
+class KeyUnreadable(Rejected):
+    """A private key's file cannot be opened: it is damaged, or its passphrase is another one."""
+
+    code = "key_unreadable"
+    remedy = "Check the file and the passphrase; nobody can open a key whose passphrase is lost."
 
 
 class InputUnusable(InvalidRequest):
@@ -190,6 +218,21 @@ class DeadlineExceeded(Unavailable):
     remedy = "Allow more time, send less at a time, or ask another node."
 
 
+class ModelHung(Unavailable):
+    """The model did not come back within the time that one run may take; the serving process starts again."""
+
+    code = "model_hung"
+    remedy = "Do not send this input again; the log names the version. `run_s_max` is how long a run may take."
+
+
+class ModelQuarantined(Unavailable):
+    """The version took the serving process down several times, by a crash or a run without end."""
+
+    code = "model_quarantined"
+    remedy = "Replace the model file, release a better version, or start the server again to give it another chance."
+    retryable = False
+
+
 class BodyStalled(Unavailable):
     """The rest of the request's body did not arrive in time."""
 
@@ -202,6 +245,13 @@ class MetadataStale(Unavailable):
 
     code = "metadata_stale"
     remedy = "Check the node's clock, then the hub: it signs fresh metadata every day. Serving goes on."
+
+
+class ClockWrong(Unavailable):
+    """This machine's clock is days away from the newest time that it has seen, or from the hub's."""
+
+    code = "clock_wrong"
+    remedy = "Set the node's clock, or let it be set by NTP. Until then nothing new is installed, and serving goes on."
 
 
 # --- untrusted ------------------------------------------------------------------------------------
@@ -240,6 +290,13 @@ class ArtifactUntrusted(Untrusted):
 
     code = "artifact_untrusted"
     remedy = "Nothing was installed. Check the hub's trust status and the path between hub and node."
+
+
+class ProposalRefused(Untrusted):
+    """New trust metadata is not signed by those who may sign it, or would shut the fleet out."""
+
+    code = "proposal_refused"
+    remedy = "Nothing was changed. Fetch the present metadata (`ganglion trust fetch`), and propose the change again."
 
 
 # --- broken ---------------------------------------------------------------------------------------

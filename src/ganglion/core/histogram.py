@@ -9,11 +9,12 @@ import math
 
 import msgspec
 
-from ganglion.core.errors import Rejected
+from ganglion.core.errors import InvalidRequest, Rejected
 
 SCALE = 5
 _PER_OCTAVE = 1 << SCALE
 _INDEX_MIN, _VALUE_MAX = -40 * _PER_OCTAVE, 2.0**64
+_INDEX_LAST, _COUNT_MAX = 64 * _PER_OCTAVE, 2**53
 
 
 class Histogram(msgspec.Struct, gc=False):
@@ -39,6 +40,14 @@ class Histogram(msgspec.Struct, gc=False):
             self.buckets[index] = self.buckets.get(index, 0) + count
         self.zeros += other.zeros
         self.total += other.total
+
+    def check(self) -> None:
+        """Refuse what adding values never makes. Raises: InvalidRequest."""
+        counts, indices = (self.zeros, *self.buckets.values()), self.buckets.keys()
+        if not (min(counts) >= 0 and max(counts) <= _COUNT_MAX and 0.0 <= self.total < math.inf):
+            raise InvalidRequest("the counts of a histogram are not negative and finite")
+        if any(not _INDEX_MIN <= index <= _INDEX_LAST for index in indices):
+            raise InvalidRequest("a histogram has buckets that no value falls into")
 
     @property
     def count(self) -> int:

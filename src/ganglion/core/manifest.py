@@ -12,6 +12,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 from ganglion.core import engine_options, steps, strict_json
+from ganglion.core.batching_rules import BatchingRules
 from ganglion.core.engine_options import EngineOptions, RuntimeName
 from ganglion.core.errors import InvalidName, InvalidPackage
 from ganglion.core.ids import Digest, ModelName, Variant, Version, parse_digest, parse_name
@@ -58,6 +59,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     batch_max: Annotated[int, msgspec.Meta(ge=1, le=65536)] = 64
     memory_bytes_max: Count = 1_000_000_000
+    offline_s_max: Count = 0
+    """A node that had no contact with its hub for longer stops serving the model; 0: it goes on for ever."""
     loops_allowed: bool = False
     """Let operators pass whose inner graph may run for ever, as Loop. The sandbox still ends one that does."""
 
@@ -152,6 +155,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Every released package has it. A bare model file does not, and cannot be proved."""
     drift: DriftReference | None = None
     lineage: Lineage = Lineage()
+    batching: BatchingRules | msgspec.UnsetType = msgspec.UNSET
+    """What its maker advises; the settings of a server win. Left out of the file where nobody says anything."""
     members: dict[str, Member]
 
 

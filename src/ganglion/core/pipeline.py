@@ -51,7 +51,10 @@ class Pipeline:
 
         Raises: InputUnusable: a step cannot use what they hold. ModelFailed. Whatever the engine raises.
         """
-        outputs = self._run_steps(inputs) if self._has_steps else self._infer(inputs)
+        if self._has_steps:
+            context = self.prepare(inputs)
+            return self.conclude(self._infer(context.feeds), context)
+        outputs = self._infer(inputs)
         declared = {name: outputs[name] for name in self._outputs}
         return Answer(declared, self._predict(declared) if self._predict else ())
 
@@ -74,18 +77,34 @@ class Pipeline:
         if spec.has_batch and shape[0] > batch_max:
             raise InvalidRequest(f"input {spec.name!r} has {shape[0]} rows, at most {batch_max} are allowed")
 
-    def _run_steps(self, inputs: Tensors) -> Tensors:
-        """What a client sent is at fault before the model, the package after it: both raise InvalidRequest below."""
+    def prepare(self, inputs: Tensors) -> Context:
+        """Run the steps before the model on checked inputs; `feeds` of the result are for the engine.
+
+        With `infer` and `conclude` this is `answer_checked` in parts, for a caller that joins requests in the middle.
+        Raises: InputUnusable: a step cannot use what they hold.
+        """
         context = Context(labels=self.manifest.labels)
+        if not self._has_steps:
+            context.feeds = inputs
+            return context
         try:
             context.feeds = self._before.run(inputs, context)
         except InvalidRequest as error:
             raise InputUnusable(error.message) from error
-        outputs = self._infer(context.feeds)
+        return context
+
+    def infer(self, feeds: Tensors) -> Tensors:
+        """Run the engine, without any step. Raises: whatever the engine raises."""
+        return self._infer(feeds)
+
+    def conclude(self, outputs: Tensors, context: Context) -> Answer:
+        """Run the steps after the model, and predict. Raises: ModelFailed: the outputs do not fit the package."""
         try:
-            return self._after.run(outputs, context)
+            results = self._after.run(outputs, context) if self._has_steps else outputs
         except InvalidRequest as error:
             raise ModelFailed(f"the outputs do not fit the package: {error.message}") from error
+        declared = {name: results[name] for name in self._outputs}
+        return Answer(declared, self._predict(declared) if self._predict else ())
 
 
 def _fits(declared: int, size: int) -> bool:

@@ -63,6 +63,7 @@ def load_bare(
     version: Version = FIRST_VERSION,
     batch_max: int = BATCH_MAX,
     gate: ModelFileLimits = DEFAULT_GATE,
+    target: Target | None = None,
 ) -> BareModel:
     """Look through a model file, and load it. Raises: NotFound, InvalidPackage, MissingExtra."""
     if not file.is_file():
@@ -70,7 +71,7 @@ def load_bare(
     if not is_model_file(file):
         raise InvalidPackage(f"{file} is XML, but no model of OpenVINO")
     _pass_gate(file, gate)
-    target = Target(runtime=engines.runtime_of_file(file))
+    target = target or Target(runtime=engines.runtime_of_file(file))
     engine = engines.load_engine(target, file, threads=threads)
     manifest = implicit.manifest_of(
         name or implicit.name_from(file.stem),

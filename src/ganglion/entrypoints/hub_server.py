@@ -143,7 +143,7 @@ def _config(hub: Hub) -> uvicorn.Config:
 def _listen(settings: HubSettings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+        listener = socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
     except OSError as error:
         place = f"{settings.host}:{settings.port}"
         if error.errno == errno.EADDRINUSE:
@@ -151,6 +151,9 @@ def _listen(settings: HubSettings) -> socket.socket:
         raise InvalidSettings(f"hub.host, hub.port: cannot listen on {place}: {error.strerror or error}") from error
     except OverflowError as error:
         raise InvalidSettings(f"hub.port: {error}") from error
+    # Its connections inherit it. An answer is written in parts, and the second would wait for the client's ACK.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _describe(listener: socket.socket, ca_pin: str) -> Listening:

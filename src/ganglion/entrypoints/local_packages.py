@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 from ganglion.adapters.package_files import PackageArchives, map_members, pack, read_golden, read_manifest
@@ -81,4 +80,6 @@ def machine_arch() -> Arch:
 
 def release() -> str:
     """Return this program's release."""
+    from importlib import metadata  # noqa: PLC0415 - it brings a parser of mails along, and few ask for this
+
     return metadata.version("ganglion")

@@ -6,14 +6,14 @@ folder's name. What is none of these is left alone; what looks like a model and 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ganglion.adapters.package_files import PackageArchives, peek_manifest
 from ganglion.core.errors import GanglionError, InvalidPackage, InvalidRequest, NotFound
 from ganglion.core.ids import ModelName, Version
 from ganglion.core.implicit import name_from
-from ganglion.core.manifest import MANIFEST_PATH
+from ganglion.core.manifest import MANIFEST_PATH, Manifest
 from ganglion.entrypoints.bare_models import FIRST_VERSION, is_model_file
 from ganglion.entrypoints.engines import MODEL_SUFFIXES
 
@@ -29,6 +29,8 @@ class Source:
     path: Path
     is_numbered: bool = True
     """The version stands in a manifest or is the name of a folder; otherwise it is just the first that was seen."""
+    manifest: Manifest | None = field(default=None, compare=False, repr=False)
+    """Of a package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,10 @@ class Unusable:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """Everything found, in the order of names; of each model the newest version comes last."""
+    """Everything found, in the order of names; of each model the newest version comes last.
+
+    Several sources of one name and version stand side by side: variants, or the same model twice.
+    """
 
     sources: tuple[Source, ...]
     unusable: tuple[Unusable, ...]
@@ -57,19 +62,8 @@ def contents_of(path: Path) -> Contents:
     found = list(_of_folder(path) if path.is_dir() and not _is_model_folder(path) else _of_entry(path))
     if not found:
         raise NotFound(f"{path} holds no model: no {', '.join(MODEL_SUFFIXES)} file, and no package")
-    sources, unusable = _distinct([each for each in found if isinstance(each, Source)])
-    return Contents(sources, (*(each for each in found if isinstance(each, Unusable)), *unusable))
-
-
-def _distinct(sources: list[Source]) -> tuple[tuple[Source, ...], tuple[Unusable, ...]]:
-    """Let the first of two with the same name and version win."""
-    first: dict[tuple[str, str], Source] = {}
-    unusable = []
-    for source in sources:
-        winner = first.setdefault((source.name, source.version), source)
-        if winner is not source:
-            unusable.append(Unusable(source.path, f"{winner.path} is {source.name}:{source.version} already"))
-    return tuple(sorted(first.values(), key=_order)), tuple(unusable)
+    sources = sorted((each for each in found if isinstance(each, Source)), key=_order)
+    return Contents(tuple(sources), tuple(each for each in found if isinstance(each, Unusable)))
 
 
 def _order(source: Source) -> tuple[str, int, str]:
@@ -96,7 +90,7 @@ def _sources(path: Path) -> Iterator[Source]:
         yield _of_file(path)
     elif (path / MANIFEST_PATH).is_file():
         manifest = peek_manifest(path)
-        yield Source(manifest.name, manifest.version, path)
+        yield Source(manifest.name, manifest.version, path, manifest=manifest)
     elif versions:
         for version in versions:
             yield from (_as_version(source, path, version) for source in _sources(version))
@@ -116,7 +110,7 @@ def _as_version(source: Source, model: Path, version: Path) -> Source:
 def _of_file(file: Path) -> Source:
     if file.suffix == PACKAGE_SUFFIX:
         manifest = PackageArchives().inspect(file)
-        return Source(manifest.name, manifest.version, file)
+        return Source(manifest.name, manifest.version, file, manifest=manifest)
     return Source(name_from(file.stem), FIRST_VERSION, file, is_numbered=False)
 
 

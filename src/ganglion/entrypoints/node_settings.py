@@ -5,6 +5,8 @@ from typing import Annotated
 
 import msgspec
 
+from ganglion.core.batching_rules import BatchingRules
+from ganglion.node.domain.egress import EgressSettings
 from ganglion.ports.sandbox_limits import SandboxLimits
 from ganglion.trust.model_file_limits import ModelFileLimits
 
@@ -23,6 +25,12 @@ class ServingSettings(msgspec.Struct, frozen=True, kw_only=True):
     uds: str = ""
     """Path of a Unix socket on which models answer too, for programs on this machine; empty: none."""
 
+    grpc_port: Port | None = None
+    """TCP port of the protocol over gRPC; 0 takes a free one. Without: no gRPC. Needs the extra `grpc`."""
+
+    grpc_uds: str = ""
+    """Path of a Unix socket of the protocol over gRPC; empty: none."""
+
     threads: int = 0
     """Threads of each loaded model; 0 leaves one core to the agent."""
 
@@ -32,8 +40,20 @@ class ServingSettings(msgspec.Struct, frozen=True, kw_only=True):
     queue_len_max: int = 256
     """Requests that may wait for a worker; further ones are answered with 503 and Retry-After."""
 
+    batching: dict[str, BatchingRules] = {}
+    """Rules of dynamic batching by model, `"*"` for all others; they win over what a package advises."""
+
     journal_bytes_max: int = 64_000_000
     """Disk use of the journal of records between serving and agent; when full, the lowest classes are shed."""
+
+    run_s_max: float = 30.0
+    """How long one run of a model may take; then the serving process ends itself and starts again. 0: no limit."""
+
+    memory_bytes_max: int = 0
+    """Memory that the process may write to; an allocation beyond it fails. 0: three quarters of the machine's."""
+
+    deaths_max: int = 3
+    """A version that took the process down this often within an hour is not loaded again. 0: it always is."""
 
 
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +61,12 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     outbox_bytes_max: int = 500_000_000
     """Disk use of records that the hub has not acknowledged; when full, the lowest classes are shed."""
+
+    outbox_class_bytes_max: dict[str, int] = {}
+    """Disk use of single classes within that: `event`, `result`, `summary`, `sample`, `audit`."""
+
+    disk_free_bytes_min: int = 200_000_000
+    """The outbox does not grow while the disk has less free space than this."""
 
     batch_records_max: int = 500
     """Records in one batch."""
@@ -51,6 +77,9 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     flush_s: float = 1.0
     """Longest time that a record waits for others before its batch leaves."""
 
+    egress: EgressSettings = EgressSettings()
+    """What the link to the hub may carry, and when."""
+
     report_s: float = 10.0
     """Time between two reports of the present state; changes are reported at once."""
 
@@ -59,6 +88,12 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     request_timeout_s: float = 30.0
     """How long the hub may take for any other answer."""
+
+    metadata_deadline_s: float = 60.0
+    """How long one look at the signed metadata may take, however many files it needs."""
+
+    download_rate_min: float = 200.0
+    """A package that arrives with fewer bytes per second than this, over half a minute, is left for later."""
 
     backoff_s_max: float = 60.0
     """Longest pause between two attempts to reach the hub."""

@@ -16,9 +16,12 @@ from dataclasses import dataclass
 import structlog
 
 from ganglion.adapters.files import DirectoryLock, lock_directory
+from ganglion.adapters.run_marks import Label, RunMarks
 from ganglion.adapters.system import SystemClock
 from ganglion.core.errors import DataCorrupt, DataInUse, InvalidSettings, NotJoined, PortInUse
+from ganglion.entrypoints.exit_words import why_ended
 from ganglion.entrypoints.settings import NodeSettings, child_environment
+from ganglion.node.domain.quarantine import Deaths
 from ganglion.node.domain.restarts import RestartDecision, after_exit
 from ganglion.node.services.identity import load_identity
 from ganglion.node.services.places import Places
@@ -27,20 +30,22 @@ log = structlog.get_logger()
 
 _LOCK_TRIES, _LOCK_PAUSE_S = 50, 0.2
 _NOT_STARTED = 127
+_LOOK_S = 5.0
 _FATAL = frozenset({7})
 """Exit code of `Broken` errors (see docs/reference/errors.md): starting again at once cannot help."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A child: its name in the log and its module."""
+    """A child: its name in the log, its module, and whether a model can take it down."""
 
     name: str
     module: str
+    runs_models: bool = False
 
 
 PROGRAMS = (
-    Program("serving", "ganglion.entrypoints.serving_process"),
+    Program("serving", "ganglion.entrypoints.serving_process", runs_models=True),
     Program("agent", "ganglion.entrypoints.agent_process"),
 )
 
@@ -71,6 +76,8 @@ class _Keeper:
     def __init__(self, program: Program, settings: NodeSettings, lock: DirectoryLock, stopping: asyncio.Event) -> None:
         self._program, self._settings, self._lock, self._stopping = program, settings, lock, stopping
         self._clock = SystemClock()
+        self._marks = RunMarks.create()
+        self._deaths: Deaths[Label] = Deaths()
 
     async def run(self) -> None:
         decision = RestartDecision(delay_s=0.0, failures=0)
@@ -84,6 +91,7 @@ class _Keeper:
                 code = _NOT_STARTED
             if self._stopping.is_set():
                 return
+            self._blame(code)
             ran_s = self._clock.monotonic_s() - started_s
             delay_s_max = self._settings.restart_s_max
             decision = after_exit(decision.failures, ran_s=ran_s, delay_s_max=delay_s_max)
@@ -94,12 +102,30 @@ class _Keeper:
                 restart_in_s=round(decision.delay_s, 2),
             )  # fmt: skip
 
+    def _blame(self, code: int) -> None:
+        """Note which versions ran when the process died; one that did so too often is not loaded again."""
+        suspects = self._marks.suspects() if code < 0 or self._marks.is_hung else []
+        before, deaths_max = self._deaths.quarantined, self._settings.serving.deaths_max
+        self._deaths = self._deaths.after(suspects, now_s=self._clock.monotonic_s(), deaths_max=deaths_max)
+        if suspects:
+            log.error("process.died_in_model", reason=why_ended(code, suspects, is_hung=self._marks.is_hung))
+        for label in self._deaths.quarantined - before:
+            log.error("version.quarantined", model=label.model, version=label.version, deaths=deaths_max)
+
+    def _command(self) -> Sequence[str]:
+        command = [sys.executable, "-m", self._program.module]
+        if self._program.runs_models:
+            command += ["--marks", str(self._marks.descriptor)]
+            command += [f"--quarantined={label.text}" for label in self._deaths.quarantined]
+        return command
+
     async def _run_once(self) -> int:
+        self._marks.clear()
         process = await asyncio.create_subprocess_exec(
-            *_command(self._program),
+            *self._command(),
             stdin=asyncio.subprocess.PIPE,
             env=child_environment(self._settings),
-            pass_fds=(self._lock.fileno(),),
+            pass_fds=(self._lock.fileno(), self._marks.descriptor),
             # A Ctrl-C in the terminal goes to the supervisor alone, which then stops its children in order.
             start_new_session=True,
         )
@@ -107,12 +133,22 @@ class _Keeper:
         waiting = asyncio.ensure_future(process.wait())
         stop = asyncio.ensure_future(self._stopping.wait())
         try:
-            await asyncio.wait({waiting, stop}, return_when=asyncio.FIRST_COMPLETED)
+            while not (await asyncio.wait({waiting, stop}, timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED))[0]:
+                self._end_if_stuck(process)
             if not waiting.done():
                 await self._stop(process, waiting)
             return waiting.result()
         finally:
             stop.cancel()
+
+    def _end_if_stuck(self, process: asyncio.subprocess.Process) -> None:
+        """Kill a process that is stuck in a model and cannot even notice it."""
+        run_s_max = self._settings.serving.run_s_max
+        stuck = self._marks.stuck(now_s=self._clock.monotonic_s(), run_s_max=run_s_max)
+        if stuck is not None:
+            self._marks.tell_hung(stuck)
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
 
     async def _stop(self, process: asyncio.subprocess.Process, waiting: "asyncio.Future[int]") -> None:
         process.terminate()
@@ -127,10 +163,6 @@ class _Keeper:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), timeout=delay_s)
         return self._stopping.is_set()
-
-
-def _command(program: Program) -> Sequence[str]:
-    return (sys.executable, "-m", program.module)
 
 
 def _check_identity(places: Places) -> None:

@@ -1,12 +1,13 @@
 """What `ganglion serve` tells people: where each model answers, what to type first, and what it does not serve."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from pathlib import Path
 
+from ganglion.core.batching_rules import EVERY_MODEL
 from ganglion.core.errors import GoldenMissing, InvalidRequest
 from ganglion.core.manifest import Manifest
-from ganglion.entrypoints import example_request
 from ganglion.entrypoints.model_folder import Source, Unusable
 from ganglion.node.services.serving_runs import Package
 
@@ -20,21 +21,45 @@ def base_url(host: str, port: int) -> str:
     return f"http://{_EVERYWHERE.get(host, f'[{host}]' if ':' in host else host)}:{port}"
 
 
-def served(sources: Sequence[Source], base: str) -> Iterator[str]:
-    """Yield a line per model; it names the version that answers where there are several."""
+def served(
+    sources: Sequence[Source], base: str, split: Mapping[str, Mapping[str, float]] | None = None
+) -> Iterator[str]:
+    """Yield a line per model; it names the version that answers where there are several, or how they share."""
     models = {name: list(versions) for name, versions in groupby(sources, lambda source: source.name)}
     count = f"{len(models)} models" if len(models) > 1 else "1 model"
     yield f"Serving {count} by the Open Inference Protocol; Ctrl-C ends it"
     for name, versions in models.items():
-        others = ", ".join(source.version for source in versions[:-1])
-        note = f"  version {versions[-1].version} answers; {others} loaded beside it" if others else ""
-        yield f"  {base}/v2/models/{name}{note}"
+        yield f"  {base}/v2/models/{name}{_note([source.version for source in versions], (split or {}).get(name, {}))}"
+
+
+def by_grpc(host: str, port: int, uds: Path | None) -> Iterator[str]:
+    """Yield where gRPC answers, if anywhere."""
+    if port:
+        yield f"  and by gRPC at {base_url(host, port).removeprefix('http://')}"
+    if uds is not None:
+        yield f"  and by gRPC on the Unix socket {uds}"
+
+
+def _note(versions: Sequence[str], weights: Mapping[str, float]) -> str:
+    total = sum(weights.get(version, 0.0) for version in versions)
+    if total:
+        return "  " + ", ".join(f"version {each}: {weights.get(each, 0.0) / total:.1%}" for each in versions)
+    others = ", ".join(versions[:-1])
+    return f"  version {versions[-1]} answers, and by name: {others}" if others else ""
 
 
 def not_served(unusable: Sequence[Unusable]) -> Iterator[str]:
     """Yield a line per file that cannot be served."""
     for each in unusable:
         yield f"not served: {each.path}: {' '.join(each.reason.split())}"
+
+
+def unmatched(setting: str, models: Iterable[str], sources: Sequence[Source]) -> Iterator[str]:
+    """Yield a line per model that a setting names and that is not there: it may be a slip, or come later."""
+    present = {str(source.name) for source in sources} | {EVERY_MODEL}
+    for name in models:
+        if name not in present:
+            yield f"{setting} names {name[:80]!r}, and there is no such model now"
 
 
 def first_request(source: Source, package: Package, base: str) -> str:
@@ -66,6 +91,8 @@ def input_size(manifest: Manifest) -> int:
 
 
 def _body(manifest: Manifest, package: Package) -> str:
+    from ganglion.entrypoints import example_request  # noqa: PLC0415 - clients are served before words are looked for
+
     try:
         inputs, _ = package.golden()
     except GoldenMissing:

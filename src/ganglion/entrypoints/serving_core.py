@@ -2,17 +2,19 @@
 
 import asyncio
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 
+from ganglion.adapters.shared_memory import SharedRegions
 from ganglion.adapters.system import SystemChance, SystemClock
+from ganglion.core.batching_rules import BatchingRules
 from ganglion.entrypoints.inference_api.connection import Shared
 from ganglion.entrypoints.inference_api.dispatch import InferenceApplication
 from ganglion.entrypoints.inference_api.repository import Repository
 from ganglion.node.services.serving import InferLimits, Serving
-from ganglion.node.services.serving_commands import ServingCommands
+from ganglion.node.services.serving_commands import NO_RULES, ServingCommands
 from ganglion.node.services.serving_lane import ThreadLane
 from ganglion.node.services.serving_records import Recorder
 from ganglion.node.services.serving_runs import OpenPackage
@@ -31,13 +33,19 @@ class ServingCore:
     serving: Serving
     commands: ServingCommands
 
-    def application(self, shared: Shared, *, repository: Repository | None = None) -> InferenceApplication:
-        """Return the HTTP application of a server. With a `repository`, clients may load and unload models."""
+    def application(
+        self, shared: Shared, *, repository: Repository | None = None, regions: SharedRegions | None = None
+    ) -> InferenceApplication:
+        """Return the HTTP application of a server. With a `repository`, clients may load and unload models.
+
+        `regions` are given by whoever shares them with another edge.
+        """
         return InferenceApplication(
             self.serving,
             release=version("ganglion"),
             is_stopping=lambda: shared.is_stopping,
             repository=repository,
+            regions=regions,
         )
 
 
@@ -49,13 +57,19 @@ def serving_core(
     collection: CollectionSettings,
     queue_len_max: int,
     instance: str = "",
+    batching: Mapping[str, BatchingRules] = NO_RULES,
 ) -> Iterator[ServingCore]:
     """Put the core together, on the running event loop. `instance` names this run of the process to an agent."""
     clock, chance, table = SystemClock(), SystemChance(), ServingTable()
     lane = ThreadLane(asyncio.get_running_loop(), queue_len_max=queue_len_max)
     recorder = Recorder(journal=journal, clock=clock, chance=chance, collection=collection)
     commands = ServingCommands(
-        table=table, recorder=recorder, open_package=open_package, clock=clock, instance=instance
+        table=table,
+        recorder=recorder,
+        open_package=open_package,
+        clock=clock,
+        instance=instance,
+        batching=batching,
     )
     serving = Serving(table=table, lane=lane, recorder=recorder, clock=clock, chance=chance, limits=InferLimits())
     try:

@@ -6,10 +6,11 @@ It starts from `active.json`, answers whether or not anybody else is alive, and 
 """
 
 import argparse
+import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -22,20 +23,23 @@ import structlog
 from ganglion.adapters.control_socket import serve_control, socket_path
 from ganglion.adapters.files import replace_file
 from ganglion.adapters.journal import JournalLimits, JournalWriter
+from ganglion.adapters.memory_limit import limit_memory, share_of_machine
 from ganglion.adapters.package_files import read_golden, read_manifest
-from ganglion.adapters.system import SystemChance, SystemClock
+from ganglion.adapters.run_marks import Label, RunMarks, Running
+from ganglion.adapters.system import SystemChance
 from ganglion.core.errors import DiskUnusable, GanglionError, InvalidRequest
 from ganglion.entrypoints import engines
 from ganglion.entrypoints.cores import threads_of
-from ganglion.entrypoints.inference_api.limits import HttpLimits
-from ganglion.entrypoints.inference_api.server import Address, InferenceServer, serve_http, uds_of
+from ganglion.entrypoints.hang_watch import HangWatch, call_give_up, hung
 from ganglion.entrypoints.logs import configure_logs
+from ganglion.entrypoints.marked_models import MarkedModels
 from ganglion.entrypoints.node_settings import NodeSettings
 from ganglion.entrypoints.parent_pipe import wait_for_end_of_parent
 from ganglion.entrypoints.serving_core import ServingCore, serving_core, settle_memory
+from ganglion.entrypoints.serving_edges import Edges, serve_clients
 from ganglion.entrypoints.settings import load_settings
 from ganglion.node.services.places import Places
-from ganglion.node.services.serving_runs import Package, timed_package
+from ganglion.node.services.serving_runs import Package
 from ganglion.ports.clock import new_id
 from ganglion.ports.serving_control import ActiveModels, Load, Refused, Switch
 from ganglion.wire.codec import decode_json, encode_json
@@ -54,6 +58,8 @@ class ServingAddress(msgspec.Struct, frozen=True):
     port: int
     pid: int
     instance: str
+    grpc_port: int = 0
+    """0: gRPC has no port."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -65,10 +71,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "node.serving.host": options.host,
         "node.serving.port": options.port,
         "node.serving.uds": options.uds,
+        "node.serving.grpc_port": options.grpc_port,
+        "node.serving.grpc_uds": options.grpc_uds,
     }
     try:
         settings = load_settings(overrides=overrides).node
-        anyio.run(ServingProcess(settings, bind_wait_s=options.bind_wait_s).run, backend_options={"use_uvloop": True})
+        marks = RunMarks.create() if options.marks is None else RunMarks(options.marks)
+        limit_memory(settings.serving.memory_bytes_max or share_of_machine())
+        quarantined = [Label.parse(text) for text in options.quarantined]
+        process = ServingProcess(settings, marks, quarantined=quarantined, bind_wait_s=options.bind_wait_s)
+        anyio.run(process.run, backend_options={"use_uvloop": True})
         code = 0
     except GanglionError as error:
         log.error("serving.ended", code=error.code, reason=error.message, remedy=error.remedy)  # noqa: TRY400 - ours
@@ -81,23 +93,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
 class ServingProcess:
     """Everything a serving process is made of."""
 
-    def __init__(self, settings: NodeSettings, *, bind_wait_s: float = 0.0) -> None:
+    def __init__(
+        self, settings: NodeSettings, marks: RunMarks, *, quarantined: Sequence[Label] = (), bind_wait_s: float = 0.0
+    ) -> None:
+        self._marks, self._models = marks, MarkedModels(marks, quarantined)
         self._settings, self._places = settings.serving, Places(settings.data_path)
         self._bind_wait_s = bind_wait_s
         self._instance = new_id(SystemChance())
         self._stop = anyio.Event()
+        self._server: Edges | None = None
 
     async def run(self) -> None:
         """Load what is committed, listen, and end cleanly. Raises: PortInUse, InvalidSettings, DataInUse."""
         journal = JournalWriter(self._places.journal, JournalLimits(total_bytes_max=self._settings.journal_bytes_max))
         active = _read_active(self._places.active)
+        give_up = partial(self._give_up, asyncio.get_running_loop())
+        HangWatch(self._marks, run_s_max=self._settings.run_s_max, answer=give_up).start()
         try:
             with serving_core(
-                open_package=partial(open_package, threads=threads_of(self._settings.threads)),
+                open_package=partial(open_package, self._models, threads=threads_of(self._settings.threads)),
                 journal=journal,
                 collection=active.collection,
                 queue_len_max=self._settings.queue_len_max,
                 instance=self._instance,
+                batching=self._settings.batching,
             ) as core:
                 await self._run(active, core)
         finally:
@@ -128,12 +147,18 @@ class ServingProcess:
         settle_memory()
 
     async def _listen(self, core: ServingCore) -> None:
-        address = Address(self._settings.host, self._settings.port, self._bind_wait_s, uds_of(self._settings.uds))
-        limits = HttpLimits(body_bytes_max=self._settings.body_bytes_max)
-
         async with AsyncExitStack() as stack:
-            server = await stack.enter_async_context(serve_http(address, limits, core.application))
-            log.info("serving.started", host=server.host, port=server.port, models=sorted(core.serving.table.models))
+            clients = serve_clients(core, self._settings, wait_s=self._bind_wait_s)
+            server = await stack.enter_async_context(clients)
+            self._server = server
+            self._marks.tell_ready(server.port, grpc_port=server.grpc_port)
+            log.info(
+                "serving.started",
+                host=server.host,
+                port=server.port,
+                grpc_port=server.grpc_port,
+                models=sorted(core.serving.table.models),
+            )
             try:
                 await stack.enter_async_context(serve_control(socket_path(self._places.data), core.commands.answer))
                 self._publish(server)
@@ -145,8 +170,12 @@ class ServingProcess:
             is_clean = await server.finish(within_s=_DRAIN_S)
         log.info("serving.stopped", is_drained=is_clean)
 
-    def _publish(self, server: InferenceServer) -> None:
-        address = ServingAddress(host=server.host, port=server.port, pid=os.getpid(), instance=self._instance)
+    def _give_up(self, loop: asyncio.AbstractEventLoop, running: Running, done: Callable[[], None]) -> None:
+        """Have everybody who waits told that a model does not come back. Called in the thread of the watch."""
+        call_give_up(loop, lambda: self._server, hung(running, self._settings.run_s_max), done)
+
+    def _publish(self, server: Edges) -> None:
+        address = ServingAddress(server.host, server.port, os.getpid(), self._instance, server.grpc_port)
         file = self._places.data / "run" / "serving.json"
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(file, encode_json(address))
@@ -164,13 +193,17 @@ class ServingProcess:
         self._stop.set()
 
 
-def open_package(directory: Path, *, threads: int) -> Package:
-    """Check an unpacked package and load its model. Raises: NotFound, InvalidPackage, TargetMismatch, MissingExtra."""
+def open_package(models: MarkedModels, directory: Path, *, threads: int) -> Package:
+    """Check an unpacked package and load its model.
+
+    Raises: NotFound, InvalidPackage, TargetMismatch, MissingExtra, ModelQuarantined.
+    """
     manifest = read_manifest(directory)
-    engine = engines.load_engine(manifest.target, directory / manifest.model, threads=threads)
-    golden = partial(read_golden, directory, manifest)
-    open_sequence = engine.open_sequence if engine.is_stateful else None
-    return timed_package(manifest, engine.infer, golden, SystemClock(), open_sequence=open_sequence)
+    # What a version holds never changes on a node.
+    label = Label(manifest.name, manifest.version)
+    with models.loading(label):
+        engine = engines.load_engine(manifest.target, directory / manifest.model, threads=threads)
+    return models.package(label, manifest, engine, partial(read_golden, directory, manifest))
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -179,6 +212,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", help="address to listen on")
     parser.add_argument("--port", type=int, help="port to listen on; 0 takes a free one")
     parser.add_argument("--uds", help="Unix socket to listen on as well")
+    parser.add_argument("--grpc-port", type=int, help="port of gRPC; 0 takes a free one")
+    parser.add_argument("--grpc-uds", help="Unix socket of gRPC")
+    parser.add_argument("--marks", type=int, help="descriptor of the marks that the supervisor reads")
+    parser.add_argument("--quarantined", action="append", default=[], help="label of a version not to load")
     parser.add_argument("--bind-wait-s", type=float, default=0.0, help="how long a taken port may become free")
     return parser.parse_args(arguments)
 

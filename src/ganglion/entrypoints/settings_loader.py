@@ -89,8 +89,12 @@ def variables_of(tree: msgspec.Struct, *, prefix: str = "") -> dict[str, str]:
 
 
 def _as_text(value: object) -> str:
+    if value is None:
+        return "null"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict):
+        return msgspec.json.encode(value).decode()
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
@@ -136,10 +140,10 @@ def _near(name: str, known: Mapping[str, object]) -> str:
 
 
 def _converted(leaf: Leaf, given: _Given, problems: list[str]) -> object:
-    value = _split(leaf, given)
     try:
+        value = _split(leaf, given)
         converted: object = msgspec.convert(value, leaf.field.type, strict=not given.is_text)
-    except msgspec.ValidationError as error:
+    except msgspec.MsgspecError as error:
         problems.append(f"{given.origin}: {error}")
         return None
     if isinstance(converted, int | float) and not (math.isfinite(converted) and converted >= 0):
@@ -148,7 +152,10 @@ def _converted(leaf: Leaf, given: _Given, problems: list[str]) -> object:
 
 
 def _split(leaf: Leaf, given: _Given) -> object:
-    """Return the value; text for a setting that holds several values is a list with commas."""
+    """Return the value; text for a setting that holds several values is a list with commas, or a table in JSON."""
+    if given.is_text and str(leaf.field.type).startswith("dict["):
+        table: object = msgspec.json.decode(str(given.value))
+        return table
     several = str(leaf.field.type).startswith("tuple[")
     if given.is_text and several:
         return [part.strip() for part in str(given.value).split(",") if part.strip()]

@@ -37,6 +37,13 @@ class Switch(_Command, frozen=True, tag="switch"):
     version: str
     compare_with: str = ""
     compare_share: float = 0.0
+    beside: tuple[str, ...] = ()
+    """Other loaded versions that answer whoever asks for them by name. All others do not: they may not be proven."""
+    weights: dict[str, float] = {}
+    """Shares of the requests that ask for no version, by version; those named here answer by name, too.
+
+    Without weights all such requests go to `version`.
+    """
 
 
 class Unload(_Command, frozen=True, tag="unload"):
@@ -88,6 +95,10 @@ class ModelServing(msgspec.Struct, frozen=True):
     active: str
     loaded: tuple[str, ...]
     behaviour: dict[str, Behaviour]
+    beside: tuple[str, ...] = ()
+    """Versions that answer by name, apart from the active one."""
+    weights: dict[str, float] = {}
+    """How versions share the requests that ask for none; empty when the active one answers them all."""
 
 
 class ServingStatus(_Reply, frozen=True, tag="status"):

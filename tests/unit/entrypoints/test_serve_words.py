@@ -52,9 +52,23 @@ def test_each_model_has_a_line_that_names_the_version_that_answers() -> None:
 
     assert "2 models" in lines[0]
     assert [line.strip().removeprefix(f"{BASE}/v2/models/") for line in lines[1:]] == [
-        "gate  version 2 answers; 1 loaded beside it",
+        "gate  version 2 answers, and by name: 1",
         "meter",
     ]
+
+
+def test_versions_that_share_requests_are_named_with_their_shares() -> None:
+    sources = [a_source("gate", "1"), a_source("gate", "2")]
+
+    *_, line = serve_words.served(sources, BASE, {"gate": {"1": 90.0, "2": 10.0}})
+
+    assert line.endswith("gate  version 1: 90.0%, version 2: 10.0%")
+
+
+def test_a_setting_for_a_model_that_is_not_there_is_mentioned() -> None:
+    lines = list(serve_words.unmatched("serve.split", ["gate", "gaet", "*"], [a_source("gate", "1")]))
+
+    assert lines == ["serve.split names 'gaet', and there is no such model now"]
 
 
 def test_a_reason_of_several_lines_is_told_in_one() -> None:

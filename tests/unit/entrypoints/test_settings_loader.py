@@ -18,6 +18,7 @@ class Tree(msgspec.Struct, frozen=True, kw_only=True):
     dry: bool = False
     word: str = ""
     inner: Inner = Inner()
+    tables: dict[str, Inner] = {}
 
 
 def refusal_of(sources: Sources) -> str:
@@ -45,6 +46,19 @@ def test_a_nested_setting_has_one_variable_whatever_underscores_its_name_has() -
 
 def test_a_variable_holds_several_values_with_commas() -> None:
     assert load(Tree, Sources(environment={"GANGLION_INNER_NAMES": "x, y,"})).inner.names == ("x", "y")
+
+
+def test_a_table_with_free_keys_is_read_from_a_file_and_as_json_from_a_variable() -> None:
+    document = {"tables": {"gate": {"rate_max": 3}}}
+    environment = {"GANGLION_TABLES": '{"*": {"names": ["x"]}}'}
+
+    assert load(Tree, Sources(document)).tables == {"gate": Inner(rate_max=3.0)}
+    assert load(Tree, Sources(environment=environment)).tables == {"*": Inner(names=("x",))}
+
+
+@pytest.mark.parametrize("text", ["gate=3", '{"gate": 3}', "[]", ""])
+def test_a_variable_that_is_no_table_is_a_problem_like_any_other(text: str) -> None:
+    assert "GANGLION_TABLES" in refusal_of(Sources(environment={"GANGLION_TABLES": text}))
 
 
 def test_every_problem_is_in_one_message() -> None:
@@ -105,6 +119,7 @@ words = st.text(st.characters(codec="utf-8", exclude_characters=",\0"), min_size
         inner=st.builds(
             Inner, rate_max=st.floats(0, allow_infinity=False), names=st.lists(words, max_size=3).map(tuple)
         ),
+        tables=st.dictionaries(words, st.builds(Inner, rate_max=st.floats(0, allow_infinity=False)), max_size=3),
     )
 )
 def test_a_tree_survives_the_way_through_variables(tree: Tree) -> None:

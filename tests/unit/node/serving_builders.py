@@ -79,6 +79,22 @@ class FakeTicket:
         return True
 
 
+@dataclass
+class FakeTimer:
+    """Work for later."""
+
+    delay_s: float
+    job: Callable[[], None]
+    is_cancelled: bool = False
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+    def fire(self) -> None:
+        if not self.is_cancelled:
+            self.job()
+
+
 class FakeLane:
     """Runs jobs when the test says so."""
 
@@ -87,6 +103,7 @@ class FakeLane:
         self._jobs: list[Callable[[], None]] = []
         self._later: list[Callable[[], None]] = []
         self.timers: list[tuple[float, FakeTicket, Callable[[], None]]] = []
+        self.alarms: list[FakeTimer] = []
 
     @property
     def waiting(self) -> int:
@@ -115,6 +132,22 @@ class FakeLane:
 
     def later(self, job: Callable[[], None]) -> None:
         self._later.append(job)
+
+    def after(self, delay_s: float, job: Callable[[], None]) -> "FakeTimer":
+        self.alarms.append(FakeTimer(delay_s, job))
+        return self.alarms[-1]
+
+    def wake(self) -> None:
+        """Let the delays of everything pass that was told to wait until now."""
+        alarms, self.alarms = self.alarms, []
+        for alarm in alarms:
+            alarm.fire()
+
+    def turn(self) -> None:
+        """Run what belongs into this turn of the loop, and nothing of the thread."""
+        later, self._later = self._later, []
+        for job in later:
+            job()
 
     def end_of_turn(self, job: Callable[[], None]) -> None:
         job()  # Every request of a test comes in a turn of its own.

@@ -25,6 +25,7 @@ from ganglion.core.steps.tensors import (
     Tensors,
     bytes_tensor,
     from_bytes,
+    shaped,
     size_bytes,
     to_bytes,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "label_of",
     "missing_name",
     "sent_as",
+    "shaped",
     "size_bytes",
     "softmax",
     "to_bytes",

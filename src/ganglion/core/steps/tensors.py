@@ -63,13 +63,13 @@ def from_bytes(data: bytes, datatype: str, shape: tuple[int, ...]) -> Tensor:
     """
     count = math.prod(shape)
     if datatype == "BYTES":
-        return _shaped(_elements(data, count), shape)
+        return shaped(_elements(data, count), shape)
     dtype = _BF16 if datatype == "BF16" else DTYPES.get(datatype)
     if dtype is None:
         raise InvalidRequest(f"datatype {datatype[:40]!r} is none of {', '.join(DTYPES)}")
     if len(data) != count * dtype.itemsize:
         raise InvalidRequest(f"{datatype} {list(shape)} takes {count * dtype.itemsize} bytes, there are {len(data)}")
-    tensor = _shaped(np.frombuffer(data, dtype), shape)
+    tensor = shaped(np.frombuffer(data, dtype), shape)
     return _widened_from_bf16(tensor) if datatype == "BF16" else tensor
 
 
@@ -87,8 +87,11 @@ def size_bytes(tensor: Tensor) -> int:
     return tensor.nbytes
 
 
-def _shaped(flat: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Raises: InvalidRequest: a negative size, too many dimensions, or an absurd one beside a zero."""
+def shaped(flat: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return elements in a shape that has as many.
+
+    Raises: InvalidRequest: a negative size, too many dimensions, or an absurd one beside a zero.
+    """
     if any(size < 0 for size in shape):
         raise InvalidRequest(f"the shape {list(shape)} has a negative size")
     try:

@@ -53,6 +53,11 @@ class Session:
         shorter = lines is not None and self.output is OutputFormat.TABLE
         emit(lines if shorter else value, self.output, columns=columns, empty=empty)
 
+    @property
+    def config(self) -> Path | None:
+        """The settings file that was named."""
+        return self._options.config
+
     def close(self) -> None:
         """Close the line, if it was opened."""
         if "client" in self.__dict__:

@@ -22,6 +22,7 @@ Optimise = Annotated[bool, typer.Option("--int8/--no-int8", help="Try INT8, and 
 
 _MODEL_HELP = "ONNX file with its weights inside, TFLite file, or OpenVINO .xml with its .bin beside it."
 _TOLERANCE_HELP = "How far an engine's outputs may deviate; by default 0.0001, or 2 for quantised outputs."
+_OFFLINE_HELP = "Seconds without contact after which a node stops serving the model; 0: never."
 _PROVIDER_HELP = "cpu, cuda, tensorrt, gpu or npu; several in order of preference. The default is cpu."
 
 
@@ -55,7 +56,9 @@ def build(
     softmax: Annotated[bool, typer.Option("--softmax", help="The prediction's output holds logits.")] = False,
     tolerance: Annotated[float | None, typer.Option(help=_TOLERANCE_HELP)] = None,
     batch_max: Annotated[int, typer.Option(help="Most rows in one request.", min=1, max=65536)] = 64,
+    batching: Annotated[str, typer.Option(help="Advise to answer requests together: ROWS[:DELAY_US].")] = "",
     runtime: Annotated[str, typer.Option(help="onnxruntime, openvino or litert; by default the file's own.")] = "",
+    offline_max_s: Annotated[int, typer.Option(help=_OFFLINE_HELP, min=0)] = 0,
     threads: Annotated[int, typer.Option(help="Threads of one request; 0: as the node is set.", min=0, max=256)] = 0,
     provider: Annotated[list[str] | None, typer.Option(help=_PROVIDER_HELP)] = None,
     memory_arena: Annotated[bool, typer.Option(help="Keep freed memory for the next request.")] = True,
@@ -67,7 +70,7 @@ def build(
     Example: ganglion model build gate.onnx --name gate --version 1 --labels gate.txt -d ./gate-1 --pack gate-1.ganglion
     """
     from ganglion.adapters.package_files import pack as pack_directory
-    from ganglion.entrypoints.cli import model_build, model_views
+    from ganglion.entrypoints.cli import model_build, model_views, serve_options
 
     request = model_build.BuildRequest(
         model_file,
@@ -83,6 +86,8 @@ def build(
         softmax=softmax,
         tolerance=tolerance,
         batch_max=batch_max,
+        batching=serve_options.advice_of(batching),
+        offline_s_max=offline_max_s,
         runtime=runtime,
         options=model_build.options(threads=threads, providers=provider or ["cpu"], memory_arena=memory_arena),
     )
@@ -218,13 +223,24 @@ def retrain(
 
 
 @hub_command(app, "publish")
-def publish(session: Session, path: Package) -> None:
+def publish(
+    session: Session,
+    path: Package,
+    *,
+    key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Sign here, with the model's key, where the hub does not have it."),
+    ] = None,
+) -> None:
     """Release a package on the hub. The hub checks it again, keeps it and signs it; nodes take it by a rollout.
+
+    With --key the model's role is signed on this machine, and the hub never sees the key.
 
     Example: ganglion model publish gate-1.ganglion
     """
     from ganglion.core.errors import InvalidRequest
     from ganglion.entrypoints.bare_models import is_model_file
+    from ganglion.entrypoints.cli import model_signing
     from ganglion.entrypoints.local_packages import as_file
 
     if is_model_file(path):
@@ -232,6 +248,8 @@ def publish(session: Session, path: Package) -> None:
             f"{path} is a model file; `ganglion model build` makes a package of it, with golden inputs"
         )
     with as_file(path) as file:
+        if key:
+            model_signing.sign_and_offer(session, file, key)
         session.show(session.client.release(file))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ganglion.adapters.package_files import write_package
 from ganglion.core import engine_options, steps, strict_json
+from ganglion.core.batching_rules import BatchingRules
 from ganglion.core.engine_options import EngineOptions
 from ganglion.core.errors import Conflict, InvalidRequest, ModelFailed, NotFound
 from ganglion.core.ids import ModelName, Variant, Version, parse_name
@@ -59,6 +60,8 @@ class BuildRequest:
     softmax: bool = False
     tolerance: float | None = None
     batch_max: int = 64
+    batching: BatchingRules | msgspec.UnsetType = msgspec.UNSET
+    offline_s_max: int = 0
     runtime: str = ""
     options: EngineOptions = DEFAULT_OPTIONS
 
@@ -134,7 +137,8 @@ def _draft(request: BuildRequest, inputs: tuple[TensorSpec, ...], target: Target
         labels=_labels(request.labels_file),
         preprocess=_steps(request.preprocess_file),
         postprocess=_steps(request.postprocess_file),
-        limits=Limits(batch_max=request.batch_max),
+        limits=Limits(batch_max=request.batch_max, offline_s_max=request.offline_s_max),
+        batching=request.batching,
         golden=empty_golden(absolute_tolerance=_TOLERANCE),
         lineage=Lineage(code=f"ganglion {local_packages.release()}"),
         members={},

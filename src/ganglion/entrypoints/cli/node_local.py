@@ -33,6 +33,9 @@ def run(
     data: _Data = None,
     host: Annotated[str | None, typer.Option("--host", help="Address on which models answer.")] = None,
     port: Annotated[int | None, typer.Option("--port", help="Port on which models answer; 0 takes a free one.")] = None,
+    grpc_port: Annotated[
+        int | None, typer.Option(help="Port of gRPC; 0 takes a free one.", show_default="none")
+    ] = None,
     config: Config = None,
 ) -> None:
     """Run this node until Ctrl-C or SIGTERM.
@@ -51,6 +54,7 @@ def run(
         "node.data_dir": str(data) if data else None,
         "node.serving.host": host,
         "node.serving.port": port,
+        "node.serving.grpc_port": grpc_port,
     }
     settings = load_settings(config, overrides).node
     configure_logs("supervisor")

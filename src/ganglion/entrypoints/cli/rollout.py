@@ -23,7 +23,7 @@ GATE_HELP = (
 )
 PROBATION_HELP = (
     "KEY=VALUE, repeatable: probation_s, inferences_min, error_rate_max, latency_ratio_max, agreement_min, "
-    "compared_min, compare_share. What each node must see before it commits."
+    "compared_min, compare_share, shadow_comparisons_min, shadow_cpu_share. What each node must see before it commits."
 )
 
 

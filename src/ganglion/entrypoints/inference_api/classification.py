@@ -15,7 +15,8 @@ def best_classes(scores: Tensor, count: int, labels: Sequence[str], *, name: str
     """
     if not scores.ndim or scores.dtype.kind not in "iuf":
         raise InvalidRequest(f"output {name!r} has no scores to classify by")
-    values = scores.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # A signalling NaN becomes a quiet one, which is all that is meant here.
+        values = scores.astype(np.float64)
     # A stable sort of what is turned round puts equal scores in the order of their classes, and NaN last.
     order = np.argsort(-values, axis=-1, kind="stable")[..., :count]
     best = np.take_along_axis(values, order, axis=-1)

@@ -165,6 +165,11 @@ class Connection(asyncio.Protocol):
         if self._is_free and self._transport is not None and self._linger_until_s is None:
             self._transport.close()
 
+    def give_up(self, response: Response) -> None:
+        """Answer everything that is begun with `response`; what the model still says will be heard by nobody."""
+        for slot in [slot for slot in self._slots if slot.response is None]:
+            self._take_answer(slot, response)
+
     def abort(self) -> None:
         """Close at once."""
         if self._transport is not None:

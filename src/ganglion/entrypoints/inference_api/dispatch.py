@@ -1,6 +1,6 @@
 """From a request to its answer: the only module that knows both HTTP and the serving core."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import structlog
@@ -8,13 +8,12 @@ import structlog
 from ganglion.adapters.shared_memory import SharedRegions
 from ganglion.core import prediction_document
 from ganglion.core.errors import GanglionError, InvalidRequest
-from ganglion.core.manifest import Manifest
 from ganglion.entrypoints.inference_api.application import Reply
 from ganglion.entrypoints.inference_api.messages import Request, Response, json_response, problem_response
 from ganglion.entrypoints.inference_api.oip_request import RequestDecoder
 from ganglion.entrypoints.inference_api.oip_response import ResponseEncoder
 from ganglion.entrypoints.inference_api.repository import Repository
-from ganglion.entrypoints.inference_api.request_reader import HEADER_LENGTH, TIMEOUT_MS, TIMING
+from ganglion.entrypoints.inference_api.request_reader import HEADER_LENGTH, KEY, TIMEOUT_MS, TIMING
 from ganglion.entrypoints.inference_api.routes import Action, Route, route_of
 from ganglion.entrypoints.inference_api.telling import Telling, refuse_strangers
 from ganglion.node.services.serving import NEVER_S, Inferred, InferRequest, Outcome, Serving
@@ -75,6 +74,7 @@ class InferenceApplication:
             began_s,
             _deadline_s(began_s, headers.get(TIMEOUT_MS), manner.timeout_us),
             manner.place,
+            _key(headers) or manner.key,
         )
         encode = partial(self._encoder.encode, manner.outputs, manner.wants_timing or TIMING in headers)
         return self._serving.answer(infer, partial(_reply_with, reply, encode))
@@ -90,8 +90,9 @@ class InferenceApplication:
             prediction_document.inputs_of(manifest, request.body),
             began_s=began_s,
             deadline_s=_deadline_s(began_s, request.head.headers.get(TIMEOUT_MS), 0),
+            key=_key(request.head.headers),
         )
-        return self._serving.answer(infer, partial(_reply_with, reply, partial(_in_words, manifest)))
+        return self._serving.answer(infer, partial(_reply_with, reply, _in_words))
 
 
 def _reply_with(reply: Reply, encode: Callable[[Inferred], Response], outcome: Outcome) -> None:
@@ -105,10 +106,15 @@ def _reply_with(reply: Reply, encode: Callable[[Inferred], Response], outcome: O
     reply(response)
 
 
-def _in_words(manifest: Manifest, inferred: Inferred) -> Response:
+def _key(headers: Mapping[bytes, bytes]) -> str:
+    """Return what chooses among versions that share the requests."""
+    return headers[KEY].decode("latin-1") if KEY in headers else ""
+
+
+def _in_words(inferred: Inferred) -> Response:
     name = inferred.name
     whose = {"model_name": name.model, "model_version": name.version, "id": name.request_id}
-    return json_response(whose | prediction_document.document_of(manifest, inferred.answer))
+    return json_response(whose | prediction_document.document_of(inferred.manifest, inferred.answer))
 
 
 def _deadline_s(began_s: float, timeout_ms: bytes | None, timeout_us: int) -> float:

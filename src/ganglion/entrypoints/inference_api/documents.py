@@ -1,6 +1,6 @@
 """The documents of the Open Inference Protocol that tell about the server and its models."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from ganglion.core.engine_options import RuntimeName
 from ganglion.core.manifest import Manifest, TensorSpec
@@ -25,12 +25,17 @@ def server_metadata(release: str) -> dict[str, object]:
     return {"name": "ganglion", "version": release, "extensions": list(_EXTENSIONS)}
 
 
-def model_metadata(manifest: Manifest) -> dict[str, object]:
-    """Return the document of `GET /v2/models/NAME`."""
+def platform_of(manifest: Manifest) -> str:
+    """Return the engine of a version, as other servers of the protocol call it."""
+    return _PLATFORMS[manifest.target.runtime]
+
+
+def model_metadata(manifest: Manifest, versions: Sequence[str] = ()) -> dict[str, object]:
+    """Return the document of `GET /v2/models/NAME`; `versions` are those that can be asked for by name."""
     return {
         "name": manifest.name,
-        "versions": [manifest.version],
-        "platform": _PLATFORMS[manifest.target.runtime],
+        "versions": list(versions) or [manifest.version],
+        "platform": platform_of(manifest),
         "inputs": [_tensor(spec) for spec in manifest.inputs],
         "outputs": [_tensor(spec) for spec in manifest.outputs],
     }
@@ -48,12 +53,12 @@ def _tensor(spec: TensorSpec) -> dict[str, object]:
 
 def _entries(name: str, served: ServedModel) -> Iterator[dict[str, object]]:
     for version in served.versions.values():
-        is_active = version is served.active
-        reason = "" if is_active else "loaded, another version answers"
+        is_ready = served.is_asked(version)
+        reason = "" if is_ready else "loaded, another version answers"
         yield {
             "name": name,
             "version": version.name,
-            "state": "READY" if is_active else "UNAVAILABLE",
+            "state": "READY" if is_ready else "UNAVAILABLE",
             "reason": reason,
         }
     if not served.versions:

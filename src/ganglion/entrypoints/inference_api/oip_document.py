@@ -53,6 +53,8 @@ class Options(msgspec.Struct, frozen=True):
     """Microseconds after which it is no longer worth beginning; 0 means never."""
     sequence_id: int | str = ""
     """Names a row of requests to a model with state; 0 or empty means none."""
+    ganglion_key: int | str = ""
+    """Requests with the same key get the same version, where versions share the requests."""
     sequence_start: bool = False
     sequence_end: bool = False
 

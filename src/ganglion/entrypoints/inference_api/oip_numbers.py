@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 
 from ganglion.core.errors import InvalidRequest
-from ganglion.core.steps import DTYPES, Tensor, bytes_tensor
+from ganglion.core.steps import DTYPES, Tensor, bytes_tensor, shaped
 
 _KINDS = {"b": "b", "i": "iu", "u": "iu", "f": "iuf"}
 """Which kinds of JSON numbers a kind of element accepts: an integer is a float, never the reverse."""
@@ -39,7 +39,7 @@ def from_json(text: bytes | memoryview, datatype: str, shape: tuple[int, ...], *
         raise InvalidRequest(f"{what}: data has shape {list(numbers.shape)}, declared is {list(shape)}")
     if not _holds(dtype, numbers):
         raise InvalidRequest(f"{what}: data holds numbers that {datatype} cannot")
-    return numbers.astype(dtype).reshape(shape)
+    return shaped(numbers.astype(dtype), shape)
 
 
 def _regular(values: object, dtype: "np.dtype[np.generic]", what: str) -> Tensor:
@@ -65,7 +65,8 @@ def _holds(dtype: "np.dtype[np.generic]", numbers: Tensor) -> bool:
             if numbers.dot(numbers) < limit:
                 return True
     # An empty tensor is refused later, with a better reason.
-    return not numbers.size or bool(abs(numbers.max()) <= limit and abs(numbers.min()) <= limit)
+    # Python's own numbers: the lowest integer of numpy has no magnitude that fits.
+    return not numbers.size or bool(abs(numbers.max().item()) <= limit and abs(numbers.min().item()) <= limit)
 
 
 def _strings(values: object, shape: tuple[int, ...], what: str) -> Tensor:
@@ -73,7 +74,7 @@ def _strings(values: object, shape: tuple[int, ...], what: str) -> Tensor:
     _gather(values, elements, shape, what)
     if len(elements) != math.prod(shape):
         raise InvalidRequest(f"{what}: data has {len(elements)} strings, declared is {list(shape)}")
-    return bytes_tensor(elements).reshape(shape)
+    return shaped(bytes_tensor(elements), shape)
 
 
 def _gather(values: object, elements: list[bytes], shape: tuple[int, ...], what: str) -> None:

@@ -4,46 +4,28 @@ Tensors sent as bytes become views of the body; no element of them is touched he
 request said is remembered by its bytes, so that a client that repeats itself pays for a look-up.
 """
 
-import math
-from typing import Protocol
-
 import msgspec
 import numpy as np
 
 from ganglion.core.errors import InvalidRequest
-from ganglion.core.steps import Tensor, Tensors, from_bytes
+from ganglion.core.steps import Tensor, Tensors
 from ganglion.entrypoints.inference_api import oip_document, oip_numbers
 from ganglion.entrypoints.inference_api.json_gaps import JsonGaps
+from ganglion.entrypoints.inference_api.manner import Manner, manner_of
 from ganglion.entrypoints.inference_api.memo import Memo
-from ganglion.entrypoints.inference_api.oip_document import NOT_SENT, Document, InputItem, OutputItem, Placement
-from ganglion.entrypoints.inference_api.wishes import OutputChoice, Span, Wish, choose
-from ganglion.node.domain.sequences import SequencePlace
-from ganglion.node.services.serving import Form
+from ganglion.entrypoints.inference_api.oip_document import NOT_SENT, Document, InputItem
+from ganglion.entrypoints.inference_api.placed_tensors import (
+    COPIED_BYTES_MAX,
+    Memory,
+    aligned,
+    check_size,
+    from_region,
+    view,
+)
 
 _LENGTH_DIGITS_MAX = 12
 _KNOWN_JSON_BYTES_MAX = 4096
 _KNOWN_MAX = 512
-_COPIED_BYTES_MAX = 8192
-
-
-class Memory(Protocol):
-    """Shared memory that clients registered."""
-
-    def read(self, region: str, offset: int, size_bytes: int) -> bytes:
-        """Return bytes of a region. Raises: InvalidRequest, NotFound."""
-        ...
-
-
-class Manner(msgspec.Struct, frozen=True, gc=False):
-    """What a request says apart from its id and its tensors. Equal requests share one."""
-
-    outputs: OutputChoice
-    form: Form
-    wants_timing: bool
-    timeout_us: int
-    place: SequencePlace | None
-    uses_memory: bool
-    """Inputs or outputs lie in shared memory, which is not for clients on other machines."""
 
 
 class DecodedRequest(msgspec.Struct, frozen=True, gc=False):
@@ -116,7 +98,7 @@ class RequestDecoder:
             raise InvalidRequest(
                 f"{len(body) - offset} bytes follow the last tensor: no binary_data_size accounts for them"
             )
-        manner = _manner(document)
+        manner = manner_of(document)
         if not document.id:  # Ids differ from request to request: what holds one is not met again.
             self._learn(document, manner, inputs, body, json_bytes)
         return DecodedRequest(document.id, inputs, manner)
@@ -135,38 +117,15 @@ class RequestDecoder:
         if (item.data is not NOT_SENT) + (size is not None) + (region is not None) > 1:
             raise InvalidRequest(f"{what} has more than one of data, binary_data_size and shared_memory_region")
         if region is not None:
-            return self._from_region(item, region, what)
+            return from_region(self._memory, item, region, what)
         if size is None:
             if item.data is NOT_SENT:
                 raise InvalidRequest(f"{what} has neither data nor binary_data_size")
             return oip_numbers.from_json(memoryview(item.data), item.datatype, item.shape, what=what)
-        _check_size(item, size, what)
+        check_size(item, size, what)
         if size > len(body) - offset:
             raise InvalidRequest(f"{what}: binary_data_size is {size}, {len(body) - offset} bytes are left")
-        return _view(item, body, offset, size)
-
-    def _from_region(self, item: InputItem, region: str, what: str) -> Tensor:
-        span = _span(item.parameters, region, what)
-        _check_size(item, span.size_bytes, what)
-        if self._memory is None:
-            raise InvalidRequest(f"{what}: shared memory is not supported here")
-        return from_bytes(self._memory.read(region, span.offset, span.size_bytes), item.datatype, item.shape)
-
-
-def _manner(document: Document) -> Manner:
-    options = document.parameters
-    return Manner(
-        outputs=_outputs(document),
-        form=Form(),
-        wants_timing=options.timing,
-        timeout_us=options.timeout,
-        place=options.place,
-        uses_memory=any(map(_is_in_memory, document.inputs)) or any(map(_is_in_memory, document.outputs)),
-    )
-
-
-def _is_in_memory(item: InputItem | OutputItem) -> bool:
-    return item.parameters.shared_memory_region is not None
+        return view(item, body, offset, size)
 
 
 def _parse_length(text: bytes, body_bytes: int) -> int:
@@ -174,26 +133,6 @@ def _parse_length(text: bytes, body_bytes: int) -> int:
         value = text.decode("latin-1")[:40]
         raise InvalidRequest(f"Inference-Header-Content-Length is {value!r}, the body has {body_bytes} bytes")
     return int(text)
-
-
-def _check_size(item: InputItem, size: int, what: str) -> None:
-    """Compare a stated size with the shape, where the shape says it all. Raises: InvalidRequest."""
-    dtype, count = oip_numbers.dtype_of(item.datatype, what=what), math.prod(item.shape)
-    wanted = count * (2 if item.datatype == "BF16" else dtype.itemsize)
-    if item.datatype != "BYTES" and size != wanted:
-        raise InvalidRequest(f"{what}: binary_data_size is {size}, its shape and datatype make {wanted}")
-
-
-def _view(item: InputItem, body: bytes, offset: int, size: int) -> Tensor:
-    if item.datatype in ("BYTES", "BF16"):
-        return from_bytes(body[offset : offset + size], item.datatype, item.shape)
-    dtype = oip_numbers.dtype_of(item.datatype, what=item.name)
-    return _aligned(np.frombuffer(body, dtype, math.prod(item.shape), offset).reshape(item.shape))
-
-
-def _aligned(tensor: Tensor) -> Tensor:
-    """The JSON before the tensor has any length; runtimes may read elements as aligned words."""
-    return tensor if tensor.flags.aligned else tensor.copy()
 
 
 def _is_placed(item: InputItem) -> bool:
@@ -217,8 +156,8 @@ def _refill(known: _KnownJson, body: bytes) -> DecodedRequest:
         # A small tensor is copied: that costs less than to find out whether its place in the body is aligned.
         inputs[part.name] = (
             np.ndarray(part.shape, part.dtype, body[start : start + size])
-            if size <= _COPIED_BYTES_MAX
-            else _aligned(np.ndarray(part.shape, part.dtype, body, start))
+            if size <= COPIED_BYTES_MAX
+            else aligned(np.ndarray(part.shape, part.dtype, body, start))
         )
     return DecodedRequest("", inputs, known.manner)
 
@@ -226,25 +165,3 @@ def _refill(known: _KnownJson, body: bytes) -> DecodedRequest:
 def _fill(body: bytes, gap: _KnownGap, start: int, end: int) -> DecodedRequest:
     tensor = oip_numbers.from_json(memoryview(body)[start:end], gap.datatype, gap.shape, what=f"input {gap.name!r}")
     return DecodedRequest("", {gap.name: tensor}, gap.manner)
-
-
-def _outputs(document: Document) -> OutputChoice:
-    default = document.parameters.binary_data_output
-    return choose(tuple([(item.name, _wish(item, default=default)) for item in document.outputs]), Wish(default))
-
-
-def _wish(item: OutputItem, *, default: bool) -> Wish:
-    wanted, what = item.parameters, f"output {item.name!r}"
-    if wanted.shared_memory_region is not None:
-        if wanted.binary_data:
-            raise InvalidRequest(f"{what} is wanted both in shared memory and as binary data")
-        return Wish(classes=wanted.classification, span=_span(wanted, wanted.shared_memory_region, what))
-    is_binary = default if wanted.binary_data is None else wanted.binary_data
-    return Wish(is_binary, wanted.classification)
-
-
-def _span(placement: Placement, region: str, what: str) -> Span:
-    size = placement.shared_memory_byte_size
-    if size is None:
-        raise InvalidRequest(f"{what}: shared_memory_region needs shared_memory_byte_size")
-    return Span(region, placement.shared_memory_offset, size)

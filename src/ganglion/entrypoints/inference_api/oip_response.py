@@ -10,14 +10,13 @@ import msgspec
 import numpy as np
 import orjson
 
-from ganglion.core.errors import InvalidRequest, ModelFailed
+from ganglion.core.errors import InvalidRequest
 from ganglion.core.steps import DATATYPES, Tensor, from_bytes, to_bytes
-from ganglion.entrypoints.inference_api.classification import best_classes
 from ganglion.entrypoints.inference_api.memo import Memo
 from ganglion.entrypoints.inference_api.messages import Response
+from ganglion.entrypoints.inference_api.sent_outputs import as_sent, bf16_of, timing_of, wishes_of
 from ganglion.entrypoints.inference_api.wishes import OutputChoice, Span, Wish
 from ganglion.node.services.serving import Inferred
-from ganglion.node.services.serving_statistics import Stages
 
 _BINARY_TYPE = "application/octet-stream"
 _HEADER_LENGTH = "Inference-Header-Content-Length"
@@ -75,7 +74,7 @@ class ResponseEncoder:
     def _encode_freely(self, inferred: Inferred, choice: OutputChoice, *, wants_timing: bool) -> Response:
         """Encode what no mould has: text, other places than the answer, times."""
         blobs: list[bytes] = []
-        items = [self._item(inferred, name, wish, blobs) for name, wish in _wishes(inferred, choice)]
+        items = [self._item(inferred, name, wish, blobs) for name, wish in wishes_of(inferred, choice)]
         document: dict[str, object] = {
             "model_name": inferred.name.model,
             "model_version": inferred.name.version,
@@ -89,7 +88,7 @@ class ResponseEncoder:
         return Response(200, (head, *blobs), _BINARY_TYPE, ((_HEADER_LENGTH, str(len(head))),))
 
     def _item(self, inferred: Inferred, name: str, wish: Wish, blobs: list[bytes]) -> dict[str, object]:
-        tensor, datatype = _as_sent(inferred, name, wish)
+        tensor, datatype = as_sent(inferred, name, wish)
         item: dict[str, object] = {"name": name, "datatype": datatype, "shape": tensor.shape}
         if wish.span is not None:
             item["parameters"] = self._put(wish.span, to_bytes(tensor, datatype), name)
@@ -111,33 +110,6 @@ class ResponseEncoder:
         }
 
 
-def timing_of(stages: Stages) -> dict[str, int]:
-    """Return the parameters of an answer that say where the time went."""
-    return {
-        "queue_us": stages.queue_us,
-        "decode_us": stages.decode_us,
-        "pre_us": stages.pre_us,
-        "infer_us": stages.infer_us,
-        "post_us": stages.post_us,
-    }
-
-
-def _wishes(inferred: Inferred, choice: OutputChoice) -> tuple[tuple[str, Wish], ...]:
-    return choice.wishes or tuple([(name, choice.default) for name in inferred.answer.outputs])
-
-
-def _as_sent(inferred: Inferred, name: str, wish: Wish) -> tuple[Tensor, str]:
-    """Return the tensor of an output as it was wished for, and its datatype as the model's metadata has it."""
-    tensor, manifest = inferred.answer.outputs[name], inferred.manifest
-    if wish.classes:
-        return best_classes(tensor, wish.classes, manifest.labels, name=name), "BYTES"
-    return tensor, "BF16" if name in _bf16_of(inferred) else DATATYPES[tensor.dtype]
-
-
-def _bf16_of(inferred: Inferred) -> list[str]:
-    return [spec.name for spec in inferred.manifest.outputs if spec.datatype == "BF16"]
-
-
 def _rounded(tensor: Tensor, datatype: str) -> Tensor:
     """A client that reads BF16 as text gets the numbers that it would get as bytes."""
     return from_bytes(to_bytes(tensor, datatype), datatype, tensor.shape) if datatype == "BF16" else tensor
@@ -147,13 +119,14 @@ def _texts(tensor: Tensor, name: str) -> list[str]:
     try:
         return [element.decode() for element in tensor.ravel()]
     except UnicodeDecodeError as error:
-        raise ModelFailed(f"output {name!r} is not text: ask for it as binary data") from error
+        # The model did its part; it is the form that the client chose which cannot hold the answer.
+        raise InvalidRequest(f"output {name!r} is not text: ask for it as binary data") from error
 
 
 def _mould_of(inferred: Inferred, choice: OutputChoice) -> _Mould | None:
     """Return the mould of answers like this one; None when more than numbers may change."""
-    wishes = _wishes(inferred, choice)
-    is_plain = not any(wish.classes or wish.span for _, wish in wishes) and not _bf16_of(inferred)
+    wishes = wishes_of(inferred, choice)
+    is_plain = not any(wish.classes or wish.span for _, wish in wishes) and not bf16_of(inferred)
     if not is_plain or any(tensor.dtype.kind == "O" for tensor in inferred.answer.outputs.values()):
         return None
     pieces, text = [], b',"outputs":['

@@ -18,9 +18,11 @@ from ganglion.entrypoints.inference_api.messages import Head, HttpRefusal, Reque
 HEADER_LENGTH = b"inference-header-content-length"
 TIMEOUT_MS = b"x-request-timeout-ms"
 TIMING = b"x-request-timing"
+KEY = b"ganglion-key"
+ACCEPT = b"accept"
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"content-encoding", b"expect"})
 _NOT_PLAIN = frozenset({b"transfer-encoding", b"expect"})
-_KEPT = _FRAMING | {HEADER_LENGTH, TIMEOUT_MS, TIMING}
+_KEPT = _FRAMING | {HEADER_LENGTH, TIMEOUT_MS, TIMING, KEY, ACCEPT}
 
 _END_OF_HEAD = b"\r\n\r\n"
 _KNOWN_HEAD_BYTES_MAX = 1024
@@ -143,7 +145,9 @@ class RequestReader:
         self._count_head(len(name) + len(value) + 4)
         name = name.lower()
         if name in _KEPT and not self._has_head:  # A trailer must not change what the head said.
-            if name in self._headers:
+            if name == ACCEPT and name in self._headers:
+                value = self._headers[name] + b"," + value  # A list may be sent in parts; everything else is said once.
+            elif name in self._headers:
                 self._refuse(refusal(400, f"the header {name.decode('latin-1')} stands twice"))
             self._headers[name] = value
 

@@ -1,80 +1,32 @@
-"""Listens, sweeps out what takes too long, and stops so that every request under way is answered."""
+"""Listens for clients of HTTP, and stops so that every request under way is answered."""
 
 import asyncio
 import contextlib
-import errno
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import anyio
 
-from ganglion.core.errors import InvalidSettings, PortInUse
+from ganglion.core.errors import GanglionError
 from ganglion.entrypoints.inference_api.application import Application
 from ganglion.entrypoints.inference_api.connection import Connection, Shared
 from ganglion.entrypoints.inference_api.limits import BodyBudget, HttpLimits
-
-_SWEEP_S = 1.0
-_RETRY_S = 0.1
-_BACKLOG = 512
+from ganglion.entrypoints.inference_api.messages import problem_response
+from ganglion.entrypoints.listening import Address, ListeningServer, listen
 
 
-_SOCKET_MODE = 0o660
-"""Who may connect to a Unix socket: its user and its group."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where to listen. Port 0 takes a free one; `wait_s` is how long a taken place may become free."""
-
-    host: str
-    port: int
-    wait_s: float = 0.0
-    uds: Path | None = None
-    """A Unix socket to listen on besides."""
-
-
-def uds_of(setting: str) -> Path | None:
-    """Return the path of a Unix socket as a setting names it; None for an empty one."""
-    return Path(setting).expanduser().absolute() if setting else None
-
-
-class InferenceServer:
-    """A listening server."""
+class InferenceServer(ListeningServer):
+    """A listening HTTP server."""
 
     def __init__(self, listening: Sequence[asyncio.Server], shared: Shared) -> None:
-        self._listening, self._shared = listening, shared
-        host, port, *_ = listening[0].sockets[0].getsockname()
-        self.host: str = host
-        self.port: int = port
+        super().__init__(listening, shared)
+        self._connections = shared.connections
 
-    def begin_stop(self) -> None:
-        """Accept nothing more, and end every connection after its answers."""
-        self._shared.is_stopping = True
-        for server in self._listening:
-            server.close()
-        for connection in list(self._shared.connections):
-            connection.stop()
-
-    async def finish(self, *, within_s: float) -> bool:
-        """Wait for the answers under way, then close what is left. False: some were cut off."""
-        with anyio.move_on_after(within_s):
-            if self._shared.connections:
-                await self._shared.emptied.wait()
-        was_clean = not self._shared.connections
-        for connection in list(self._shared.connections):
-            connection.abort()
-        return was_clean
-
-    async def sweep(self) -> None:
-        """Look at every connection once a second, for ever."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await anyio.sleep(_SWEEP_S)
-            for connection in list(self._shared.connections):
-                connection.sweep(loop.time())
+    def give_up(self, error: GanglionError) -> None:
+        """Accept nothing more, and answer everything under way with `error`: the process ends in a moment."""
+        response = problem_response(error)
+        self.begin_stop()
+        for connection in list(self._connections):
+            connection.give_up(response)
 
 
 @contextlib.asynccontextmanager
@@ -85,7 +37,7 @@ async def serve_http(
     loop = asyncio.get_running_loop()
     shared = Shared(limits, BodyBudget(limits.bodies_bytes_max))
     application = make_application(shared)
-    listening = await _listen(address, lambda: Connection(shared, application, loop))
+    listening = await listen(address, lambda: Connection(shared, application, loop))
     server = InferenceServer(listening, shared)
     try:
         async with anyio.create_task_group() as tasks:
@@ -97,70 +49,3 @@ async def serve_http(
         await server.finish(within_s=0.0)
         if address.uds is not None:
             address.uds.unlink(missing_ok=True)
-
-
-async def _listen(address: Address, factory: Callable[[], Connection]) -> list[asyncio.Server]:
-    tcp = await _patiently(partial(_listen_tcp, address.host, address.port, factory), address.wait_s)
-    if address.uds is None:
-        return [tcp]
-    try:
-        return [tcp, await _patiently(partial(_listen_uds, address.uds, factory), address.wait_s)]
-    except BaseException:
-        tcp.close()
-        raise
-
-
-async def _patiently(listen: Callable[[], Awaitable[asyncio.Server]], wait_s: float) -> asyncio.Server:
-    with anyio.move_on_after(wait_s):
-        while True:
-            try:
-                return await listen()
-            except PortInUse:
-                await anyio.sleep(_RETRY_S)
-    return await listen()
-
-
-async def _listen_tcp(host: str, port: int, factory: Callable[[], Connection]) -> asyncio.Server:
-    loop = asyncio.get_running_loop()
-    try:
-        return await loop.create_server(factory, host, port, backlog=_BACKLOG, reuse_address=True)
-    except socket.gaierror as error:
-        raise InvalidSettings(f"{host!r} is not an address of this machine: {error.strerror}") from error
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise PortInUse(f"another program listens on {host}:{port} already") from error
-        raise InvalidSettings(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
-
-
-async def _listen_uds(path: Path, factory: Callable[[], Connection]) -> asyncio.Server:
-    listening = _bind_uds(path)
-    return await asyncio.get_running_loop().create_unix_server(factory, sock=listening, backlog=_BACKLOG)
-
-
-def _bind_uds(path: Path) -> socket.socket:
-    """Return a bound Unix socket; one that a killed process left behind is replaced."""
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        if path.is_socket():
-            _check_deserted(path)
-            path.unlink()
-        listening.bind(str(path))
-        path.chmod(_SOCKET_MODE)
-    except OSError as error:
-        listening.close()
-        raise InvalidSettings(f"cannot listen on {path}: {error.strerror or error}") from error
-    except PortInUse:
-        listening.close()
-        raise
-    return listening
-
-
-def _check_deserted(path: Path) -> None:
-    """Raises: PortInUse: somebody listens there."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            return
-    raise PortInUse(f"another program listens on {path} already")

@@ -37,7 +37,7 @@ def _entry(model: str, version: str, counts: Statistics) -> dict[str, object]:
         "version": version,
         "last_inference": counts.last_utc_ns // _NS_PER_MS,
         "inference_count": counts.rows,
-        "execution_count": success,
+        "execution_count": counts.executions,
         "inference_stats": {
             "success": _span(success, counts.success.total),
             "fail": _span(counts.failed, counts.failed_us),
@@ -52,6 +52,8 @@ def _entry(model: str, version: str, counts: Statistics) -> dict[str, object]:
         # Beyond the extension: what was given up, and the whole distributions.
         "expired_count": counts.expired,
         "cancelled_count": counts.cancelled,
+        "batches_started": dict(sorted(counts.batches_started.items())),
+        "batches_rerun": counts.batches_rerun,
         "latency_us": {"total": _histogram(counts.success), **{name: _histogram(h) for name, h in stages.items()}},
     }
 

@@ -8,15 +8,19 @@ import msgspec
 
 from ganglion.adapters.shared_memory import Region, SharedRegions
 from ganglion.core.errors import Forbidden, GanglionError, InvalidRequest, NotFound
-from ganglion.entrypoints.inference_api import documents, metrics_text
+from ganglion.entrypoints.inference_api import documents, metrics_protobuf, metrics_text
+from ganglion.entrypoints.inference_api.accepted import prefers
 from ganglion.entrypoints.inference_api.application import Reply
 from ganglion.entrypoints.inference_api.messages import Request, Response, json_response, problem_response
+from ganglion.entrypoints.inference_api.metric_families import families
 from ganglion.entrypoints.inference_api.repository import Done, Repository
+from ganglion.entrypoints.inference_api.request_reader import ACCEPT
 from ganglion.entrypoints.inference_api.routes import Action, Route
 from ganglion.entrypoints.inference_api.statistics_document import statistics
 from ganglion.node.services.serving import Serving
 
 T = TypeVar("T", bound=msgspec.Struct)
+_DELIMITED = ("proto=io.prometheus.client.MetricFamily", "encoding=delimited")
 Size = Annotated[int, msgspec.Meta(ge=0, le=1 << 48)]
 
 
@@ -65,7 +69,8 @@ class Telling:
                 is_ready = not self.is_stopping()
                 return json_response({"ready": is_ready}, status=200 if is_ready else 503)
             case Action.MODEL_METADATA:
-                return json_response(documents.model_metadata(self.serving.manifest(route.model, route.version)))
+                manifest = self.serving.manifest(route.model, route.version)
+                return json_response(documents.model_metadata(manifest, self.serving.versions(route.model)))
             case Action.MODEL_READY:
                 manifest = self.serving.manifest(route.model, route.version)
                 return json_response({"name": manifest.name, "version": manifest.version, "ready": True})
@@ -75,12 +80,18 @@ class Telling:
                 wish = _read(request, _IndexRequest)
                 return json_response(documents.repository_index(self.serving.table.models, only_ready=wish.ready))
             case Action.METRICS:
-                text = metrics_text.metrics(self.serving.table.models, self.serving.shed())
-                return Response(200, (text.encode(),), metrics_text.CONTENT_TYPE)
+                return self._metrics(request.head.headers.get(ACCEPT, b""))
             case Action.REGION_STATUS | Action.REGION_REGISTER | Action.REGION_UNREGISTER:
                 return self._region(route, request)
             case _:
                 return _method_refused(route)
+
+    def _metrics(self, accept: bytes) -> Response:
+        """Answer Prometheus in text, or in protobuf if it prefers that: only there are native histograms."""
+        told = families(self.serving.table.models, self.serving.shed())
+        if prefers(accept, metrics_protobuf.MEDIA_TYPE, parameters=_DELIMITED, default="text/plain"):
+            return Response(200, (metrics_protobuf.metrics(told),), metrics_protobuf.CONTENT_TYPE)
+        return Response(200, (metrics_text.metrics(told).encode(),), metrics_text.CONTENT_TYPE)
 
     def _region(self, route: Route, request: Request) -> Response:
         refuse_strangers(request)

@@ -5,91 +5,43 @@ The order is a promise: when a client has its answer, the record of it is in the
 
 import math
 from collections.abc import Callable, Iterator
-from functools import partial
-from typing import TypeAlias
+from weakref import WeakKeyDictionary
 
-import msgspec
 import structlog
 
-from ganglion.core.errors import DeadlineExceeded, GanglionError, InputUnusable, InvalidRequest, ModelFailed
+from ganglion.core.errors import GanglionError, InputUnusable, InvalidRequest, ModelFailed
 from ganglion.core.manifest import Manifest
-from ganglion.core.pipeline import Answer
-from ganglion.core.steps import Tensors
+from ganglion.node.domain import traffic
 from ganglion.node.domain.sequences import SequencePlace
+from ganglion.node.domain.traffic import TrafficSplit
+from ganglion.node.services.serving_batches import Batches, layout_of
 from ganglion.node.services.serving_comparison import Answered, Comparisons
 from ganglion.node.services.serving_lane import Lane, Ticket
+from ganglion.node.services.serving_pending import Pending
 from ganglion.node.services.serving_records import Recorder, RequestName, rows_of
-from ganglion.node.services.serving_runs import Package, Run, run
-from ganglion.node.services.serving_statistics import Moments, Stages
+from ganglion.node.services.serving_requests import (
+    NEVER_S,
+    NOT_MEASURED_S,
+    Accepted,
+    Form,
+    InferLimits,
+    Inferred,
+    InferRequest,
+    Outcome,
+    Reply,
+    expired,
+)
+from ganglion.node.services.serving_runs import Package, Run, elements_of, run
+from ganglion.node.services.serving_statistics import Moments
 from ganglion.node.services.serving_versions import LoadedVersion, ServedModel, ServingTable
 from ganglion.ports.clock import Chance, Clock
 
+__all__ = ["NEVER_S", "Form", "InferLimits", "InferRequest", "Inferred", "Outcome", "Reply", "Serving"]
+
 log = structlog.get_logger()
 
-NEVER_S = math.inf
-_NOT_MEASURED_S = -1.0
 _PORTION = 16
 """Short requests that are run in a row before the first of them is answered."""
-
-
-class InferLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one request may cost, and where it runs."""
-
-    inline_us_max: int = 200
-    """A request that takes no longer than this, as measured, runs on the event loop; others wait for the thread."""
-    request_id_len_max: int = 256
-    """Characters of a request's own id."""
-
-
-class Form:
-    """What a request looks like apart from its numbers: names, element types, shapes, and the outputs it wants.
-
-    An edge that recognises the form of a request gives equal forms the same object: then the form is checked once.
-    """
-
-    __slots__ = ("accepted_by", "expected_us", "rows")
-
-    def __init__(self) -> None:
-        self.accepted_by: object = None
-        """The token of the version that checked it, never the version itself: that must not live as long."""
-        self.expected_us = math.inf
-        self.rows = 0
-
-
-class InferRequest(msgspec.Struct, frozen=True, gc=False):
-    """A request whose tensors are decoded. `version` and `request_id` may be empty; `outputs` empty means all."""
-
-    model: str
-    version: str
-    request_id: str
-    inputs: Tensors
-    outputs: tuple[str, ...] = ()
-    form: Form | None = None
-    began_s: float = _NOT_MEASURED_S
-    """When the edge began to decode it, by the monotonic clock."""
-    deadline_s: float = NEVER_S
-    """When it is no longer worth beginning, by the monotonic clock."""
-    place: SequencePlace | None = None
-    """Its place in a sequence of requests that build on each other; means nothing to a model without state."""
-
-
-class Inferred(msgspec.Struct, frozen=True, gc=False):
-    """A model's answer, who gave it, and when."""
-
-    name: RequestName
-    answer: Answer
-    moments: Moments
-    manifest: Manifest
-    """Of the version that answered."""
-
-    @property
-    def stages(self) -> Stages:
-        """Return where the time went."""
-        return self.moments.stages()
-
-
-Outcome: TypeAlias = Inferred | GanglionError
-Reply: TypeAlias = Callable[[Outcome], None]
 
 
 class Serving:
@@ -107,7 +59,8 @@ class Serving:
         self._comparisons = Comparisons(lane=lane, recorder=recorder, clock=clock)
         self.now_s: Callable[[], float] = clock.monotonic_s
         """The clock of `began_s` and `deadline_s`."""
-        self._round: list[_Accepted] = []
+        self._batches: WeakKeyDictionary[LoadedVersion, Batches] = WeakKeyDictionary()
+        self._round: list[Accepted] = []
         """Short requests that arrived in this turn of the loop."""
         self._id_prefix = chance.token_bytes(6).hex()
         self._id_count = 0
@@ -121,19 +74,21 @@ class Serving:
             if len(request.request_id) > self._limits.request_id_len_max:
                 raise InvalidRequest(f"id has more than {self._limits.request_id_len_max} characters")
             served, version = self.table.answering(request.model, request.version)
+            if served.split is not None and not request.version:
+                version = self._share_out(served, served.split, request)
             form = request.form
             if form is None or form.accepted_by is not version.token:
                 form = self._accept(request, version)
             accepted_s = self.now_s()
             if accepted_s > request.deadline_s:
                 version.count_expired()
-                raise _expired()
+                raise expired()
             package = version.package
             if request.place is not None:
                 package = _of_sequence(package, request.place, accepted_s)
-            accepted = _Accepted(request, reply, served, version, form.rows, accepted_s, package)
+            accepted = Accepted(request, reply, served, version, form.rows, accepted_s, package, form)
             if form.expected_us > self._limits.inline_us_max:
-                return _Pending(self, accepted).queue(self._lane, self._clock)
+                return self._queue(accepted)
         except GanglionError as error:
             reply(error)
             return None
@@ -148,9 +103,39 @@ class Serving:
         _, loaded = self.table.answering(model, version)
         return loaded.pipeline.manifest
 
+    def versions(self, model: str) -> tuple[str, ...]:
+        """Return the versions that a client can ask for by name, the active one included."""
+        served = self.table.models.get(model)
+        return tuple([each.name for each in served.versions.values() if served.is_asked(each)]) if served else ()
+
     def shed(self) -> dict[str, int]:
         """Return how many records were shed, by class name."""
         return self._recorder.shed()
+
+    def _share_out(self, served: ServedModel, split: TrafficSplit, request: InferRequest) -> LoadedVersion:
+        """Choose by the request's key, or by chance. A sequence stays with the version that has its state."""
+        key = request.place.sequence if request.place is not None else request.key
+        if len(key) > self._limits.key_len_max:
+            raise InvalidRequest(f"the key has more than {self._limits.key_len_max} characters")
+        name = traffic.choose_by_key(split, key) if key else traffic.choose_by_chance(split, self._chance.share())
+        return served.versions[name]
+
+    def _queue(self, accepted: Accepted) -> Ticket:
+        """Let a request wait for the thread, or for others that share its run. Raises: Overloaded."""
+        version = accepted.version
+        # A sequence has an engine of its own, which nobody shares.
+        if version.batching is None or accepted.package is not version.package:
+            return Pending(accepted, self.finish).queue(self._lane, self._clock)
+        batches = self._batches.get(version)
+        if batches is None:
+            batches = self._batches[version] = Batches(
+                version.batching,
+                lane=self._lane,
+                clock=self._clock,
+                finish=self.finish,
+                inline_us_max=self._limits.inline_us_max,
+            )
+        return batches.add(accepted)
 
     def _run_round(self) -> None:
         """Run everything that has arrived, then answer it.
@@ -168,7 +153,7 @@ class Serving:
                 except Exception:
                     log.exception("answer.lost", model=accepted.request.model)
 
-    def finish(self, accepted: "_Accepted", result: Run) -> None:
+    def finish(self, accepted: Accepted, result: Run) -> None:
         """Record, count, reply, and learn, in this order."""
         request, version = accepted.request, accepted.version
         if request.place is not None and version.package.sequences is not None:
@@ -185,7 +170,7 @@ class Serving:
             log.exception("record.impossible", model=name.model, version=name.version)
             result = Run(ModelFailed(f"the answer cannot be recorded: {type(error).__name__}"), result.latency_us)
         moments = Moments(
-            accepted.at_s if request.began_s == _NOT_MEASURED_S else request.began_s,
+            accepted.at_s if request.began_s == NOT_MEASURED_S else request.began_s,
             accepted.at_s,
             result.began_s,
             result.infer_began_s,
@@ -209,6 +194,9 @@ class Serving:
         self._check(request, version)
         form = request.form or Form()
         form.expected_us, form.rows = version.expected_us(request.inputs), rows_of(request.inputs)
+        if version.batching is not None:
+            form.expected_us = math.inf  # It waits for others, be it only for those of this turn of the loop.
+            form.layout, form.row_elements = layout_of(request.inputs), elements_of(request.inputs) / form.rows
         form.accepted_by = version.token
         return form
 
@@ -232,66 +220,12 @@ class Serving:
         return f"{self._id_prefix}-{self._id_count:08d}"
 
 
-class _Accepted(msgspec.Struct, frozen=True, gc=False):
-    """A request that was checked, and the version that answers it."""
-
-    request: InferRequest
-    reply: Reply
-    served: ServedModel
-    version: LoadedVersion
-    rows: int
-    at_s: float
-    package: Package
-    """The version's, or that of a sequence."""
-
-
-class _Pending:
-    """An accepted request that waits for the thread."""
-
-    __slots__ = ("_accepted", "_serving", "_ticket")
-
-    def __init__(self, serving: Serving, accepted: _Accepted) -> None:
-        self._serving, self._accepted = serving, accepted
-        self._ticket: Ticket | None = None
-
-    def queue(self, lane: Lane, clock: Clock) -> "_Pending":
-        """Wait for the thread. Raises: Overloaded."""
-        request, version = self._accepted.request, self._accepted.version
-        job = partial(run, self._accepted.package, request.inputs, clock)
-        within_s = request.deadline_s - self._accepted.at_s
-        self._ticket = lane.submit(job, self._finish, within_s=within_s, expired=self._expire)
-        version.enter()
-        return self
-
-    def cancel(self) -> bool:
-        """Take the request back, unless the model has begun."""
-        assert self._ticket is not None, "only a queued request has a ticket"
-        if not self._ticket.cancel():
-            return False
-        self._accepted.version.count_cancelled()
-        self._accepted.version.leave()
-        return True
-
-    def _finish(self, result: Run) -> None:
-        self._accepted.version.leave()
-        self._serving.finish(self._accepted, result)
-
-    def _expire(self) -> None:
-        self._accepted.version.count_expired()
-        self._accepted.version.leave()
-        self._accepted.reply(_expired())
-
-
 def _of_sequence(package: Package, place: SequencePlace, now_s: float) -> Package:
     """Return the package with the state that the request goes on from. Raises: InvalidRequest, Overloaded."""
     return package if package.sequences is None else package.sequences.take(place, now_s=now_s)
 
 
-def _portions(arrived: list[_Accepted]) -> Iterator[list[_Accepted]]:
+def _portions(arrived: list[Accepted]) -> Iterator[list[Accepted]]:
     """Cut a round so that the first answer does not wait for all of the others."""
     for start in range(0, len(arrived), _PORTION):
         yield arrived[start : start + _PORTION]
-
-
-def _expired() -> DeadlineExceeded:
-    return DeadlineExceeded("the time for this request was over before the model's turn came")

@@ -1,5 +1,6 @@
 """Carries out what the agent asks of serving: load, prove, switch, unload, collect, status."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TypeVar, assert_never
@@ -10,8 +11,11 @@ import msgspec
 import structlog
 
 from ganglion.core import golden
-from ganglion.core.errors import Conflict, GanglionError, InvalidPackage
+from ganglion.core.batching_rules import EVERY_MODEL, BatchingRules
+from ganglion.core.errors import Conflict, GanglionError, InvalidPackage, ModelQuarantined
 from ganglion.core.golden import GoldenResult
+from ganglion.core.manifest import Manifest
+from ganglion.node.services.serving_batch_runs import BatchPlan, plan_batches
 from ganglion.node.services.serving_records import Recorder
 from ganglion.node.services.serving_runs import OpenPackage, Package, warm_up
 from ganglion.node.services.serving_versions import LoadedVersion, ServingTable
@@ -35,6 +39,8 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
+NO_RULES: Mapping[str, BatchingRules] = {}
+
 
 class LoadLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What may be in memory at a time."""
@@ -49,10 +55,17 @@ class ServingCommands:
     """The agent's hand in the serving process. Loading runs in a thread beside the requests, one at a time."""
 
     def __init__(
-        self, *, table: ServingTable, recorder: Recorder, open_package: OpenPackage, clock: Clock, instance: str
+        self,
+        *,
+        table: ServingTable,
+        recorder: Recorder,
+        open_package: OpenPackage,
+        clock: Clock,
+        instance: str,
+        batching: Mapping[str, BatchingRules] = NO_RULES,
     ) -> None:
         self._table, self._recorder, self._open_package = table, recorder, open_package
-        self._clock, self._instance = clock, instance
+        self._clock, self._instance, self._batching = clock, instance, batching
         self._limits = LoadLimits()
         self._loading = anyio.Lock()
 
@@ -85,7 +98,10 @@ class ServingCommands:
         return Done()
 
     async def _load_beside(self, model: str, version: str, path: Path) -> None:
-        """Load and warm a version beside what is there. Raises: InvalidPackage, NotFound, Conflict."""
+        """Load and warm a version beside what is there.
+
+        Raises: InvalidPackage, NotFound, Conflict, ModelQuarantined.
+        """
         async with self._loading:
             served = self._table.expect(model)
             present = served.versions.get(version)
@@ -93,7 +109,11 @@ class ServingCommands:
                 return
             if self._table.count_versions() >= self._limits.versions_max:
                 raise Conflict(f"{self._limits.versions_max} versions are loaded, more are not allowed: unload one")
-            loaded = await _in_thread(partial(self._load, model, version, path))
+            try:
+                loaded = await _in_thread(partial(self._load, model, version, path))
+            except ModelQuarantined as error:
+                served.withheld[version] = error.message
+                raise
             replaced = self._table.add(model, loaded)
         log.info("version.loaded", model=model, version=version)
         if replaced is not None:
@@ -104,7 +124,19 @@ class ServingCommands:
         manifest = package.pipeline.manifest
         if (manifest.name, manifest.version) != (model, version):
             raise InvalidPackage(f"{path} holds {manifest.name}:{manifest.version}, not {model}:{version}")
-        return LoadedVersion(version, path, package, element_us=warm_up(package, self._clock))
+        element_us = warm_up(package, self._clock)
+        plan = self._plan_batches(package, manifest)
+        return LoadedVersion(version, path, package, element_us=element_us, batching=plan)
+
+    def _plan_batches(self, package: Package, manifest: Manifest) -> BatchPlan | None:
+        advised = BatchingRules() if manifest.batching is msgspec.UNSET else manifest.batching
+        rules = self._batching.get(manifest.name) or self._batching.get(EVERY_MODEL) or advised
+        if not rules.is_on:
+            return None
+        plan = plan_batches(package, rules, self._clock)
+        if plan is None:
+            log.warning("batching.impossible", model=manifest.name, version=manifest.version)
+        return plan
 
     async def _prove(self, version: LoadedVersion) -> Proof:
         result = await _in_thread(partial(_prove, version.package))
@@ -116,8 +148,17 @@ class ServingCommands:
             command.version,
             compare_with=command.compare_with,
             compare_share=command.compare_share,
+            beside=command.beside,
+            weights=command.weights,
         )
-        log.info("version.switched", model=command.model, version=command.version, compare_with=command.compare_with)
+        log.info(
+            "version.switched",
+            model=command.model,
+            version=command.version,
+            compare_with=command.compare_with,
+            beside=command.beside,
+            weights=command.weights,
+        )
 
     async def _drain(self, model: str, version: LoadedVersion) -> None:
         with anyio.move_on_after(self._limits.drain_s) as scope:

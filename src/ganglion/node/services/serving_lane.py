@@ -19,12 +19,22 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
+_TICK_S = 1e-3
+
 
 class Ticket(Protocol):
     """A job's place in the queue."""
 
     def cancel(self) -> bool:
         """Give the place up. True: the job will neither run nor report; False: it runs, or has run."""
+        ...
+
+
+class Timer(Protocol):
+    """Work that waits for its time."""
+
+    def cancel(self) -> None:
+        """Forget it."""
         ...
 
 
@@ -52,6 +62,10 @@ class Lane(Protocol):
 
     def later(self, job: Callable[[], None]) -> None:
         """Run `job` on the loop, after what the loop has to do now."""
+        ...
+
+    def after(self, delay_s: float, job: Callable[[], None]) -> Timer:
+        """Run `job` on the loop when `delay_s` is over, never sooner. The loop's timers tick in milliseconds."""
         ...
 
     def end_of_turn(self, job: Callable[[], None]) -> None:
@@ -99,6 +113,11 @@ class ThreadLane:
     def later(self, job: Callable[[], None]) -> None:
         """Run `job` on the loop, in its next turn."""
         self._loop.call_soon(job)
+
+    def after(self, delay_s: float, job: Callable[[], None]) -> asyncio.TimerHandle:
+        """Run `job` on the loop, at the first tick of its timers after `delay_s`."""
+        # uvloop rounds to the nearest tick, which may come too early, and a delay of no tick would be a busy wait.
+        return self._loop.call_later(max(1, math.ceil(delay_s / _TICK_S)) * _TICK_S, job)
 
     def end_of_turn(self, job: Callable[[], None]) -> None:
         """Run `job` on the loop, before it looks for new arrivals."""

@@ -104,6 +104,8 @@ class Run(msgspec.Struct, frozen=True, gc=False):
     infer_began_s: float = 0.0
     infer_ended_s: float = 0.0
     ended_s: float = 0.0
+    is_shared: bool = False
+    """It came out of a run for several requests, which is counted for itself."""
 
 
 def run(package: Package, inputs: Tensors, clock: Clock) -> Run:
@@ -114,13 +116,13 @@ def run(package: Package, inputs: Tensors, clock: Clock) -> Run:
         ended_s = clock.monotonic_s()
         for name, tensor in answer.outputs.items():
             if tensor.dtype not in DATATYPES:
-                return _failed(f"output {name!r} is not a tensor that the protocol knows", began_s, clock)
+                return failed_run(f"output {name!r} is not a tensor that the protocol knows", began_s, clock)
     except InputUnusable as error:
         return Run(error, 0)  # The client's fault: the model was not asked.
     except GanglionError as error:
-        return _failed(error.message, began_s, clock)
+        return failed_run(error.message, began_s, clock)
     except Exception as error:  # noqa: BLE001 - the edge to the model: its outputs may not fit its manifest in any way
-        return _failed(f"{type(error).__name__}: {error}", began_s, clock)
+        return failed_run(f"{type(error).__name__}: {error}", began_s, clock)
     watch, predictions = package.stopwatch, answer.predictions
     return Run(
         answer,
@@ -134,7 +136,21 @@ def run(package: Package, inputs: Tensors, clock: Clock) -> Run:
     )
 
 
-def _failed(reason: str, began_s: float, clock: Clock) -> Run:
+def shared_run(answer: Answer, times_s: tuple[float, float, float, float]) -> Run:
+    """Return one request's part of a common run that began, inferred from, to, and ended at these times."""
+    began_s, _, _, ended_s = times_s
+    return Run(
+        answer,
+        math.ceil((ended_s - began_s) * 1e6),
+        tuple([prediction.label for prediction in answer.predictions]),
+        tuple([prediction.confidence for prediction in answer.predictions]),
+        *times_s,
+        is_shared=True,
+    )
+
+
+def failed_run(reason: str, began_s: float, clock: Clock) -> Run:
+    """Return the run of a request that the model could not answer."""
     return Run(ModelFailed(reason), math.ceil((clock.monotonic_s() - began_s) * 1e6))
 
 
@@ -143,19 +159,36 @@ def warm_up(package: Package, clock: Clock) -> float:
 
     The fastest run counts: slower ones waited for something else on this machine. A model without golden inputs
     is warmed up with made-up ones; if it takes none of them, it is not, and waits for the thread with each request.
-    So does one that takes files: a large picture costs a thousand times what a small one does.
+    So does one that takes files: a large picture costs a thousand times what a small one does; and one that may
+    hold loops, whose time is in the values and not in their number.
     Raises: InvalidPackage: the model fails on its own golden inputs.
     """
+    is_predictable = not (package.pipeline.takes_files or package.pipeline.manifest.limits.loops_allowed)
     if package.pipeline.manifest.golden is not None:
         feeds = _smallest(package)
         fastest_us = _fastest_us(package, feeds, clock)
-        return math.inf if package.pipeline.takes_files else fastest_us / elements_of(feeds)
+        return fastest_us / elements_of(feeds) if is_predictable else math.inf
     for feeds in _made_up(package):
         try:
-            return _fastest_us(package, feeds, clock) / elements_of(feeds)
+            fastest_us = _fastest_us(package, feeds, clock)
+            return fastest_us / elements_of(feeds) if is_predictable else math.inf
         except InvalidPackage:
             continue
     return math.inf
+
+
+def example_row(package: Package) -> Tensors | None:
+    """Return one row that the model takes: of its golden inputs, or made up; None when it takes nothing made up.
+
+    Raises: InvalidPackage: the golden inputs are not what it takes.
+    """
+    if package.pipeline.manifest.golden is not None:
+        return _smallest(package)
+    for feeds in _made_up(package):
+        with contextlib.suppress(GanglionError):
+            package.pipeline.answer_checked(feeds)
+            return feeds
+    return None
 
 
 def _fastest_us(package: Package, feeds: Tensors, clock: Clock) -> float:

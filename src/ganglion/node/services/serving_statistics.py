@@ -10,6 +10,8 @@ import msgspec
 
 from ganglion.core.behaviour import Behaviour
 from ganglion.core.histogram import Histogram
+from ganglion.node.domain.batching import Why
+from ganglion.node.services.serving_batch_runs import Together
 
 _HEAP = 256
 
@@ -71,10 +73,12 @@ class Counted(msgspec.Struct, frozen=True, gc=False):
     confidences: tuple[float, ...]
     moments: Moments
     rows: int
+    is_shared: bool = False
+    """It was answered by a run for several requests."""
 
 
 class BatchSize(msgspec.Struct):
-    """Requests with the same number of rows."""
+    """Runs of the engine with the same number of rows."""
 
     count: int = 0
     pre_us: int = 0
@@ -98,7 +102,14 @@ class Statistics(msgspec.Struct, kw_only=True):
     """Requests whose clients had gone before their turn came."""
     rows: int = 0
     stages: dict[str, Histogram] = msgspec.field(default_factory=lambda: {stage: Histogram() for stage in STAGES})
+    executions: int = 0
+    """Successful runs of the engine; fewer than requests where some share a run."""
     batches: dict[int, BatchSize] = msgspec.field(default_factory=dict)
+    """Those runs, by their rows."""
+    batches_started: dict[str, int] = msgspec.field(default_factory=dict)
+    """Batches by the reason for which they started. Empty where requests never share a run."""
+    batches_rerun: int = 0
+    """Batches that failed as a whole; their requests were run again one by one."""
     last_utc_ns: int = 0
 
     @property
@@ -133,6 +144,16 @@ class Tally:
         if len(self._heap) >= _HEAP:
             self._count()
 
+    def add_batch(self, together: Together, *, requests: int, rows: int, why: Why) -> None:
+        """Count one batch, whatever became of its requests."""
+        statistics = self._statistics
+        statistics.batches_started[why.value] = statistics.batches_started.get(why.value, 0) + 1
+        if together.is_shared:
+            statistics.executions += 1
+            _add_batch(statistics.batches, rows, together.pre_us, together.infer_us, together.post_us)
+        elif requests > 1:
+            statistics.batches_rerun += 1
+
     def add_failure(self, latency_us: int) -> None:
         """Count one request that the model could not answer."""
         self._behaviour.count_error()
@@ -162,7 +183,9 @@ class Tally:
             _add(statistics.stages[stage], values)
         for counted, span in zip(heap, spans, strict=True):
             statistics.rows += counted.rows
-            _add_batch(statistics.batches, counted.rows, span)
+            if not counted.is_shared:
+                statistics.executions += 1
+                _add_batch(statistics.batches, counted.rows, span.pre_us, span.infer_us, span.post_us)
 
 
 def _add(histogram: Histogram, values: Iterable[int]) -> None:
@@ -170,13 +193,13 @@ def _add(histogram: Histogram, values: Iterable[int]) -> None:
         histogram.add(value, count)
 
 
-def _add_batch(batches: dict[int, BatchSize], rows: int, span: Stages) -> None:
+def _add_batch(batches: dict[int, BatchSize], rows: int, pre_us: int, infer_us: int, post_us: int) -> None:
     batch = batches.get(rows)
     if batch is None:
         if len(batches) >= _BATCH_SIZES_MAX:
             return
         batch = batches[rows] = BatchSize()
     batch.count += 1
-    batch.pre_us += span.pre_us
-    batch.infer_us += span.infer_us
-    batch.post_us += span.post_us
+    batch.pre_us += pre_us
+    batch.infer_us += infer_us
+    batch.post_us += post_us

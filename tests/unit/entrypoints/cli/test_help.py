@@ -5,9 +5,9 @@ from importlib import metadata
 import pytest
 from typer.testing import CliRunner
 
-from ganglion.entrypoints.cli.main import app
+from ganglion.entrypoints.cli.app import app
 
-GROUPS = ("hub", "node", "model", "rollout", "sample", "dataset", "event", "result", "account")
+GROUPS = ("hub", "node", "model", "rollout", "sample", "dataset", "event", "result", "account", "trust")
 
 
 @pytest.mark.parametrize("group", GROUPS)

@@ -1,0 +1,155 @@
+"""Where clients come: HTTP always, gRPC where it is asked for. Both answer from one serving core.
+
+What gRPC needs is imported only then: a server without it starts as fast and stays as small as before.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+
+from ganglion.adapters.shared_memory import SharedRegions
+from ganglion.core.errors import GanglionError, MissingExtra
+from ganglion.entrypoints.inference_api.connection import Shared
+from ganglion.entrypoints.inference_api.dispatch import InferenceApplication
+from ganglion.entrypoints.inference_api.limits import HttpLimits
+from ganglion.entrypoints.inference_api.repository import Repository
+from ganglion.entrypoints.inference_api.server import InferenceServer, serve_http
+from ganglion.entrypoints.listening import Address, uds_of
+from ganglion.entrypoints.serving_core import ServingCore
+
+if TYPE_CHECKING:
+    from ganglion.entrypoints.grpc_api.server import GrpcServer
+
+
+class EdgeSettings(Protocol):
+    """What `ganglion serve` and a node say in the same words."""
+
+    @property
+    def host(self) -> str:
+        """Address of both ports."""
+        ...
+
+    @property
+    def port(self) -> int:
+        """Port of HTTP."""
+        ...
+
+    @property
+    def uds(self) -> str:
+        """Unix socket of HTTP."""
+        ...
+
+    @property
+    def grpc_port(self) -> int | None:
+        """Port of gRPC."""
+        ...
+
+    @property
+    def grpc_uds(self) -> str:
+        """Unix socket of gRPC."""
+        ...
+
+    @property
+    def body_bytes_max(self) -> int:
+        """Largest request."""
+        ...
+
+
+class Edges:
+    """The servers that listen, as one."""
+
+    def __init__(self, http: InferenceServer, grpc: "GrpcServer | None", grpc_uds: Path | None) -> None:
+        self._servers: Sequence[InferenceServer | GrpcServer] = (http,) if grpc is None else (http, grpc)
+        self.host, self.port = http.host, http.port
+        self.grpc_port = 0 if grpc is None else grpc.port
+        """0: gRPC has no port."""
+        self.grpc_uds = grpc_uds
+
+    def begin_stop(self) -> None:
+        """Accept nothing more, and end every connection after its answers."""
+        for server in self._servers:
+            server.begin_stop()
+
+    async def finish(self, *, within_s: float) -> bool:
+        """Wait for the answers under way, then close what is left. False: some were cut off."""
+        outcomes: list[bool] = []
+
+        async def finish_one(server: "InferenceServer | GrpcServer") -> None:
+            outcomes.append(await server.finish(within_s=within_s))
+
+        async with anyio.create_task_group() as tasks:
+            for server in self._servers:
+                tasks.start_soon(finish_one, server)
+        return all(outcomes)
+
+    def give_up(self, error: GanglionError) -> None:
+        """Accept nothing more, and answer everything under way with `error`: the process ends in a moment."""
+        for server in self._servers:
+            server.give_up(error)
+
+
+@asynccontextmanager
+async def serve_clients(
+    core: ServingCore, settings: EdgeSettings, *, wait_s: float = 0.0, repository: Repository | None = None
+) -> AsyncIterator[Edges]:
+    """Listen while the context is open; `wait_s` is how long taken places may become free.
+
+    With a `repository`, clients may load and unload models.
+    Raises: PortInUse, InvalidSettings: it cannot be listened on. MissingExtra: gRPC is wanted and not installed.
+    """
+    regions, shares = SharedRegions(), list[Shared]()
+
+    def application(shared: Shared) -> InferenceApplication:
+        shares.append(shared)
+        return core.application(shared, repository=repository, regions=regions)
+
+    address = Address(settings.host, settings.port, wait_s, uds_of(settings.uds))
+    limits = HttpLimits(body_bytes_max=settings.body_bytes_max)
+    failure: GanglionError | None = None
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(serve_http(address, limits, application))
+        if settings.grpc_port is None and not settings.grpc_uds:
+            yield Edges(http, None, None)
+            return
+        grpc_address = Address(settings.host, settings.grpc_port, wait_s, uds_of(settings.grpc_uds))
+        serving_grpc = _serve_grpc(core, grpc_address, shares[0], repository=repository, regions=regions)
+        try:
+            grpc = await stack.enter_async_context(serving_grpc)
+        except GanglionError as error:
+            failure = error
+        else:
+            yield Edges(http, grpc, grpc_address.uds)
+    # Raised here, because the task group of the other server would wrap it.
+    if failure is not None:
+        raise failure
+
+
+@asynccontextmanager
+async def _serve_grpc(
+    core: ServingCore, address: Address, shared: Shared, *, repository: Repository | None, regions: SharedRegions
+) -> AsyncIterator["GrpcServer"]:
+    """Listen for gRPC, within the limits of HTTP. Raises: PortInUse, InvalidSettings, MissingExtra."""
+    try:
+        from ganglion.entrypoints.grpc_api.limits import GrpcLimits  # noqa: PLC0415 - see the module docstring
+        from ganglion.entrypoints.grpc_api.methods import inference_methods  # noqa: PLC0415 - as above
+        from ganglion.entrypoints.grpc_api.server import serve_grpc  # noqa: PLC0415 - as above
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "ganglion":
+            raise
+        raise MissingExtra(f"gRPC needs {error.name}; run: pip install 'ganglion[grpc]'") from error
+    methods = inference_methods(
+        core.serving,
+        loop=asyncio.get_running_loop(),
+        release=version("ganglion"),
+        is_stopping=lambda: shared.is_stopping,
+        repository=repository,
+        regions=regions,
+    )
+    limits = GrpcLimits(message_bytes_max=shared.limits.body_bytes_max)
+    async with serve_grpc(address, limits, methods, budget=shared.budget) as server:
+        yield server
