@@ -13,6 +13,7 @@ PURE = (
     "ganglion.hub.domain",
     "ganglion.node.domain",
     "ganglion.factory.domain",
+    "ganglion.advisor",
 )
 IMPURE_MODULES = {
     "anyio", "asyncio", "concurrent", "fcntl", "glob", "http", "logging", "mmap", "multiprocessing", "os",

@@ -212,7 +212,7 @@ def test_samples_are_listed_newest_first_and_in_pages(store: TelemetryStore) -> 
 
     with store.read() as tx:
         first = tx.samples(limit=2)
-        second = tx.samples(limit=2, before=(first[-1].at_ns, first[-1].sample_id))
+        second = tx.samples(limit=2, before=(first[-1].corrected_at_ns, first[-1].sample_id))
 
     assert [*first, *second] == rows
 

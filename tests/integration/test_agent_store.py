@@ -1,16 +1,24 @@
+import contextlib
+import itertools
+import sqlite3
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ganglion.adapters.agent_store import SqliteAgentStore
+from ganglion.core.behaviour import Behaviour
 from ganglion.core.errors import DataCorrupt, DataTooNew, DiskUnusable
+from ganglion.node.domain.outbox import OutboxLimits
 from ganglion.ports.agent_store import JournalPosition, NewRecord
-from ganglion.wire.messages import RecordClass
+from ganglion.wire.messages import RecordClass, SampleRecord, SummaryRecord
 
 
 def open_store(path: Path, *, cap_bytes: int = 1_000_000) -> SqliteAgentStore:
     epochs = iter(["first", "second", "third"])
-    return SqliteAgentStore(path / "outbox.db", cap_bytes=cap_bytes, new_epoch=lambda: next(epochs))
+    return SqliteAgentStore(
+        path / "outbox.db", limits=OutboxLimits(total_bytes_max=cap_bytes), new_epoch=lambda: next(epochs)
+    )
 
 
 def records(count: int, *, record_class: RecordClass = RecordClass.RESULT, size: int = 10) -> list[NewRecord]:
@@ -94,6 +102,75 @@ def test_a_full_outbox_sheds_the_lowest_class_and_counts_it(tmp_path: Path) -> N
     assert figures.waiting + sum(figures.shed.values()) == figures.made == 100
 
 
+def test_results_of_a_long_outage_are_thinned_out_and_not_cut_off(tmp_path: Path) -> None:
+    store = open_store(tmp_path, cap_bytes=14_000)
+
+    for part in range(10):
+        store.take_journal(records(40, size=100), JournalPosition(1, part + 1))
+
+    kept = [envelope.seq for envelope in store.pending(records_max=1000, bytes_max=1_000_000)]
+    distances = {after - before for before, after in itertools.pairwise(kept)}
+    assert len(kept) == 100
+    assert kept[0] <= 8
+    assert kept[-1] >= 392
+    assert max(distances) <= 8
+
+
+def test_the_most_doubtful_samples_stay(tmp_path: Path) -> None:
+    store = open_store(tmp_path, cap_bytes=2000)
+    doubts = [0.1, 0.9, 0.5, 0.2, 0.95, 0.3] * 5
+
+    store.take_journal([sample(confidence) for confidence in doubts], JournalPosition(1, 1))
+
+    kept = store.pending(records_max=100, bytes_max=100_000)
+    confidences = [msgspec.msgpack.decode(envelope.payload, type=SampleRecord).confidence for envelope in kept]
+    assert sorted(confidences) == sorted(doubts)[: len(confidences)]
+    assert 5 < len(confidences) < 30
+
+
+def test_a_class_keeps_to_its_own_limit(tmp_path: Path) -> None:
+    limits = OutboxLimits(total_bytes_max=1_000_000, class_bytes_max={"sample": 1000})
+    store = SqliteAgentStore(tmp_path / "outbox.db", limits=limits, new_epoch=lambda: "first")
+
+    store.take_journal(records(50, record_class=RecordClass.SAMPLE, size=100), JournalPosition(1, 1))
+    store.take_journal(records(50, size=100), JournalPosition(1, 2))
+
+    figures = store.figures()
+    assert figures.shed == {"sample": 43}
+    assert figures.waiting == 57
+
+
+def test_an_outbox_of_the_first_schema_is_taken_over(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.take_journal(records(3), JournalPosition(1, 1))
+    store.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "outbox.db")) as old:
+        old.executescript(
+            "drop index record_worth; alter table record drop column worth; drop table made; "
+            "create index record_class on record (class, seq); pragma user_version = 1;"
+        )
+
+    again = open_store(tmp_path)
+    again.take_journal(records(1), JournalPosition(1, 2))
+
+    assert [envelope.seq for envelope in again.pending(records_max=10, bytes_max=1000)] == [1, 2, 3, 4]
+
+
+def test_summaries_merge_before_any_is_given_up(tmp_path: Path) -> None:
+    store = open_store(tmp_path, cap_bytes=3000)
+
+    for minute in range(200):
+        store.take_journal([summary(minute)], JournalPosition(1, minute + 1))
+
+    waiting = store.pending(records_max=1000, bytes_max=1_000_000)
+    kept = [msgspec.msgpack.decode(envelope.payload, type=SummaryRecord) for envelope in waiting]
+    figures = store.figures()
+    assert sum(record.behaviour.requests for record in kept) == 2000
+    assert figures.shed.keys() == {"summary_merged"}
+    assert figures.waiting + figures.shed["summary_merged"] == figures.made == 200
+    assert figures.waiting_bytes <= 3000
+
+
 def test_what_was_handed_out_for_sending_is_never_shed(tmp_path: Path) -> None:
     store = open_store(tmp_path, cap_bytes=3000)
     store.take_journal(records(10, record_class=RecordClass.SAMPLE, size=100), JournalPosition(1, 1))
@@ -130,7 +207,7 @@ def test_a_damaged_file_is_named_and_not_replaced(tmp_path: Path) -> None:
 
 def test_a_file_of_a_newer_release_is_refused(tmp_path: Path) -> None:
     store = open_store(tmp_path)
-    store._db.execute("pragma user_version = 99")
+    store._file.connection.execute("pragma user_version = 99")
     store.close()
 
     with pytest.raises(DataTooNew):
@@ -173,7 +250,7 @@ def test_a_disk_that_refuses_leaves_records_and_counts_as_they_were(tmp_path: Pa
     store = open_store(tmp_path)
     store.take_journal(records(3), JournalPosition(1, 1))
     before = store.figures()
-    store._db.execute("pragma max_page_count = 1")
+    store._file.connection.execute("pragma max_page_count = 1")
 
     with pytest.raises(DiskUnusable, match="full"):
         store.take_journal(records(100, size=10_000), JournalPosition(1, 2))
@@ -192,3 +269,15 @@ def test_acknowledged_bytes_are_counted_out_of_the_outbox(tmp_path: Path) -> Non
     store.close()
 
     assert left == whole * 3 // 5 == open_store(tmp_path).figures().waiting_bytes
+
+
+def sample(confidence: float) -> NewRecord:
+    content = SampleRecord("m", "1", "r", "low_confidence", "cat", confidence, {})
+    return NewRecord(RecordClass.SAMPLE, 0, msgspec.msgpack.encode(content))
+
+
+def summary(minute: int) -> NewRecord:
+    behaviour = Behaviour()
+    behaviour.count_answers([300] * 10, ["cat"] * 10, [0.9] * 10)
+    content = SummaryRecord("m", "1", minute, minute + 1, behaviour)
+    return NewRecord(RecordClass.SUMMARY, minute, msgspec.msgpack.encode(content))

@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits  # type: ignore[import-untyped]  # it s
 from typer.testing import CliRunner
 
 from ganglion.core.errors import Conflict, InvalidPackage, InvalidRequest, NotFound
-from ganglion.entrypoints.cli.main import app
+from ganglion.entrypoints.cli.app import app
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.wire.messages import RecordClass, SampleRecord, SampleTensor
 from integration.hub_api_world import ServedHub, serving

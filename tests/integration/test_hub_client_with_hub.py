@@ -12,7 +12,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from ganglion.core.errors import CaMismatch, Conflict, NotFound, Unauthenticated
-from ganglion.entrypoints.cli.main import app
+from ganglion.entrypoints.cli.app import app
 from ganglion.entrypoints.hub_client import HubClient
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.entrypoints.pinned_tls import fetch_ca, offered_ca

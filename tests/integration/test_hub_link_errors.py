@@ -16,6 +16,7 @@ from ganglion.core.errors import (
     Overloaded,
     Unauthenticated,
 )
+from ganglion.testing.memory_files import MemoryMetadataFiles
 from ganglion.wire import paths
 from integration.scripted_hub import Reply, ScriptedHub, scripted_hub
 
@@ -26,12 +27,12 @@ def hub(tmp_path: Path) -> Iterator[ScriptedHub]:
         yield running
 
 
-def a_link(hub: ScriptedHub, directory: Path, *, ca_pem: bytes | None = None) -> HttpsHubLink:
+def a_link(hub: ScriptedHub, *, ca_pem: bytes | None = None) -> HttpsHubLink:
     return HttpsHubLink(
         identity=Identity(hub_url=hub.url, node_id="n", audience="pin", private_key=bytes(32)),
         ca_pem=hub.ca_pem if ca_pem is None else ca_pem,
         tuf_root=b"{}",
-        metadata_directory=directory,
+        open_metadata=MemoryMetadataFiles,
         clock=SystemClock(),
         settings=LinkSettings(),
     )
@@ -44,7 +45,7 @@ def test_a_hub_that_is_broken_is_a_hub_that_is_away(hub: ScriptedHub, tmp_path: 
     hub.answers(paths.CHALLENGE, Reply.refusing(trouble))
 
     with pytest.raises(HubUnreachable, match=trouble.code):
-        a_link(hub, tmp_path).desired(after_incarnation="", after_revision=-1, wait_s=0.0)
+        a_link(hub).desired(after_incarnation="", after_revision=-1, wait_s=0.0)
 
 
 @pytest.mark.parametrize("word", [Unauthenticated("revoked"), Overloaded("busy"), NotFound("nothing here")])
@@ -54,17 +55,17 @@ def test_what_the_hub_says_of_the_request_itself_is_passed_on(
     hub.answers(paths.CHALLENGE, Reply.refusing(word))
 
     with pytest.raises(type(word), match=word.message):
-        a_link(hub, tmp_path).desired(after_incarnation="", after_revision=-1, wait_s=0.0)
+        a_link(hub).desired(after_incarnation="", after_revision=-1, wait_s=0.0)
 
 
 def test_an_answer_of_something_else_is_no_hub(hub: ScriptedHub, tmp_path: Path) -> None:
     hub.answers(paths.CHALLENGE, Reply(b"<html>proxy</html>", 502, "text/html"))
 
     with pytest.raises(HubUnreachable, match="502"):
-        a_link(hub, tmp_path).desired(after_incarnation="", after_revision=-1, wait_s=0.0)
+        a_link(hub).desired(after_incarnation="", after_revision=-1, wait_s=0.0)
 
 
 @pytest.mark.parametrize("pem", [b"", b"\xff\xfe", b"-----BEGIN CERTIFICATE-----\nbroken\n-----END CERTIFICATE-----\n"])
 def test_a_damaged_certificate_authority_is_named(hub: ScriptedHub, tmp_path: Path, pem: bytes) -> None:
     with pytest.raises(DataCorrupt, match="join again"):
-        a_link(hub, tmp_path, ca_pem=pem)
+        a_link(hub, ca_pem=pem)

@@ -74,6 +74,7 @@ class Node:
             places=self.places,
             facts=node_facts(runtimes=("onnxruntime",), release="1"),
             root_version_min=lambda: 1,
+            memory_free=lambda: 2_000_000_000,
         )
         update = Update(self.update.assignment, state=UpdateState.VERIFIED, was_committed=was_committed)
         return anyio.run(effects.perform, update, ModelState(), ServingStatus(instance="1", models={})).event

@@ -237,10 +237,10 @@ def test_the_key_of_one_model_cannot_sign_a_path_of_another(hub: Hub, client: Cl
     hub.release(OTHER_MODEL, b"other weights")
     now, signing = edition.load(hub.files.read), hub.signing()
     stolen = Package(path=target_path.parse(SECOND), sha256=hub.artifacts.put(b"evil"), size_bytes=4)
-    forged = Targets(version=2, expires=signing.expiry(Targets), targets={SECOND: repository._target_file(stolen)})
+    forged = Targets(version=2, expires=signing.expiry(Targets), targets={SECOND: repository.target_file(stolen)})
 
     signed = signing.sign("model-gauges", forged, now.targets.signed)
-    for file in repository._next_edition(now, {"model-gauges": signed}, signing):
+    for file in repository.next_edition(now, {"model-gauges": signed}, signing):
         hub.files.write(file.name, file.data)
 
     assert client.find(SECOND) is None

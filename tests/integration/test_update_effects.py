@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -22,7 +23,7 @@ from ganglion.node.domain.reconcile import Installed, ModelState
 from ganglion.node.domain.update import Update, UpdateEvent
 from ganglion.node.services.places import Places
 from ganglion.node.services.update_effects import UpdateEffects
-from ganglion.ports.hub_link import HubLink
+from ganglion.ports.hub_link import HubLink, Vouched
 from ganglion.ports.sandbox import Sandbox
 from ganglion.ports.serving_control import ServingControl, ServingStatus
 from ganglion.wire.messages import Assignment, NodeFacts, UpdateState
@@ -43,14 +44,19 @@ class Bringing:
 
     def __init__(self) -> None:
         self.bring: Callable[[Path], object] = lambda _: None
+        self.vouched = Vouched()
 
-    def download(self, assignment: Assignment, destination: Path) -> None:
+    def check_target(self, assignment: Assignment, *, root_version_min: int) -> Vouched:
+        return self.vouched
+
+    def download(self, assignment: Assignment, destination: Path, *, is_wanted: Callable[[], bool]) -> None:
         self.bring(destination)
 
 
 class Node:
     def __init__(self, data: Path) -> None:
         self.places, self.link = Places(data), Bringing()
+        self.others: tuple[Assignment, ...] = ()
         self.effects = UpdateEffects(
             link=cast("HubLink", self.link),
             control=cast("ServingControl", None),  # no serving process is asked here
@@ -59,15 +65,20 @@ class Node:
             places=self.places,
             facts=FACTS,
             root_version_min=lambda: 1,
+            memory_free=lambda: 2_000_000_000,
         )
 
     def perform(self, assignment: Assignment, state: UpdateState, *, held: Installed | None = None) -> UpdateEvent:
         status = ServingStatus(instance="1", models={})
         update = Update(assignment, state=state)
-        return anyio.run(self.effects.perform, update, ModelState(committed=held), status).event
+        perform = partial(self.effects.perform, others=self.others)
+        return anyio.run(perform, update, ModelState(committed=held), status).event
 
     def precheck(self, assignment: Assignment, *, held: Installed | None = None) -> UpdateEvent:
         return self.perform(assignment, UpdateState.OFFERED, held=held)
+
+    def trust(self, assignment: Assignment) -> UpdateEvent:
+        return self.perform(assignment, UpdateState.PRECHECKED)
 
     def bring(self, assignment: Assignment) -> UpdateEvent:
         return self.perform(assignment, UpdateState.DOWNLOADING)
@@ -101,13 +112,50 @@ def test_what_does_not_fit_this_machine_is_refused_before_anything_is_brought(
         node.precheck(assignment)
 
 
-def test_a_version_that_does_not_fit_on_the_disk_is_refused_before_anything_is_brought(
+def test_behaviour_12_a_version_that_does_not_fit_on_the_disk_is_refused_before_anything_is_brought(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 10**9 - 1000, 1000))
 
     with pytest.raises(DiskUnusable, match="1,000 are free"):
         node.precheck(changed(size_bytes=10_000_000))
+
+
+def test_behaviour_12_room_that_another_update_needs_is_not_free(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 10**9 - 10**8, 10**8))
+    assert node.precheck(changed(size_bytes=10_000_000)) is UpdateEvent.PRECHECKED
+
+    node.others = (changed(model="other", sha256="e" * 64, size_bytes=20_000_000),)
+
+    with pytest.raises(DiskUnusable, match="beside 44,000,000 for other updates"):
+        node.precheck(changed(size_bytes=10_000_000))
+
+
+def test_behaviour_12_a_part_that_lies_here_needs_no_room_again(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    assignment = changed(size_bytes=1_000_000)
+    part = node.places.download(assignment).with_suffix(".part")
+    part.parent.mkdir(parents=True)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 10**9 - 51_500_000, 51_500_000))
+    with pytest.raises(DiskUnusable):
+        node.precheck(assignment)
+
+    part.write_bytes(bytes(900_000))
+
+    assert node.precheck(assignment) is UpdateEvent.PRECHECKED
+
+
+def test_behaviour_12_a_model_that_needs_more_memory_than_is_free_is_refused_before_the_download(node: Node) -> None:
+    node.link.vouched = Vouched(memory_bytes_max=3_000_000_000)
+
+    with pytest.raises(TargetMismatch, match="3,000,000,000 bytes of memory, 2,000,000,000 are free"):
+        node.trust(changed())
+
+
+@pytest.mark.parametrize("memory_bytes_max", [None, 1_000_000_000, 2_000_000_000])
+def test_a_model_that_fits_or_does_not_say_is_taken(node: Node, memory_bytes_max: int | None) -> None:
+    node.link.vouched = Vouched(memory_bytes_max=memory_bytes_max)
+
+    assert node.trust(changed()) is UpdateEvent.TRUSTED
 
 
 def test_other_bytes_under_the_name_of_the_committed_version_are_refused(node: Node) -> None:

@@ -5,6 +5,7 @@ from collections import Counter
 import anyio
 import pytest
 
+from ganglion.node.domain.outbox import OutboxLimits
 from ganglion.ports.agent_store import NewRecord
 from simulation.test_records import HostileLine, World
 
@@ -16,7 +17,7 @@ def copy_of(world: World, seed: int) -> World:
     copy = World(seed)
     copy.telemetry = world.telemetry
     copy.line = HostileLine(world.line._hub, world.telemetry, copy.chance)
-    world.outbox._db.backup(copy.outbox._db)
+    world.outbox._file.connection.backup(copy.outbox._file.connection)
     # What the two have in common was answered before one became two.
     copy.journal.records = list(world.journal.records)
     copy.start_agent()
@@ -45,12 +46,12 @@ def shed(world: World) -> int:
 def test_what_a_node_and_its_copy_answer_is_stored_once_each(seed: int) -> None:
     world = World(seed)
     # Room for everything: what is given up on purpose is another test's.
-    world.outbox._cap_bytes = 10_000_000
+    world.outbox._records._limits = OutboxLimits(total_bytes_max=10_000_000)
     world.answer_requests()
     anyio.run(settle, world)
     common = len(world.journal.records)
     copy = copy_of(world, seed + 1000)
-    copy.outbox._cap_bytes = 10_000_000
+    copy.outbox._records._limits = OutboxLimits(total_bytes_max=10_000_000)
 
     anyio.run(live, world, copy)
 

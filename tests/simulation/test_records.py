@@ -6,7 +6,7 @@ restarted at any moment; the outbox is small enough to overflow.
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import anyio
@@ -16,10 +16,12 @@ from ganglion.adapters.agent_store import SqliteAgentStore
 from ganglion.core.errors import DiskUnusable, HubUnreachable
 from ganglion.hub.services.ingest import Ingest
 from ganglion.node.domain.backoff import BackoffPolicy
+from ganglion.node.domain.outbox import OutboxLimits
 from ganglion.node.services.forwarder import Forwarder, ForwarderSettings
 from ganglion.node.services.journal_intake import IntakeSettings, JournalIntake
 from ganglion.ports.agent_store import JournalPosition, NewRecord
 from ganglion.ports.clock import new_id
+from ganglion.ports.hub_link import Vouched
 from ganglion.ports.telemetry_store import CursorRow
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
@@ -79,6 +81,7 @@ class HostileLine:
         self._hub, self._telemetry, self._chance = hub, telemetry, chance
         self._seen: list[Batch] = []
         self.is_calm = False
+        self.batch_bytes = 0
 
     def send(self, batch: Batch) -> Ack:
         luck = 1.0 if self.is_calm else self._chance.share()
@@ -112,10 +115,12 @@ class HostileLine:
     def report(self, report: NodeReport) -> None:
         raise AssertionError("records need no report")
 
-    def check_target(self, assignment: Assignment, *, root_version_min: int) -> None:
+    def check_target(self, assignment: Assignment, *, root_version_min: int) -> Vouched:
         raise AssertionError("records need no package")
 
-    def download(self, assignment: Assignment, destination: Path) -> None:
+    def download(
+        self, assignment: Assignment, destination: Path, *, is_wanted: Callable[[], bool] = lambda: True
+    ) -> None:
         raise AssertionError("records need no package")
 
 
@@ -127,7 +132,9 @@ class World:
         self.telemetry = MemoryTelemetryStore()
         self.line = HostileLine(Ingest(telemetry=self.telemetry, clock=self.clock), self.telemetry, self.chance)
         self.journal = ListedJournal()
-        self.outbox = SqliteAgentStore(Path(":memory:"), cap_bytes=OUTBOX_BYTES, new_epoch=lambda: new_id(self.chance))
+        self.outbox = SqliteAgentStore(
+            Path(":memory:"), limits=OutboxLimits(total_bytes_max=OUTBOX_BYTES), new_epoch=lambda: new_id(self.chance)
+        )
         self.start_agent()
 
     def start_agent(self) -> None:
@@ -143,8 +150,8 @@ class World:
         self.intake = JournalIntake(
             store=self.outbox,
             journal=self.journal,
+            clock=self.clock,
             settings=IntakeSettings(records_max=7),
-            shed=self.forwarder.note_journal_shed,
         )
 
     def answer_requests(self) -> None:

@@ -145,6 +145,20 @@ class KeyFiles:
             replace_file(path, key, mode=0o600)
             return key
 
+    def held_bytes(self, role: str) -> bytes | None:
+        """Return the key's 32 raw bytes if it is there. Raises: DataCorrupt, DiskUnusable."""
+        path = self._root / f"{_plain(role)}.key"
+        with _disk_errors(path), suppress(FileNotFoundError):
+            return _key_in(path)
+        return None
+
+    def remove(self, role: str) -> None:
+        """Delete a key, durably. Raises: DiskUnusable."""
+        path = self._root / f"{_plain(role)}.key"
+        with _disk_errors(path):
+            path.unlink(missing_ok=True)
+            _sync_directory(self._root)
+
 
 def _key_in(path: Path) -> bytes:
     key = path.read_bytes()

@@ -13,7 +13,9 @@ import structlog
 from ganglion.adapters.agent_store import SqliteAgentStore
 from ganglion.adapters.control_socket import ControlClient, socket_path
 from ganglion.adapters.files import replace_file
+from ganglion.adapters.free_memory import free_memory_bytes
 from ganglion.adapters.journal import JournalReader
+from ganglion.adapters.machine_figures import MachineFigures
 from ganglion.adapters.package_files import PackageArchives
 from ganglion.adapters.system import SystemChance, SystemClock, node_facts
 from ganglion.core.errors import GanglionError
@@ -25,7 +27,7 @@ from ganglion.entrypoints.sandboxes import open_sandbox
 from ganglion.entrypoints.settings import NodeSettings, load_settings
 from ganglion.node.domain.backoff import BackoffPolicy
 from ganglion.node.domain.reconcile import NodeState
-from ganglion.node.services.agent import Agent, AgentSettings
+from ganglion.node.services.agent import Agent, AgentSettings, Machine
 from ganglion.node.services.alignment import Alignment
 from ganglion.node.services.forwarder import Forwarder, ForwarderSettings
 from ganglion.node.services.journal_intake import IntakeSettings, JournalIntake
@@ -91,6 +93,7 @@ def build_agent(settings: NodeSettings, places: Places, store: SqliteAgentStore)
     link, control = open_link(settings, places), ControlClient(socket_path(settings.data_path))
     retry = BackoffPolicy(max_s=chosen.backoff_s_max)
     active = read_active(places.active)
+    machine = MachineFigures(settings.data_path)
     driver = Updates(
         store=store,
         control=control,
@@ -102,6 +105,7 @@ def build_agent(settings: NodeSettings, places: Places, store: SqliteAgentStore)
             places=places,
             facts=facts,
             root_version_min=lambda: _root_version_min(driver.state),
+            memory_free=free_memory_bytes,
         ),
         alignment=Alignment(
             control=control, places=places, replace_file=partial(replace_file, places.active), written=active
@@ -118,14 +122,19 @@ def build_agent(settings: NodeSettings, places: Places, store: SqliteAgentStore)
         chance=chance,
         retry=retry,
         settings=ForwarderSettings(
-            batch_records_max=chosen.batch_records_max, batch_bytes_max=chosen.batch_bytes_max, flush_s=chosen.flush_s
+            batch_records_max=chosen.batch_records_max,
+            batch_bytes_max=chosen.batch_bytes_max,
+            flush_s=chosen.flush_s,
+            egress=chosen.egress,
         ),
     )
     intake = JournalIntake(
         store=store,
         journal=JournalReader(places.journal),
+        clock=clock,
         settings=IntakeSettings(),
-        shed=forwarder.note_journal_shed,
+        results_share=lambda: _results_share(driver.state),
+        machine=machine.figures,
     )
     return Agent(
         link=link,
@@ -134,11 +143,15 @@ def build_agent(settings: NodeSettings, places: Places, store: SqliteAgentStore)
         updates=driver,
         forwarder=forwarder,
         intake=intake,
-        facts=facts,
+        machine=Machine(facts, machine.figures),
         chance=chance,
         settings=AgentSettings(long_poll_s=chosen.poll_s, report_s=chosen.report_s),
         retry=retry,
     )
+
+
+def _results_share(state: NodeState) -> float:
+    return state.desired.collection.results_share if state.desired else 1.0
 
 
 def _root_version_min(state: NodeState) -> int:

@@ -11,10 +11,12 @@ import msgspec
 import structlog
 
 from ganglion.adapters.agent_store import SqliteAgentStore
-from ganglion.adapters.https_link import HttpsHubLink, Identity, LinkSettings
+from ganglion.adapters.files import DirectoryFiles
+from ganglion.adapters.https_link import HttpsHubLink, Identity, LinkSettings, TufLimits
 from ganglion.adapters.system import SystemChance, SystemClock
 from ganglion.core.errors import DataCorrupt
 from ganglion.entrypoints.node_settings import NodeSettings
+from ganglion.node.domain.outbox import OutboxLimits
 from ganglion.node.domain.reconcile import Installed, NodeState
 from ganglion.node.services import stored_state
 from ganglion.node.services.identity import load_identity
@@ -34,7 +36,11 @@ def open_store(settings: NodeSettings, places: Places) -> SqliteAgentStore:
     open_at = partial(
         SqliteAgentStore,
         places.database,
-        cap_bytes=settings.agent.outbox_bytes_max,
+        limits=OutboxLimits(
+            total_bytes_max=settings.agent.outbox_bytes_max,
+            class_bytes_max=settings.agent.outbox_class_bytes_max,
+            free_bytes_min=settings.agent.disk_free_bytes_min,
+        ),
         new_epoch=lambda: new_id(chance),
     )
     try:
@@ -61,9 +67,13 @@ def open_link(settings: NodeSettings, places: Places) -> HttpsHubLink:
         ),
         ca_pem=_read(places.ca),
         tuf_root=_read(places.tuf_root),
-        metadata_directory=places.tuf_metadata,
+        open_metadata=partial(DirectoryFiles, places.tuf_metadata),
         clock=SystemClock(),
-        settings=LinkSettings(request_timeout_s=settings.agent.request_timeout_s),
+        settings=LinkSettings(
+            request_timeout_s=settings.agent.request_timeout_s,
+            rate_bytes_min=settings.agent.download_rate_min,
+            metadata=TufLimits(deadline_s=settings.agent.metadata_deadline_s),
+        ),
     )
 
 

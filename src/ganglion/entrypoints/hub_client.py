@@ -3,7 +3,7 @@
 Names are parsed before they become part of a path, so no text of a user is ever escaped or misread.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
@@ -33,6 +33,7 @@ from ganglion.wire.resources import (
     TokenReply,
     TokenRequest,
 )
+from ganglion.wire.trust_resources import TrustDocuments, TrustInstalled, TrustView
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,6 +109,29 @@ class HubClient:
             raise NotFound(f"{model}:{version} has no variant {variant}")
         self._hub.download(path, destination, parse_digest(found[0].sha256))
         return found[0]
+
+    # --- trust ------------------------------------------------------------------------------------
+
+    def trust(self) -> TrustView:
+        """Return every role of the hub's signed metadata, with its keys and its expiry."""
+        return self._hub.get(paths.TRUST, TrustView)
+
+    def trust_documents(self) -> dict[str, bytes]:
+        """Return the signed metadata that a ceremony may change, by role."""
+        documents = self._hub.get(paths.TRUST_DOCUMENTS, TrustDocuments).documents
+        return {role: text.encode() for role, text in documents.items()}
+
+    def make_online_keys(self) -> TrustView:
+        """Let the hub make new keys for the roles that it signs by itself; they serve when a root names them."""
+        return self._hub.post(paths.TRUST_ONLINE_KEYS, {}, TrustView)
+
+    def install_trust(self, documents: Mapping[str, bytes]) -> TrustInstalled:
+        """Put proposed metadata in force, with all its signatures."""
+        return self._hub.post(paths.TRUST_PROPOSALS, _documents(documents), TrustInstalled)
+
+    def offer_model(self, role: str, signed: bytes) -> TrustInstalled:
+        """Hand over a model's next list of packages, signed by its publisher, before the package that it adds."""
+        return self._hub.post(paths.TRUST_MODELS, _documents({role: signed}), TrustInstalled)
 
     # --- rollouts ---------------------------------------------------------------------------------
 
@@ -185,6 +209,10 @@ class HubClient:
         if not found:
             raise NotFound(f"there is no version {version} of the data set {name}")
         return found[0]
+
+
+def _documents(documents: Mapping[str, bytes]) -> TrustDocuments:
+    return TrustDocuments({role: data.decode() for role, data in documents.items()})
 
 
 def _rollout_id(text: str) -> RolloutId:

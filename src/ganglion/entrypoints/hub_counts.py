@@ -1,6 +1,7 @@
 """The figures of the hub's state that Prometheus asks for, read from the stores at that moment."""
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ganglion.entrypoints.hub_metrics import FleetCounts
@@ -8,6 +9,7 @@ from ganglion.entrypoints.waiters import Waiters
 from ganglion.ports.clock import Clock, utc_s
 from ganglion.ports.hub_store import ControlStore, NodeRow
 from ganglion.ports.telemetry_store import TelemetryStore
+from ganglion.trust.inventory import Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +21,7 @@ class FleetCounter:
     waiters: Waiters
     clock: Clock
     silent_after_s: float
+    trust: Callable[[], Sequence[Role]] = tuple
 
     def counts(self) -> FleetCounts:
         """Return the figures of now."""
@@ -26,12 +29,15 @@ class FleetCounter:
             nodes, releases, rollouts = tx.nodes(), tx.releases(), tx.rollouts()
         with self.telemetry.read() as tx:
             stored = sum(cursor.seq - cursor.gaps for cursor in tx.cursors())
+        roles = self.trust()
         return FleetCounts(
             nodes={"active": 0, "silent": 0, "revoked": 0} | Counter(map(self._state_of, nodes)),
             rollouts=Counter(row.state for row in rollouts),
             releases=len(releases),
             records_stored=stored,
             long_polls=self.waiters.count,
+            trust_expiry={role.name: role.expires_at_s for role in roles if role.expires_at_s is not None},
+            trust_due={role.name: role.is_due for role in roles if role.expires_at_s is not None},
         )
 
     def _state_of(self, node: NodeRow) -> str:

@@ -20,6 +20,10 @@ class FleetCounts:
     releases: int = 0
     records_stored: int = 0
     long_polls: int = 0
+    trust_expiry: Mapping[str, float] = field(default_factory=dict)
+    """When each role's signed metadata expires, in seconds since 1970."""
+    trust_due: Mapping[str, bool] = field(default_factory=dict)
+    """Whether a role should have been signed again."""
 
 
 class HubMetrics:
@@ -66,9 +70,18 @@ class _FleetCollector(Collector):
         yield _by_state("ganglion_rollouts", "Rollouts by state.", counts.rollouts)
         yield GaugeMetricFamily("ganglion_releases", "Released packages.", value=counts.releases)
         yield GaugeMetricFamily("ganglion_long_polls", "Nodes that wait for a change.", value=counts.long_polls)
+        yield _by_role("ganglion_trust_expiry_timestamp_seconds", "When signed metadata expires.", counts.trust_expiry)
+        yield _by_role("ganglion_trust_due", "1: this role should have been signed again.", counts.trust_due)
         yield CounterMetricFamily(
             "ganglion_records_stored", "Records of nodes stored once each.", value=counts.records_stored
         )
+
+
+def _by_role(name: str, text: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=("role",))
+    for role, value in values.items():
+        family.add_metric((role,), float(value))
+    return family
 
 
 def _by_state(name: str, text: str, counts: Mapping[str, int]) -> Metric:

@@ -30,7 +30,8 @@ def run_hub(settings: HubSettings) -> None:
     configure_logs("hub")
     logging.getLogger().addHandler(_ForeignLog(logging.WARNING))
     with open_hub(settings, clock=SystemClock(), chance=SystemChance()) as hub:
-        log.warning("trust.development_keys", text=hub.repository.warning)
+        if hub.repository.is_development:
+            log.warning("trust.development_keys", text=hub.repository.warning)
         anyio.run(_serve, hub, backend_options={"use_uvloop": True})
     log.info("hub.stopped")
 
@@ -65,7 +66,8 @@ def _announce(hub: Hub, listening: Listening) -> None:
 
 
 def _welcome(listening: Listening, token: str | None, warning: str) -> str:
-    lines = [f"Ganglion hub on {listening.url}", f"CA pin: {listening.ca_pin}", f"WARNING: {warning}"]
+    lines = [f"Ganglion hub on {listening.url}", f"CA pin: {listening.ca_pin}"]
+    lines += [f"WARNING: {warning}"] if warning else []
     if token is not None:
         lines += [
             "",

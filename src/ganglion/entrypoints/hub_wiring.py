@@ -130,13 +130,19 @@ def _assemble(settings: HubSettings, world: World, data: Path) -> Hub:
     waiters = Waiters(waiting_max=settings.http.long_polls_max, per_node_max=settings.http.long_polls_per_node_max)
     repository = Repository(files=DirectoryFiles(data / "tuf" / "metadata"), keys=KeyFiles(data / "keys"), clock=clock)
     repository.initialise()
-    desired = Desired(control=control, repository_root_version=repository.root_version, changed=waiters.wake)
+    desired = Desired(
+        control=control,
+        repository_root_version=repository.root_version,
+        changed=waiters.wake,
+        sign=repository.sign_assignment,
+    )
+    desired.sign_again(repository.assignment_keys())
     return Hub(
         settings=settings,
         world=world,
         tls=tls,
         waiters=waiters,
-        metrics=HubMetrics(_counter(settings, world, waiters).counts),
+        metrics=HubMetrics(_counter(settings, world, waiters, repository).counts),
         uploads=_empty_directory(data / "uploads"),
         repository=repository,
         accounts=Accounts(control=control, clock=clock, chance=chance, settings=_accounts(settings)),
@@ -179,13 +185,14 @@ def _open_tls(settings: HubSettings, clock: Clock) -> TlsFiles:
     )
 
 
-def _counter(settings: HubSettings, world: World, waiters: Waiters) -> FleetCounter:
+def _counter(settings: HubSettings, world: World, waiters: Waiters, repository: Repository) -> FleetCounter:
     return FleetCounter(
         control=world.control,
         telemetry=world.telemetry,
         waiters=waiters,
         clock=world.clock,
         silent_after_s=settings.silent_after_s,
+        trust=repository.roles,
     )
 
 

@@ -19,6 +19,7 @@ from ganglion.entrypoints.client_settings import ClientSettings
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.entrypoints.node_settings import NodeSettings
 from ganglion.entrypoints.serve_settings import ServeSettings
+from ganglion.entrypoints.trust_settings import TrustSettings
 
 __all__ = [
     "ClientSettings",
@@ -26,6 +27,7 @@ __all__ = [
     "NodeSettings",
     "ServeSettings",
     "Settings",
+    "TrustSettings",
     "child_environment",
     "load_settings",
     "sandbox_environment",
@@ -50,6 +52,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     client: ClientSettings = ClientSettings()
     """Every command that talks to a hub."""
+
+    trust: TrustSettings = TrustSettings()
+    """`ganglion trust`, and `ganglion model publish --key`."""
 
 
 def load_settings(config: Path | None = None, overrides: Mapping[str, object] | None = None) -> Settings:

@@ -1,6 +1,6 @@
 """What the agent keeps: its state and the outbox, in one database, so that a change and its event are one step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -30,7 +30,7 @@ class OutboxFigures:
 
     epoch: str
     made: int
-    """Records numbered so far; the highest sequence number."""
+    """Records made so far: those that were numbered, and those that the journal had to shed before that."""
     sent: int
     """Highest sequence number that was ever handed out for sending."""
     waiting: int
@@ -52,8 +52,24 @@ class AgentStore(Protocol):
 
     def journal_position(self) -> JournalPosition: ...
 
-    def take_journal(self, records: Sequence[NewRecord], position: JournalPosition) -> None:
-        """Number records from the journal and remember how far it was read, in one step. Raises: DiskUnusable."""
+    def take_journal(
+        self,
+        records: Sequence[NewRecord],
+        position: JournalPosition,
+        *,
+        shed: Mapping[str, int] | None = None,
+        open_minutes: bytes = b"",
+    ) -> None:
+        """Number records from the journal and remember how far it was read, in one step.
+
+        `open_minutes` are counts of records that were read and will leave as a summary, kept as they are.
+        `shed` is what the journal itself ever gave up, by class name; what is new of it counts as made and shed.
+        Raises: DiskUnusable.
+        """
+        ...
+
+    def open_minutes(self) -> bytes | None:
+        """Return the counts that the last `take_journal` kept, or None."""
         ...
 
     def pending(self, *, records_max: int, bytes_max: int) -> list[Envelope]:
@@ -65,6 +81,16 @@ class AgentStore(Protocol):
 
     def acknowledge(self, cursor: int) -> None:
         """Forget every record up to `cursor`."""
+        ...
+
+    def spent(self) -> bytes | None:
+        """Return the account of the link as it was last kept, or None."""
+        ...
+
+    def keep_spent(self, account: bytes) -> None: ...
+
+    def give_up(self, seq: int, reason: str, told: NewRecord) -> None:
+        """Move a record aside that the hub refuses for ever, count it as shed, and number the event that tells it."""
         ...
 
     def figures(self) -> OutboxFigures: ...

@@ -1,9 +1,23 @@
 """The node's side of the link to its hub. Blocking calls; every one has a deadline."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
+
+import msgspec
 
 from ganglion.wire.messages import Ack, Assignment, Batch, DesiredState, NodeReport
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+
+
+class Vouched(msgspec.Struct, frozen=True):
+    """What a model's role signs beside the bytes of a package."""
+
+    memory_bytes_max: Count | None = None
+    """What the model may need; None: its manifest does not say."""
+    offline_s_max: Count = 0
+    """How long a node may serve it without contact with its hub; 0: for ever."""
 
 
 class HubLink(Protocol):
@@ -25,16 +39,24 @@ class HubLink(Protocol):
         """Store a batch at the hub; the ack says up to where everything is stored."""
         ...
 
-    def check_target(self, assignment: Assignment, *, root_version_min: int) -> None:
+    @property
+    def batch_bytes(self) -> int:
+        """How many bytes `send` has put on the line so far, compressed, answered or not."""
+        ...
+
+    def check_target(self, assignment: Assignment, *, root_version_min: int) -> Vouched:
         """Refresh the signed metadata and check that it names the assignment's package with the same digest.
 
-        Raises: ArtifactUntrusted: it does not, or the metadata cannot be trusted.
+        Raises: ArtifactUntrusted: it does not, or the metadata cannot be trusted. MetadataStale, ClockWrong.
         """
         ...
 
-    def download(self, assignment: Assignment, destination: Path) -> None:
+    def download(
+        self, assignment: Assignment, destination: Path, *, is_wanted: Callable[[], bool] = lambda: True
+    ) -> None:
         """Bring the package that `check_target` accepted to `destination`; a part that is there already is resumed.
 
         Raises: ArtifactUntrusted: the bytes are not the signed ones (the part is thrown away). DiskUnusable.
+        Withdrawn: `is_wanted`, which is asked before every piece, said no; the part stays.
         """
         ...

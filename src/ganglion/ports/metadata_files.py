@@ -21,3 +21,11 @@ class SigningKeys(Protocol):
     def private_bytes(self, role: str) -> bytes:
         """Return the 32 raw bytes of the role's private key. Raises: DiskUnusable."""
         ...
+
+    def held_bytes(self, role: str) -> bytes | None:
+        """Return the same if the key is there, and make none. Raises: DiskUnusable."""
+        ...
+
+    def remove(self, role: str) -> None:
+        """Forget a key for good; removing one that is not there changes nothing. Raises: DiskUnusable."""
+        ...

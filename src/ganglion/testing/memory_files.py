@@ -28,10 +28,21 @@ class MemorySigningKeys:
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
+        self.names: set[str] = set()
+        """The keys that were made, and not removed."""
 
     def private_bytes(self, role: str) -> bytes:
         """Return the role's 32 bytes: the same ones at every call."""
+        self.names.add(role)
         return hashlib.sha256(f"{self._seed}:{role}".encode()).digest()
+
+    def held_bytes(self, role: str) -> bytes | None:
+        """Return the role's bytes if they were made."""
+        return self.private_bytes(role) if role in self.names else None
+
+    def remove(self, role: str) -> None:
+        """Forget a key."""
+        self.names.discard(role)
 
 
 class MemoryArtifactStore:

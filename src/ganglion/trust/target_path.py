@@ -40,6 +40,13 @@ def role_of(model: str) -> str:
     return f"{_ROLE_PREFIX}{model}"
 
 
+def model_of(role: str) -> str:
+    """Return the model whose role this is. Raises: InvalidName: it is no model's role."""
+    if not role.startswith(_ROLE_PREFIX):
+        raise InvalidName(f"{role[:80]!r} is no model's role; those begin with {_ROLE_PREFIX}")
+    return role.removeprefix(_ROLE_PREFIX)
+
+
 def pattern_of(model: str) -> str:
     """Return the paths that a model's role may sign. `*` never crosses a slash."""
     return f"models/{model}/*/*"

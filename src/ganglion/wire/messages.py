@@ -8,6 +8,8 @@ from enum import IntEnum, StrEnum
 
 import msgspec
 
+from ganglion.core.behaviour import Behaviour
+
 SCHEMA = 1
 
 
@@ -30,6 +32,7 @@ class UpdateState(StrEnum):
     VERIFIED = "verified"
     GATED = "gated"
     PROVEN = "proven"
+    SHADOW = "shadow"
     PROBATION = "probation"
     COMMITTED = "committed"
     ROLLED_BACK = "rolled_back"
@@ -123,6 +126,11 @@ class DeploymentPolicy(msgspec.Struct, frozen=True):
     comparisons_min: int = 0
     """A node with a previous version commits only when this many inputs were compared: the hub's gate needs them."""
     start_attempts_max: int = 2
+    shadow_comparisons_min: int = 0
+    """Before it answers anybody, a version must have heard and answered this many live inputs in the shadow of the
+    previous one; 0: no shadow. The limits of agreement and latency hold there too."""
+    shadow_cpu_share: float = 0.1
+    """What the shadow may cost: a share of one core. How many inputs it hears follows, `compare_share` at most."""
 
 
 class Assignment(msgspec.Struct, frozen=True):
@@ -138,6 +146,11 @@ class Assignment(msgspec.Struct, frozen=True):
     runtime: str
     rollout_id: str = ""
     policy: DeploymentPolicy = DeploymentPolicy()
+    statement: bytes = b""
+    """What the hub signs of this for one node (`trust.assignment`); empty from a hub whose root names no such key."""
+    statement_key: str = ""
+    """The raw Ed25519 public key, hexadecimal, that signed `statement`."""
+    statement_signature: bytes = b""
 
 
 class CollectionSettings(msgspec.Struct, frozen=True):
@@ -146,6 +159,8 @@ class CollectionSettings(msgspec.Struct, frozen=True):
     confidence_below: float = 0.6
     random_share: float = 0.02
     bytes_per_hour: int = 2_000_000
+    results_share: float = 1.0
+    """Share of the results that are sent one by one; all others leave as counts, minute by minute. Failures are sent."""
 
 
 class DesiredState(msgspec.Struct, frozen=True):
@@ -187,6 +202,10 @@ class NodeReport(msgspec.Struct, frozen=True):
     """Records this epoch's outbox has numbered."""
     waiting: int
     shed: dict[str, int] = {}
+    sent_bytes: dict[str, int] = {}
+    """Compressed bytes of records that left in this month, UTC, by class name."""
+    machine: dict[str, float] = {}
+    """Figures of the machine, with their unit in their name: cpu_share, temperature_c, disk_free_bytes."""
     schema: int = SCHEMA
 
 
@@ -258,6 +277,31 @@ class ComparisonRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     latency_us: int
     """How long `compared_with` took."""
 
+
+class SummaryRecord(msgspec.Struct, frozen=True):
+    """What a model version did in some minutes, in counts that add up. Class SUMMARY.
+
+    It holds the requests whose results and comparisons are not sent one by one, and only those: the hub adds its counts
+    to those of the records that it was sent. A map, where a `ComparisonRecord` is an array: this tells them apart.
+    """
+
+    model: str
+    version: str
+    began_ns: int
+    """Event time of the first minute's beginning, and of the last one's …"""
+    ended_ns: int
+    """… end."""
+    behaviour: Behaviour
+    machine: dict[str, float] = {}
+    """Figures of the machine at the end, with their unit in their name: cpu_share, memory_bytes, temperature_c …"""
+
+
+def is_map(payload: bytes) -> bool:
+    """Tell whether msgpack begins with a map: of class SUMMARY, that is a `SummaryRecord`."""
+    return payload[:1] in _MAP_MARKS
+
+
+_MAP_MARKS = frozenset(bytes([mark]) for mark in (*range(0x80, 0x90), 0xDE, 0xDF))
 
 KNOWN_HERE = "known_here"
 """Key among an update event's facts: the node had committed the version before, so it did not try it out."""

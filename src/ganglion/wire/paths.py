@@ -25,6 +25,11 @@ ARTIFACTS = f"{API}/artifacts"
 RESULTS = f"{API}/results"
 EVENTS = f"{API}/events"
 ACCOUNTS = f"{API}/accounts"
+TRUST = f"{API}/trust"
+TRUST_DOCUMENTS = f"{TRUST}/documents"
+TRUST_PROPOSALS = f"{TRUST}/proposals"
+TRUST_ONLINE_KEYS = f"{TRUST}/online-keys"
+TRUST_MODELS = f"{TRUST}/models"
 
 
 def rollout(rollout_id: RolloutId, action: str = "") -> str:

@@ -26,6 +26,7 @@ _OUTCOMES: dict[type[GanglionError], tuple[int, int]] = {
     errors.Unavailable: (503, EXIT_UNAVAILABLE),
     errors.BodyStalled: (408, EXIT_UNAVAILABLE),
     errors.DeadlineExceeded: (504, EXIT_UNAVAILABLE),
+    errors.ModelHung: (504, EXIT_UNAVAILABLE),
     errors.Untrusted: (403, EXIT_AUTH),
     errors.Unauthenticated: (401, EXIT_AUTH),
     errors.TokenRefused: (401, EXIT_AUTH),

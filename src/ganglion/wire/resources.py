@@ -57,6 +57,12 @@ class NodeView:
     stored: int = 0
     waiting: int = 0
     shed: dict[str, int] = field(default_factory=dict)
+    sent_bytes: dict[str, int] = field(default_factory=dict)
+    """What its records cost in bytes this month, compressed, by class."""
+    machine: dict[str, float] = field(default_factory=dict)
+    """How its machine is doing, with the unit in each name."""
+    clock_error_s: float = 0.0
+    """How far its clock was ahead of the hub's when its newest records left; the hub corrects their times."""
     models: list[ModelOnNode] = field(default_factory=list)
 
 
@@ -108,6 +114,8 @@ class ProbationSettings:
     agreement_min: float = 0.5
     compared_min: int = 200
     compare_share: float = 0.25
+    shadow_comparisons_min: int = 0
+    shadow_cpu_share: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +281,8 @@ class ResultView:
     labels: list[str]
     confidences: list[float]
     error: str = ""
+    node_at_s: float = 0.0
+    """What the node's own clock showed; `at_s` is corrected by the hub's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +297,8 @@ class EventView:
     rollout_id: str
     reason: str
     facts: dict[str, str] = field(default_factory=dict)
+    node_at_s: float = 0.0
+    """What the node's own clock showed; `at_s` is corrected by the hub's."""
 
 
 @dataclass(frozen=True, slots=True)

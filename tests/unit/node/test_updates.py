@@ -129,7 +129,7 @@ def test_a_failed_version_is_not_tried_again_when_the_same_wish_arrives_again(tm
     assert bench.serving.active == {"meter": "1"}
 
 
-@pytest.mark.parametrize("state", [state for state in UpdateState if state not in {"committed", "rolled_back"}])
+@pytest.mark.parametrize("state", [*[*UpdateState][:6], UpdateState.PROBATION])
 def test_an_agent_that_was_killed_in_any_state_finishes_the_update(tmp_path: Path, state: UpdateState) -> None:
     bench = serving_version_1(tmp_path)
     bench.take(a_desired(1, an_assignment("2")))
@@ -185,6 +185,32 @@ def test_a_model_that_the_hub_wants_no_more_is_unloaded(tmp_path: Path) -> None:
     assert bench.event_names() == ["model.removed"]
 
 
+def test_a_download_is_wanted_until_the_hub_wants_something_else(tmp_path: Path) -> None:
+    bench = serving_version_1(tmp_path)
+    bench.effects.failing[UpdateEffect.LOAD] = HubUnreachable("stays here")
+    bench.take(a_desired(1, an_assignment("2")))
+    bench.step_until_still()
+    before = bench.updates.state.models["meter"].update
+    assert before is not None
+    assert before.state is UpdateState.VERIFIED
+    is_wanted = bench.effects.is_wanted
+    assert is_wanted()
+
+    bench.take(a_desired(2, an_assignment("1", rollout="r2")))
+
+    assert not is_wanted()
+
+
+def test_room_on_the_disk_is_asked_for_with_all_updates_in_mind(tmp_path: Path) -> None:
+    bench = serving_version_1(tmp_path)
+    other = msgspec.structs.replace(an_assignment("7"), model="other")
+
+    bench.take(a_desired(1, an_assignment("2"), other))
+    bench.run(bench.updates.step)
+
+    assert bench.effects.others in ((other,), (an_assignment("2"),))
+
+
 def test_an_older_wish_changes_nothing(tmp_path: Path) -> None:
     bench = serving_version_1(tmp_path)
     bench.take(a_desired(5, an_assignment("1")))
@@ -206,7 +232,7 @@ def test_a_version_that_is_called_back_while_it_is_brought_does_not_come_to_life
         reached, ended = anyio.Event(), anyio.Event()
         perform = bench.effects.perform
 
-        async def slowly(update: Update, model: ModelState, status: ServingStatus) -> Outcome:
+        async def slowly(update: Update, model: ModelState, status: ServingStatus, **options: object) -> Outcome:
             if update.effect is UpdateEffect.DOWNLOAD:
                 reached.set()
                 await ended.wait()

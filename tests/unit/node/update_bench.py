@@ -1,6 +1,6 @@
 """The workbench of the update shell: a fake link, a fake serving process and a store in memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import anyio
@@ -10,6 +10,7 @@ from ganglion.core.behaviour import Behaviour
 from ganglion.core.errors import DiskUnusable
 from ganglion.node.domain.backoff import BackoffPolicy
 from ganglion.node.domain.reconcile import Installed, ModelState, NodeState
+from ganglion.node.domain.shadow import wants_shadow
 from ganglion.node.domain.update import Update, UpdateEffect, UpdateEvent
 from ganglion.node.services.alignment import Alignment
 from ganglion.node.services.places import Places
@@ -32,7 +33,7 @@ from ganglion.ports.serving_control import (
 )
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
-from ganglion.wire.messages import Envelope, EventRecord, UpdateState
+from ganglion.wire.messages import Assignment, Envelope, EventRecord, UpdateState
 from unit.node.builders import an_installed
 
 EVENT_OF = {
@@ -42,6 +43,7 @@ EVENT_OF = {
     UpdateEffect.LOAD: UpdateEvent.LOADED,
     UpdateEffect.PROVE: UpdateEvent.PROVED,
     UpdateEffect.SWITCH: UpdateEvent.SWITCHED,
+    UpdateEffect.LISTEN: UpdateEvent.SWITCHED,
 }
 
 
@@ -62,13 +64,32 @@ class StoreInMemory:
     def journal_position(self) -> JournalPosition:
         return JournalPosition()
 
-    def take_journal(self, records: Sequence[NewRecord], position: JournalPosition) -> None:
+    def take_journal(
+        self,
+        records: Sequence[NewRecord],
+        position: JournalPosition,
+        *,
+        shed: Mapping[str, int] | None = None,
+        open_minutes: bytes = b"",
+    ) -> None:
         raise AssertionError("not used here")
+
+    def open_minutes(self) -> bytes | None:
+        return None
 
     def pending(self, *, records_max: int, bytes_max: int) -> list[Envelope]:
         return []
 
     def acknowledge(self, cursor: int) -> None:
+        raise AssertionError("not used here")
+
+    def spent(self) -> bytes | None:
+        return None
+
+    def keep_spent(self, account: bytes) -> None:
+        raise AssertionError("not used here")
+
+    def give_up(self, seq: int, reason: str, told: NewRecord) -> None:
         raise AssertionError("not used here")
 
     def figures(self) -> OutboxFigures:
@@ -86,17 +107,23 @@ class FakeServing:
         self.active: dict[str, str] = {}
         self.loaded: dict[str, set[str]] = {}
         self.behaviour: dict[str, Behaviour] = {}
+        self.listening: dict[str, tuple[str, float]] = {}
+        """Which version hears which share of the requests beside the one that answers."""
         self.refused: set[str] = set()
+        self.quarantined: set[str] = set()
         """Versions whose package it cannot load."""
 
     async def call(self, command: Command, *, timeout_s: float) -> Reply:
         match command:
+            case Load() if command.version in self.quarantined:
+                return Refused("model_quarantined", "it took the process down too often")
             case Load() if command.version in self.refused:
                 return Refused("package_invalid", "damaged")
             case Load():
                 self.loaded.setdefault(command.model, set()).add(command.version)
             case Switch():
                 self.active[command.model] = command.version
+                self.listening[command.model] = (command.compare_with, command.compare_share)
             case Unload():
                 self.loaded[command.model].discard(command.version)
             case Collect():
@@ -128,22 +155,35 @@ class ScriptedEffects:
     def __init__(self, serving: FakeServing) -> None:
         self.serving = serving
         self.failing: dict[UpdateEffect, Exception] = {}
+        self.others: Sequence[Assignment] = ()
+        self.is_wanted: Callable[[], bool] = lambda: True
         self.damaged: set[str] = set()
         """Versions whose package on disk is not what was installed."""
 
-    async def perform(self, update: Update, model: ModelState, status: ServingStatus) -> Outcome:
+    async def perform(
+        self,
+        update: Update,
+        model: ModelState,
+        status: ServingStatus,
+        *,
+        others: Sequence[Assignment] = (),
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> Outcome:
+        self.others, self.is_wanted = others, is_wanted
         error = self.failing.get(update.effect)
         if error is not None:
             raise error
         name, version = update.assignment.model, update.assignment.version
         if update.effect is UpdateEffect.LOAD:
             await self.serving.call(Load(name, version, "path"), timeout_s=1.0)
-        if update.effect is UpdateEffect.SWITCH:
+        if update.effect is UpdateEffect.SWITCH and wants_shadow(update.assignment.policy) and model.committed:
+            return Outcome(UpdateEvent.SHADOWED)
+        if update.effect in {UpdateEffect.SWITCH, UpdateEffect.LISTEN}:
             await self.serving.call(Switch(name, version), timeout_s=1.0)
         return Outcome(EVENT_OF[update.effect])
 
     def installed(self, update: Update) -> object:
-        return an_installed(update.assignment.version)
+        return msgspec.structs.replace(an_installed(update.assignment.version), offline_s_max=update.offline_s_max)
 
     def is_intact(self, installed: Installed) -> bool:
         return installed.version not in self.damaged

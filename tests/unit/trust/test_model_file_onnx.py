@@ -1,5 +1,7 @@
 """What the gate reads in ONNX files, built with the `onnx` package: the gate itself does not have it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -59,7 +61,7 @@ SCHEMAS = {
 
 @pytest.mark.parametrize(("name", "schema"), SCHEMAS.items(), ids=list(SCHEMAS))
 def test_every_field_of_onnx_is_known(name: str, schema: Schema) -> None:
-    kind = onnx_ml_pb2
+    kind: Any = onnx_ml_pb2
     for part in name.split("."):
         kind = getattr(kind, part)
 

@@ -2,5 +2,6 @@
 
 from ganglion.adapters.https_link.link import HttpsHubLink
 from ganglion.adapters.https_link.session import Identity, LinkSettings
+from ganglion.adapters.https_link.tuf_client import TufLimits
 
-__all__ = ["HttpsHubLink", "Identity", "LinkSettings"]
+__all__ = ["HttpsHubLink", "Identity", "LinkSettings", "TufLimits"]

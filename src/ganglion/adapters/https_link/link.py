@@ -1,13 +1,17 @@
 """The hub link of `ports.hub_link` over HTTPS."""
 
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
-from ganglion.adapters.https_link import download
+from ganglion.adapters.https_link import download, statements
+from ganglion.adapters.https_link.download import Wanted
 from ganglion.adapters.https_link.session import Identity, LinkSettings, Session
 from ganglion.adapters.https_link.trusted import TrustedTargets
 from ganglion.core.ids import parse_digest
 from ganglion.ports.clock import Clock
+from ganglion.ports.hub_link import Vouched
+from ganglion.ports.metadata_files import MetadataFiles
 from ganglion.trust import target_path
 from ganglion.wire import codec, paths
 from ganglion.wire.messages import Ack, Assignment, Batch, DesiredState, NodeReport
@@ -16,7 +20,7 @@ _NO_CONTENT = 204
 
 
 class HttpsHubLink:
-    """See `ports.hub_link.HubLink`. Safe to call from several threads, the two package calls from one at a time."""
+    """See `ports.hub_link.HubLink`. Safe to call from several threads; two threads bring two packages."""
 
     def __init__(
         self,
@@ -24,12 +28,15 @@ class HttpsHubLink:
         identity: Identity,
         ca_pem: bytes,
         tuf_root: bytes,
-        metadata_directory: Path,
+        open_metadata: Callable[[], MetadataFiles],
         clock: Clock,
         settings: LinkSettings,
     ) -> None:
         self._session = Session(identity=identity, ca_pem=ca_pem, clock=clock, settings=settings)
-        self._targets = TrustedTargets(session=self._session, directory=metadata_directory, bootstrap=tuf_root)
+        self._targets = TrustedTargets(session=self._session, open_files=open_metadata, bootstrap=tuf_root)
+        self._node_id = identity.node_id
+        self.batch_bytes = 0
+        """See the port."""
 
     def desired(self, *, after_incarnation: str, after_revision: int, wait_s: float) -> DesiredState | None:
         """Long-poll for a newer desired state."""
@@ -45,19 +52,25 @@ class HttpsHubLink:
     def send(self, batch: Batch) -> Ack:
         """Send a batch and return how far the hub has stored this epoch."""
         body = codec.compress(codec.encode_packed(batch))
+        self.batch_bytes += len(body)
         return codec.decode_json(self._session.ask("POST", paths.BATCHES, body=body, kind=codec.BATCH_TYPE), Ack)
 
-    def check_target(self, assignment: Assignment, *, root_version_min: int) -> None:
-        """Check that the assignment's package is signed."""
-        self._targets.find(assignment, root_version_min=root_version_min)
+    def check_target(self, assignment: Assignment, *, root_version_min: int) -> Vouched:
+        """Check that the model's role signs the package, and that the hub signs it for this node."""
+        target_path.parse(assignment.target_path)
+        target, root = self._targets.find(assignment, root_version_min=root_version_min)
+        statements.check(assignment, root, node_id=self._node_id)
+        return statements.vouched(target)
 
-    def download(self, assignment: Assignment, destination: Path) -> None:
+    def download(
+        self, assignment: Assignment, destination: Path, *, is_wanted: Callable[[], bool] = lambda: True
+    ) -> None:
         """Bring the package."""
         name = target_path.parse(assignment.target_path).hashed(parse_digest(assignment.sha256))
-        download.download(
-            self._session,
-            f"{paths.TUF_TARGETS}/{name}",
-            destination,
+        wanted = Wanted(
+            path=f"{paths.TUF_TARGETS}/{name}",
             size_bytes=assignment.size_bytes,
-            sha256=assignment.sha256,
+            hashes={"sha256": assignment.sha256},
+            is_wanted=is_wanted,
         )
+        download.download(self._session, wanted, destination)

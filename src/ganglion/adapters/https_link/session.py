@@ -1,7 +1,7 @@
 """Authenticated requests to the hub: the CA is pinned, the node proves its key, every wait has a deadline."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import msgspec
 import urllib3
 
+from ganglion.adapters.https_link.replies import PatientConnection, read_bounded, reason_of
+from ganglion.adapters.https_link.tuf_client import TufLimits
 from ganglion.core.errors import (
     Broken,
     CaMismatch,
@@ -16,21 +18,23 @@ from ganglion.core.errors import (
     GanglionError,
     HubUnreachable,
     InvalidSettings,
-    TooLarge,
     Unauthenticated,
 )
-from ganglion.ports.clock import Clock
+from ganglion.ports.clock import Clock, utc_s
 from ganglion.trust import assertion
+from ganglion.trust.clock_floor import BUILT_AT_S
 from ganglion.wire import codec, paths
 from ganglion.wire.messages import AccessReply, AccessRequest, Challenge
 from ganglion.wire.problems import Problem, error_of
 
 M = TypeVar("M")
 
-_CLOCK_FLOOR_NS = 1_767_225_600 * 1_000_000_000
-"""2026-01-01. A machine that believes in an earlier date has no idea what time it is."""
 _NO_CHECK_TIME = 0x200000
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which the ssl module does not name."""
+_WRONG_DATE = frozenset({9, 10})
+"""OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
+_PATIENCE_S_MIN = 0.05
+"""A deadline that has passed still needs a timeout that sockets accept."""
 _UNAUTHORISED = 401
 _ERROR_FROM = 400
 
@@ -46,6 +50,11 @@ class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Largest reply that is read, artifacts apart."""
     chunk_bytes: int = 262_144
     """How much of an artifact is read and written at a time."""
+    rate_bytes_min: float = 200.0
+    """An artifact that comes in more slowly than this, bytes per second, is given up for now, and resumed later."""
+    rate_window_s: float = 30.0
+    """Over which time the rate is measured."""
+    metadata: TufLimits = TufLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +71,19 @@ class Session:
     """Requests with a bearer token that is renewed when the hub does not accept it any more."""
 
     def __init__(self, *, identity: Identity, ca_pem: bytes, clock: Clock, settings: LinkSettings) -> None:
-        self.settings = settings
-        self._identity, self._clock = identity, clock
-        self._pool = _open_pool(identity.hub_url, ca_pem, clock)
+        self.settings, self.clock = settings, clock
+        self._identity = identity
+        self._pool = _open_pool(identity.hub_url, ca_pem, dates_count=True)
+        self._timeless = _open_pool(identity.hub_url, ca_pem, dates_count=False)
         self._token = ""
+        self._hub_time: tuple[float, float] | None = None
+
+    def hub_time_s(self) -> float | None:
+        """Return what the hub's clock says now, as far as it has told; the node's own may be wrong."""
+        if self._hub_time is None:
+            return None
+        said_s, heard_at_s = self._hub_time
+        return said_s + self.clock.monotonic_s() - heard_at_s
 
     def ask(self, method: str, path: str, *, body: bytes | None = None, kind: str = codec.JSON_TYPE) -> bytes:
         """Send a request and return the reply's body. Raises: HubUnreachable, and whatever error the hub states."""
@@ -80,16 +98,18 @@ class Session:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         wait_s: float = 0.0,
+        within_s: float = float("inf"),
     ) -> urllib3.BaseHTTPResponse:
         """Send a request and return the reply, unread, when its status is below 400.
 
+        Its head is granted the time of a request and `wait_s` more, but not more than `within_s`.
         A refused token is renewed once. Raises: HubUnreachable, CaMismatch, and whatever error the hub states.
         """
         for attempt in range(2):
             if not self._token:
                 self._token = self._prove()
             sent = {"Authorization": f"Bearer {self._token}", **(headers or {})}
-            response = self._send(method, path, body=body, headers=sent, wait_s=wait_s)
+            response = self._send(method, path, body=body, headers=sent, wait_s=wait_s, within_s=within_s)
             if response.status != _UNAUTHORISED or attempt:
                 break
             self._token = ""
@@ -101,6 +121,7 @@ class Session:
     def _prove(self) -> str:
         """Sign the hub's challenge with the enrolled key and return the access token."""
         challenge = self._exchange(paths.CHALLENGE, b"{}", Challenge)
+        self._hub_time = (challenge.issued_at_s, self.clock.monotonic_s()) if challenge.issued_at_s else None
         payload = assertion.compose(
             node_id=self._identity.node_id,
             audience=self._identity.audience,
@@ -118,32 +139,30 @@ class Session:
         return codec.decode_json(self.read(response), kind)
 
     def _send(
-        self, method: str, path: str, *, body: bytes | None, headers: Mapping[str, str], wait_s: float = 0.0
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        wait_s: float = 0.0,
+        within_s: float = float("inf"),
     ) -> urllib3.BaseHTTPResponse:
-        timeout = urllib3.Timeout(
-            connect=self.settings.connect_timeout_s, read=self.settings.request_timeout_s + wait_s
-        )
+        patience_s = max(_PATIENCE_S_MIN, min(self.settings.request_timeout_s + wait_s, within_s))
+        timeout = urllib3.Timeout(connect=min(self.settings.connect_timeout_s, patience_s), read=patience_s)
+        # A machine that believes in a date before this release was made has no idea what time it is.
+        pools = (self._pool, self._timeless) if utc_s(self.clock) >= BUILT_AT_S else (self._timeless,)
         try:
-            return self._pool.request(
-                method, path, body=body, headers=dict(headers), timeout=timeout, preload_content=False, redirect=False
-            )
+            return _send_over(pools, method, path, body=body, headers=headers, timeout=timeout)
         except urllib3.exceptions.SSLError as error:
             raise CaMismatch(f"{self._identity.hub_url} does not present a certificate of the pinned CA") from error
         except urllib3.exceptions.HTTPError as error:
             raise HubUnreachable(f"{self._identity.hub_url}: {reason_of(error)}") from error
 
     def read(self, response: urllib3.BaseHTTPResponse) -> bytes:
-        """Return the body of a reply, up to the limit. Raises: HubUnreachable, TooLarge."""
-        limit = self.settings.reply_bytes_max
-        try:
-            data = response.read(limit + 1)
-        except urllib3.exceptions.HTTPError as error:
-            raise HubUnreachable(f"the reply broke off: {reason_of(error)}") from error
-        if len(data) > limit:
-            response.close()
-            raise TooLarge(f"the hub's reply is larger than {limit} bytes")
-        response.drain_conn()
-        return data
+        """Return the body of a reply, up to the limits. Raises: HubUnreachable, TooLarge."""
+        ends_at_s = self.clock.monotonic_s() + self.settings.request_timeout_s
+        return read_bounded(response, bytes_max=self.settings.reply_bytes_max, clock=self.clock, ends_at_s=ends_at_s)
 
     def _error(self, response: urllib3.BaseHTTPResponse) -> GanglionError:
         data = self.read(response)
@@ -158,13 +177,49 @@ class Session:
         return error
 
 
-def reason_of(error: Exception) -> str:
-    """Return why a request failed, without the object addresses that urllib3 prints."""
-    cause = error.__cause__ or error.__context__ or error
-    return str(cause).rsplit(": ", maxsplit=1)[-1] or type(cause).__name__
+class _Pool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = PatientConnection
 
 
-def _open_pool(url: str, ca_pem: bytes, clock: Clock) -> urllib3.HTTPSConnectionPool:
+def _send_over(
+    pools: Sequence[urllib3.HTTPSConnectionPool],
+    method: str,
+    path: str,
+    *,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    timeout: urllib3.Timeout,
+) -> urllib3.BaseHTTPResponse:
+    """Send to the first pool; where only the dates of the certificate displease it, to the next.
+
+    The pin holds in each of them. A node whose clock is years ahead must still be able to say so, and be helped;
+    what it installs is judged by signed metadata, and by the clock that `trust.clock_floor` believes.
+    """
+    for pool in pools[:-1]:
+        try:
+            return _request(pool, method, path, body=body, headers=headers, timeout=timeout)
+        except urllib3.exceptions.SSLError as error:
+            cause = error.args[0] if error.args else error
+            if not isinstance(cause, ssl.SSLCertVerificationError) or cause.verify_code not in _WRONG_DATE:
+                raise
+    return _request(pools[-1], method, path, body=body, headers=headers, timeout=timeout)
+
+
+def _request(
+    pool: urllib3.HTTPSConnectionPool,
+    method: str,
+    path: str,
+    *,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    timeout: urllib3.Timeout,
+) -> urllib3.BaseHTTPResponse:
+    return pool.request(
+        method, path, body=body, headers=dict(headers), timeout=timeout, preload_content=False, redirect=False
+    )
+
+
+def _open_pool(url: str, ca_pem: bytes, *, dates_count: bool) -> urllib3.HTTPSConnectionPool:
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname:
         raise InvalidSettings(f"{url!r} is not an https address")
@@ -177,9 +232,6 @@ def _open_pool(url: str, ca_pem: bytes, clock: Clock) -> urllib3.HTTPSConnection
             "the stored certificate authority of the hub is damaged: restore it, or join again in a new directory"
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if clock.utc_ns() < _CLOCK_FLOOR_NS:
-        # The pin still holds; only the dates are not judged, so that the node can report and be helped.
+    if not dates_count:
         context.verify_flags |= _NO_CHECK_TIME
-    return urllib3.HTTPSConnectionPool(
-        parts.hostname, parts.port or 443, ssl_context=context, maxsize=4, block=False, retries=False
-    )
+    return _Pool(parts.hostname, parts.port or 443, ssl_context=context, maxsize=4, block=False, retries=False)

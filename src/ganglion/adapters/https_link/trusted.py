@@ -1,102 +1,116 @@
-"""Which package bytes are signed: the TUF client, over the same authenticated session."""
+"""Which package bytes are signed, and for this node: the TUF client, over the same authenticated session."""
 
-from collections.abc import Iterator
-from pathlib import Path
+import math
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
 
-import urllib3
 from tuf.api import exceptions as tuf_errors
-from tuf.api.metadata import Metadata, Root, TargetFile
-from tuf.ngclient.config import UpdaterConfig
-from tuf.ngclient.fetcher import FetcherInterface
-from tuf.ngclient.updater import Updater
+from tuf.api.metadata import Root, TargetFile
 
-from ganglion.adapters.https_link.session import Session, reason_of
-from ganglion.core.errors import (
-    ArtifactUntrusted,
-    DiskUnusable,
-    GanglionError,
-    HubUnreachable,
-    MetadataStale,
-    NotFound,
-    Unavailable,
-)
+from ganglion.adapters.https_link.replies import read_bounded
+from ganglion.adapters.https_link.session import Session
+from ganglion.adapters.https_link.tuf_client import TufClient
+from ganglion.core.errors import ArtifactUntrusted, MetadataStale, TooLarge
+from ganglion.ports.clock import utc_s
+from ganglion.ports.metadata_files import MetadataFiles
+from ganglion.trust import clock_floor
+from ganglion.trust.trusted_set import TrustedSet
 from ganglion.wire import paths
 from ganglion.wire.messages import Assignment
 
-_NOT_FOUND = 404
-
-
-class _SessionFetcher(FetcherInterface):
-    """Metadata files through the session; python-tuf judges them."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    def _fetch(self, url: str) -> Iterator[bytes]:
-        try:
-            response = self._session.open("GET", url)
-        except NotFound as error:
-            raise tuf_errors.DownloadHTTPError(error.message, _NOT_FOUND) from error
-        except GanglionError as error:
-            raise tuf_errors.DownloadError(error.message) from error
-        return self._chunks(response)
-
-    def _chunks(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-        try:
-            yield from response.stream(self._session.settings.chunk_bytes)
-        except urllib3.exceptions.HTTPError as error:
-            raise tuf_errors.DownloadError(reason_of(error)) from error
-        finally:
-            response.release_conn()
+_SEEN_FILE = "newest-time"
+"""When metadata was last found good, in seconds since 1970: the clock does not go back behind it."""
+_SEEN_STEP_S = 3600.0
 
 
 class TrustedTargets:
     """Looks targets up in metadata that was verified from the root on."""
 
-    def __init__(self, *, session: Session, directory: Path, bootstrap: bytes) -> None:
-        self._session, self._directory, self._bootstrap = session, directory, bootstrap
+    def __init__(
+        self,
+        *,
+        session: Session,
+        open_files: Callable[[], MetadataFiles],
+        bootstrap: bytes,
+        built_at_s: float = clock_floor.BUILT_AT_S,
+    ) -> None:
+        """`open_files` is called at the first look: a node with a broken disk must still serve and report."""
+        self._session, self._open_files, self._bootstrap = session, open_files, bootstrap
+        self._built_at_s = built_at_s
+        self._opened: tuple[MetadataFiles, TufClient] | None = None
+        self._one_at_a_time = threading.Lock()
 
-    def find(self, assignment: Assignment, *, root_version_min: int) -> TargetFile:
-        """Refresh, and return the signed target of an assignment.
+    def find(self, assignment: Assignment, *, root_version_min: int) -> tuple[TargetFile, Root]:
+        """Refresh, and return the signed target of an assignment, and the root that it was verified from.
 
-        Raises: ArtifactUntrusted, MetadataStale, HubUnreachable, DiskUnusable.
+        Raises: ArtifactUntrusted, MetadataStale, ClockWrong, HubUnreachable, DiskUnusable.
         """
+        # Models are updated side by side, and share one memory of what was seen.
+        with self._one_at_a_time:
+            return self._find(assignment, root_version_min)
+
+    def _find(self, assignment: Assignment, root_version_min: int) -> tuple[TargetFile, Root]:
+        files, client = self._open()
+        now_s, hub_s = utc_s(self._session.clock), self._session.hub_time_s()
+        seen_s = _seen_s(files, self._built_at_s)
+        reference_s = clock_floor.reference_s(now_s, seen_s=seen_s, hub_s=hub_s)
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
-            target = self._updater().get_targetinfo(assignment.target_path)
+            trusted = client.refresh(datetime.fromtimestamp(reference_s, tz=UTC))
+            # Asking may have told what time it is at the hub.
+            clock_floor.reference_s(now_s, seen_s=seen_s, hub_s=self._session.hub_time_s())
+            _check_root(trusted, root_version_min)
+            target = client.find(assignment.target_path, trusted)
         except tuf_errors.ExpiredMetadataError as error:
-            raise MetadataStale(str(error)) from error
-        except tuf_errors.DownloadError as error:
-            raise self._unreachable(error) from error
-        except tuf_errors.RepositoryError as error:
+            clock_floor.check_not_ahead(now_s, hub_s=self._session.hub_time_s())
+            raise MetadataStale(f"signed metadata: {error}") from error
+        except (tuf_errors.RepositoryError, TooLarge) as error:
             raise ArtifactUntrusted(f"signed metadata: {error}") from error
-        except OSError as error:
-            raise DiskUnusable(f"{self._directory}: {error.strerror}") from error
-        self._check_root(root_version_min)
-        return _matching(assignment, target)
+        if reference_s > seen_s + _SEEN_STEP_S:
+            files.write(_SEEN_FILE, f"{reference_s:.0f}".encode())
+        return _matching(assignment, target), trusted.root
 
-    def _updater(self) -> Updater:
-        return Updater(
-            metadata_dir=str(self._directory),
-            metadata_base_url=f"{paths.TUF_METADATA}/",
-            fetcher=_SessionFetcher(self._session),
-            config=UpdaterConfig(),
-            bootstrap=self._bootstrap,
-        )
-
-    def _unreachable(self, error: tuf_errors.DownloadError) -> GanglionError:
-        cause = error.__cause__
-        if isinstance(cause, Unavailable):
-            return cause
-        return HubUnreachable(f"signed metadata: {error}")
-
-    def _check_root(self, version_min: int) -> None:
-        """A mirror that hides the newest root is caught by the version that the hub states."""
-        root = Metadata[Root].from_file(str(self._directory / "root.json"))
-        if root.signed.version < version_min:
-            raise ArtifactUntrusted(
-                f"the newest root found is version {root.signed.version}, the hub demands {version_min}"
+    def _open(self) -> tuple[MetadataFiles, TufClient]:
+        if self._opened is None:
+            files = self._open_files()
+            client = TufClient(
+                source=_SessionSource(self._session),
+                files=files,
+                clock=self._session.clock,
+                bootstrap=self._bootstrap,
+                limits=self._session.settings.metadata,
             )
+            self._opened = (files, client)
+        return self._opened
+
+
+class _SessionSource:
+    """Metadata files of the hub."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def fetch(self, name: str, *, bytes_max: int, ends_at_s: float) -> bytes:
+        """See `tuf_client.MetadataSource`."""
+        left_s = ends_at_s - self._session.clock.monotonic_s()
+        response = self._session.open("GET", f"{paths.TUF_METADATA}/{name}", within_s=left_s)
+        return read_bounded(response, bytes_max=bytes_max, clock=self._session.clock, ends_at_s=ends_at_s)
+
+
+def _seen_s(files: MetadataFiles, built_at_s: float) -> float:
+    try:
+        seen_s = float(files.read(_SEEN_FILE) or b"0")
+    except ValueError:
+        return built_at_s
+    return max(built_at_s, seen_s) if math.isfinite(seen_s) else built_at_s
+
+
+def _check_root(trusted: TrustedSet, version_min: int) -> None:
+    """A mirror that hides the newest root is caught by the version that the hub states."""
+    if trusted.root.version < version_min:
+        raise ArtifactUntrusted(
+            f"the newest root found is version {trusted.root.version}, the hub demands {version_min}"
+        )
 
 
 def _matching(assignment: Assignment, target: TargetFile | None) -> TargetFile:

@@ -15,6 +15,7 @@ from ganglion.entrypoints.hub_api import (
     release_routes,
     rollout_routes,
     telemetry_routes,
+    trust_routes,
     tuf_routes,
 )
 from ganglion.entrypoints.hub_api.body_limit import BodyLimit
@@ -28,6 +29,7 @@ from ganglion.wire import paths
 _ROUTERS = (
     node_routes.router,
     tuf_routes.router,
+    trust_routes.router,
     fleet_routes.router,
     release_routes.router,
     rollout_routes.router,

@@ -9,7 +9,7 @@ from ganglion.core.errors import InvalidRequest
 from ganglion.wire.messages import DeploymentPolicy
 from ganglion.wire.resources import GateSettings, ProbationSettings, RolloutRequest
 
-_SHARES = ("error_rate_max", "agreement_min", "reports_min_share", "compare_share")
+_SHARES = ("error_rate_max", "agreement_min", "reports_min_share", "compare_share", "shadow_cpu_share")
 _RATIOS = ("latency_ratio_max",)
 _LARGE = 1e9
 
@@ -30,8 +30,14 @@ def check(request: RolloutRequest) -> None:
     problems = [*_problems(request.gate, "gate"), *_problems(request.probation, "probation")]
     if request.gate.compared_min > 0 and request.probation.compare_share == 0:
         problems.append("gate.compared_min needs comparisons, and probation.compare_share 0 makes none: set both to 0")
+    if request.probation.shadow_comparisons_min > 0 and not _can_shadow(request.probation):
+        problems.append("probation.shadow_comparisons_min needs a compare_share and a shadow_cpu_share above 0")
     if problems:
         raise InvalidRequest("; ".join(problems))
+
+
+def _can_shadow(probation: ProbationSettings) -> bool:
+    return probation.compare_share > 0 and probation.shadow_cpu_share > 0
 
 
 def policy_of(request: RolloutRequest) -> DeploymentPolicy:

@@ -16,12 +16,14 @@ from ganglion.hub.domain import variants
 from ganglion.hub.domain.variants import VariantOffer
 from ganglion.hub.services.incarnation import known_incarnation
 from ganglion.ports.hub_store import AssignmentRow, ControlStore, ControlTransaction, NodeRow, ReleaseRow
+from ganglion.trust.assignment import AssignmentStatement, SignedAssignment
 from ganglion.wire import codec, paths
 from ganglion.wire.messages import Assignment, CollectionSettings, DeploymentPolicy, DesiredState, NodeFacts
 
 log = structlog.get_logger()
 
 _DEFAULTS = "fleet_defaults"
+_ASSIGNMENT_KEYS = "assignment_keys"
 
 
 class FleetDefault(msgspec.Struct, frozen=True):
@@ -41,11 +43,13 @@ class Desired:
         control: ControlStore,
         repository_root_version: Callable[[], int],
         changed: Callable[[Sequence[str]], None],
+        sign: Callable[[AssignmentStatement], SignedAssignment | None] | None = None,
         collection: CollectionSettings | None = None,
     ) -> None:
         self._control = control
         self._root_version = repository_root_version
         self._changed = changed
+        self._sign = sign or _unsigned
         self._collection = collection or CollectionSettings()
 
     def state_of(self, node_id: str) -> DesiredState:
@@ -56,13 +60,15 @@ class Desired:
             if node is None:
                 raise NotFound(f"no node has the id {node_id}")
             rows = sorted(tx.assignments(node_id=node_id), key=lambda row: row.model)
-            return DesiredState(
+            state = DesiredState(
                 incarnation=known_incarnation(tx),
                 revision=node.desired_revision,
                 assignments=tuple(_assignment(tx, row) for row in rows),
                 collection=self._collection,
                 root_version_min=root_version,
             )
+        signed = tuple(self._signed(one, node_id, state) for one in state.assignments)
+        return msgspec.structs.replace(state, assignments=signed)
 
     def assign(self, tx: ControlTransaction, row: AssignmentRow) -> bool:
         """Let a node serve this version of the model. False when it was wanted already."""
@@ -90,6 +96,21 @@ class Desired:
         defaults = {**_defaults(tx), model: default}
         tx.set_meta(_DEFAULTS, msgspec.json.encode(defaults).decode())
 
+    def sign_again(self, keys: Sequence[str]) -> None:
+        """Make every desired state news if nodes take assignments from other keys now than when this was last asked.
+
+        What an earlier key signed is worth nothing to a node that knows the newer root.
+        """
+        known = ",".join(keys)
+        with self._control.write() as tx:
+            if tx.meta(_ASSIGNMENT_KEYS) == known:
+                return
+            tx.set_meta(_ASSIGNMENT_KEYS, known)
+            node_ids = [node.node_id for node in tx.nodes() if tx.assignments(node_id=node.node_id)]
+            for node_id in node_ids:
+                _bump(tx, node_id)
+        self.announce(node_ids)
+
     def adopt(self, node_id: str) -> None:
         """Give a node the fleet's version of every model that it was given none of. Doing it again changes nothing."""
         with self._control.write() as tx:
@@ -102,6 +123,25 @@ class Desired:
         active = [node for node in tx.nodes() if node.revoked_at_s is None]
         return [node.node_id for node in active if self._adopt_model(tx, node, model)]
 
+    def _signed(self, wish: Assignment, node_id: str, state: DesiredState) -> Assignment:
+        """Return the assignment with the hub's signature, if the hub has a key that nodes know."""
+        statement = AssignmentStatement(
+            node_id=node_id,
+            incarnation=state.incarnation,
+            revision=state.revision,
+            target_path=wish.target_path,
+            sha256=wish.sha256,
+            size_bytes=wish.size_bytes,
+            rollout_id=wish.rollout_id,
+            policy=msgspec.Raw(codec.encode_json(wish.policy)),
+        )
+        signed = self._sign(statement)
+        if signed is None:
+            return wish
+        return msgspec.structs.replace(
+            wish, statement=signed.payload, statement_key=signed.key_id, statement_signature=signed.signature
+        )
+
     def _adopt_model(self, tx: ControlTransaction, node: NodeRow, model: str) -> bool:
         default = _defaults(tx).get(model)
         if default is None or tx.assignments(node_id=node.node_id, model=model):
@@ -111,6 +151,10 @@ class Desired:
             log.warning("node.variant_missing", node=node.name, model=model, version=default.version)
             return False
         return self.assign(tx, assignment_row(node, release, rollout_id=default.rollout_id, policy=default.policy))
+
+
+def _unsigned(_statement: AssignmentStatement) -> None:
+    """Sign nothing: for a hub whose nodes know no key for it."""
 
 
 def choose_release(releases: Sequence[ReleaseRow], node: NodeRow) -> ReleaseRow | None:

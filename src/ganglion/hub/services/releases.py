@@ -62,8 +62,14 @@ class Releases:
         if known is not None and known.sha256 != row.sha256:
             raise Conflict(f"{row.model}:{row.version} ({row.variant}) was released with other bytes")
         self._artifacts.put_file(file)
-        path = TargetPath(manifest.name, manifest.version, manifest.variant)
-        self._repository.publish(str(path), row.sha256, row.size_bytes, row.model)
+        self._repository.publish(
+            str(TargetPath(manifest.name, manifest.version, manifest.variant)),
+            row.sha256,
+            row.size_bytes,
+            row.model,
+            memory_bytes_max=manifest.limits.memory_bytes_max,
+            offline_s_max=manifest.limits.offline_s_max,
+        )
         if known is None:
             with self._control.write() as tx:
                 tx.add_release(row)

@@ -35,7 +35,7 @@ class Judgement:
 
 def judge(policy: DeploymentPolicy, behaviour: Behaviour, *, elapsed_s: float) -> Judgement:
     """Judge a version by its behaviour since the switch. A broken limit ends the probation at once."""
-    broken = _broken_limit(policy, behaviour)
+    broken = broken_limit(policy, behaviour)
     if broken:
         return Judgement(Verdict.UNHEALTHY, broken)
     missing = _missing(policy, behaviour, elapsed_s)
@@ -54,7 +54,8 @@ def _missing(policy: DeploymentPolicy, behaviour: Behaviour, elapsed_s: float) -
     return ", ".join(f"{seen:.0f} of {wanted:g} {what}" for seen, wanted, what in counts if seen < wanted)
 
 
-def _broken_limit(policy: DeploymentPolicy, behaviour: Behaviour) -> str:
+def broken_limit(policy: DeploymentPolicy, behaviour: Behaviour) -> str:
+    """Return which limit a version breaks, in words; empty when it breaks none."""
     if behaviour.requests >= _ERROR_SAMPLE_MIN and behaviour.error_rate > policy.error_rate_max:
         return (
             f"error rate {behaviour.error_rate:.3f} above {policy.error_rate_max:g} over {behaviour.requests} answers"

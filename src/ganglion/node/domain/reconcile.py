@@ -18,6 +18,8 @@ class Installed(msgspec.Struct, frozen=True):
     version: str
     path: str
     sha256: str
+    offline_s_max: int = 0
+    """How long it may be served without contact with the hub; 0: for ever."""
 
 
 class ModelState(msgspec.Struct, frozen=True):
@@ -38,6 +40,8 @@ class NodeState(msgspec.Struct, frozen=True):
 
     desired: DesiredState | None = None
     models: dict[str, ModelState] = {}
+    contact_at_s: float = 0.0
+    """When the hub was last heard of, in seconds since 1970; kept up only while a model's term depends on it."""
 
     def with_model(self, name: str, model: ModelState) -> "NodeState":
         """Return this state with one model replaced."""
@@ -68,9 +72,11 @@ def begin(model: ModelState, assignment: Assignment | None) -> ModelState:
         return msgspec.structs.replace(model, update=withdrawn)
     if assignment is None or not _needs_update(model, assignment):
         return model
-    return msgspec.structs.replace(
-        model, update=Update(assignment=assignment, was_committed=_knows(model.spare, assignment))
+    known = model.spare if _knows(model.spare, assignment) else None
+    update = Update(
+        assignment=assignment, was_committed=known is not None, offline_s_max=known.offline_s_max if known else 0
     )
+    return msgspec.structs.replace(model, update=update)
 
 
 def settle(model: ModelState) -> ModelState:
@@ -94,11 +100,28 @@ def lose_committed(model: ModelState, assignment: Assignment | None) -> ModelSta
 
     The version before it takes its place, and the hub's wish is brought again, as one that this node has known.
     """
-    known = assignment is not None and _knows(model.committed, assignment)
+    lost = model.committed
+    known = assignment is not None and _knows(lost, assignment)
     after = begin(msgspec.structs.replace(model, committed=model.spare, spare=None), assignment)
     if known and after.update is not None and after.update is not model.update:
-        after = msgspec.structs.replace(after, update=msgspec.structs.replace(after.update, was_committed=True))
+        term_s = lost.offline_s_max if lost else 0
+        again = msgspec.structs.replace(after.update, was_committed=True, offline_s_max=term_s)
+        after = msgspec.structs.replace(after, update=again)
     return after
+
+
+def quarantine_committed(model: ModelState, assignment: Assignment | None, *, reason: str) -> ModelState:
+    """Return the model after its committed version took the serving process down too often.
+
+    The version before it takes its place, and the hub's wish counts as failed: it is not brought again until the hub
+    wants something else. Without a version before it the model stays as it is, for a person to decide.
+    """
+    if model.committed is None or model.spare is None:
+        return model
+    after = msgspec.structs.replace(model, committed=model.spare, spare=None)
+    if assignment is None or not _knows(model.committed, assignment):
+        return after
+    return msgspec.structs.replace(after, failed=assignment, failed_reason=reason)
 
 
 def is_same_target(one: Assignment, other: Assignment) -> bool:

@@ -20,6 +20,8 @@ class UpdateEvent(StrEnum):
     DOWNLOADED = "downloaded"
     LOADED = "loaded"
     PROVED = "proved"
+    SHADOWED = "shadowed"
+    """It listens beside the version that answers."""
     SWITCHED = "switched"
     HEALTHY = "healthy"
     FAILED = "failed"
@@ -40,6 +42,7 @@ class UpdateEffect(StrEnum):
     LOAD = "load"
     PROVE = "prove"
     SWITCH = "switch"
+    LISTEN = "listen"
     WATCH = "watch"
     COMMIT = "commit"
     ROLL_BACK = "roll_back"
@@ -67,9 +70,14 @@ TRANSITIONS: Transitions[UpdateState, UpdateEvent] = Transitions(
         # Loading and proving are cheap to repeat and nobody knows what the other process still holds.
         (_S.GATED, _E.RESTARTED): _S.VERIFIED,
         (_S.GATED, _E.SERVING_LOST): _S.VERIFIED,
+        (_S.PROVEN, _E.SHADOWED): _S.SHADOW,
         (_S.PROVEN, _E.SWITCHED): _S.PROBATION,
         (_S.PROVEN, _E.RESTARTED): _S.VERIFIED,
         (_S.PROVEN, _E.SERVING_LOST): _S.VERIFIED,
+        (_S.SHADOW, _E.SWITCHED): _S.PROBATION,
+        # Serving kept both versions; the agent counts anew from here.
+        (_S.SHADOW, _E.RESTARTED): _S.SHADOW,
+        (_S.SHADOW, _E.SERVING_LOST): _S.VERIFIED,
         (_S.PROBATION, _E.HEALTHY): _S.COMMITTED,
         # Serving kept the counts; only the clock of the probation begins again.
         (_S.PROBATION, _E.RESTARTED): _S.PROBATION,
@@ -88,6 +96,7 @@ ON_ENTRY: dict[UpdateState, UpdateEffect] = {
     _S.VERIFIED: UpdateEffect.LOAD,
     _S.GATED: UpdateEffect.PROVE,
     _S.PROVEN: UpdateEffect.SWITCH,
+    _S.SHADOW: UpdateEffect.LISTEN,
     _S.PROBATION: UpdateEffect.WATCH,
     _S.COMMITTED: UpdateEffect.COMMIT,
     _S.ROLLED_BACK: UpdateEffect.ROLL_BACK,
@@ -106,6 +115,8 @@ class Update(msgspec.Struct, frozen=True):
     instance: str = ""
     """Which start of the serving process it was loaded into."""
     reason: str = ""
+    offline_s_max: int = 0
+    """How long it may be served without contact with the hub, as its model's role has signed; 0: for ever."""
 
     @property
     def effect(self) -> UpdateEffect:
@@ -132,4 +143,4 @@ class Update(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, state=state, starts=starts, reason=reason or self.reason)
 
 
-_HELD_BY_SERVING = frozenset({_S.VERIFIED, _S.GATED, _S.PROVEN, _S.PROBATION})
+_HELD_BY_SERVING = frozenset({_S.VERIFIED, _S.GATED, _S.PROVEN, _S.SHADOW, _S.PROBATION})

@@ -5,6 +5,7 @@ never ends another. Only a damaged database ends them all: it is moved aside whe
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -16,7 +17,7 @@ import structlog
 from ganglion.core.errors import DataCorrupt, GanglionError, ServingUnreachable
 from ganglion.node.domain import backoff
 from ganglion.node.domain.backoff import BackoffPolicy
-from ganglion.node.services.forwarder import Forwarder, total_shed
+from ganglion.node.services.forwarder import Forwarder
 from ganglion.node.services.journal_intake import JournalIntake
 from ganglion.node.services.updates import Updates
 from ganglion.ports.agent_store import AgentStore
@@ -44,6 +45,14 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Pause between two looks when no update is under way."""
 
 
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the agent tells of its machine: what it is, and how it is doing."""
+
+    facts: NodeFacts
+    figures: Callable[[], dict[str, float]]
+
+
 class Agent:
     """Runs until it is cancelled."""
 
@@ -56,14 +65,14 @@ class Agent:
         updates: Updates,
         forwarder: Forwarder,
         intake: JournalIntake,
-        facts: NodeFacts,
+        machine: Machine,
         chance: Chance,
         settings: AgentSettings,
         retry: BackoffPolicy,
     ) -> None:
         self._link, self._control, self._store = link, control, store
         self._updates, self._forwarder, self._intake = updates, forwarder, intake
-        self._facts, self._chance = facts, chance
+        self._machine, self._chance = machine, chance
         self._settings, self._retry = settings, retry
         self._wake_updates = anyio.Event()
         self._wake_report = anyio.Event()
@@ -83,6 +92,7 @@ class Agent:
         while True:
             try:
                 desired = await _abandonable(self._ask_desired)
+                await self._updates.note_contact()
                 taken = desired is not None and await self._updates.take(desired)
                 failures = 0
             except DataCorrupt:
@@ -150,16 +160,17 @@ class Agent:
         status = await self._serving_status()
         figures = await anyio.to_thread.run_sync(self._store.figures)
         desired = self._updates.state.desired
-        journal_shed = self._forwarder.journal_shed
         return NodeReport(
             incarnation=desired.incarnation if desired else "",
             revision=desired.revision if desired else -1,
             models=self._updates.statuses(status),
-            facts=self._facts,
+            facts=self._machine.facts,
             epoch=figures.epoch,
-            made=figures.made + sum(journal_shed.values()),
+            made=figures.made,
             waiting=figures.waiting,
-            shed=total_shed(figures.shed, journal_shed),
+            shed=figures.shed,
+            sent_bytes=self._forwarder.spent.month_by_class,
+            machine=self._machine.figures(),
         )
 
     async def _serving_status(self) -> ServingStatus | None:

@@ -4,7 +4,7 @@ Level-triggered and idempotent, so it repairs what a kill between two steps left
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import anyio.to_thread
 import msgspec
@@ -44,20 +44,24 @@ class Alignment:
         self._written = written
         self._collection: tuple[str, CollectionSettings] | None = None
         self._cleaned: tuple[NodeState, frozenset[str]] | None = None
-        self.unloadable: frozenset[str] = frozenset()
-        """Models whose committed version serving refused to load, when it was last asked."""
+        self.unloadable: Mapping[str, str] = {}
+        """Models whose committed version serving refused to load when it was last asked, and the error's code."""
 
-    async def align(self, state: NodeState, status: ServingStatus, *, busy: frozenset[str]) -> bool:
+    async def align(
+        self, state: NodeState, status: ServingStatus, *, busy: frozenset[str], withheld: frozenset[str] = frozenset()
+    ) -> bool:
         """Bring file, serving and disk in line with `state`. True when serving had to change.
 
-        Models in `busy` are being worked on, and are left alone until that has ended.
+        Models in `busy` are being worked on, and are left alone until that has ended; no version of those `withheld`
+        answers, and their packages stay.
         A serving process that is lost on the way is left for the next time.
         Raises: DiskUnusable: the file could not be replaced; serving was brought in line all the same.
         """
         # The file goes first: if serving dies on the way it must start with what is committed now.
-        trouble = self._align_file(state)
+        served = _without_committed(state, withheld)
+        trouble = self._align_file(served)
         try:
-            changed = await self._align_serving(state, status, busy)
+            changed = await self._align_serving(served, status, busy)
         except ServingUnreachable:
             return False
         if trouble is not None:
@@ -82,7 +86,7 @@ class Alignment:
 
     async def _align_serving(self, state: NodeState, status: ServingStatus, busy: frozenset[str]) -> bool:
         changed = False
-        unloadable = set[str]()
+        unloadable: dict[str, str] = {}
         wish = (status.instance, self._written.collection)
         if wish != self._collection:
             await self._call(Collect(settings=self._written.collection))
@@ -90,20 +94,21 @@ class Alignment:
         for name in sorted((state.models.keys() | status.models.keys()) - busy):
             serving = status.models.get(name, ModelServing(active="", loaded=(), behaviour={}))
             for command in commands(name, state.models.get(name, ModelState()), serving):
-                if not await self._call(command):
+                refused = await self._call(command)
+                if refused is not None:
                     if isinstance(command, Load):
-                        unloadable.add(name)
+                        unloadable[name] = refused.code
                     break
                 changed = True
-        self.unloadable = frozenset(unloadable)
+        self.unloadable = unloadable
         return changed
 
-    async def _call(self, command: Command) -> bool:
+    async def _call(self, command: Command) -> Refused | None:
         reply = await self._control.call(command, timeout_s=_TIMEOUT_S)
         if isinstance(reply, Refused):
             log.error("serving.command_refused", command=type(command).__name__, reason=reply.message)
-            return False
-        return True
+            return reply
+        return None
 
     def _remove_unused(self, state: NodeState) -> None:
         """Keep known-good, spare and what is under way; other packages, and what was downloaded of them, go."""
@@ -132,6 +137,14 @@ def commands(name: str, model: ModelState, serving: ModelServing) -> list[Comman
     kept = {candidate, committed.version if committed else ""}
     wanted.extend(Unload(name, version) for version in serving.loaded if version not in kept)
     return wanted
+
+
+def _without_committed(state: NodeState, withheld: frozenset[str]) -> NodeState:
+    models = {
+        name: msgspec.structs.replace(model, committed=None) if name in withheld else model
+        for name, model in state.models.items()
+    }
+    return msgspec.structs.replace(state, models=models)
 
 
 def _active(installed: Installed) -> ActiveModel:

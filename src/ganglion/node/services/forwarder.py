@@ -5,15 +5,31 @@ import anyio.to_thread
 import msgspec
 import structlog
 
-from ganglion.core.errors import DataCorrupt, EpochTaken, GanglionError
-from ganglion.node.domain import backoff
+from ganglion.core.errors import (
+    DataCorrupt,
+    EpochTaken,
+    GanglionError,
+    HubUnreachable,
+    InvalidName,
+    InvalidRequest,
+    TooLarge,
+    Unavailable,
+)
+from ganglion.node.domain import backoff, egress
 from ganglion.node.domain.backoff import BackoffPolicy
-from ganglion.ports.agent_store import AgentStore
-from ganglion.ports.clock import Chance, Clock
+from ganglion.node.domain.batch_size import BatchSize
+from ganglion.node.domain.egress import EgressSettings, Spent
+from ganglion.ports.agent_store import AgentStore, NewRecord
+from ganglion.ports.clock import Chance, Clock, utc_s
 from ganglion.ports.hub_link import HubLink
-from ganglion.wire.messages import Batch
+from ganglion.wire import codec
+from ganglion.wire.messages import Ack, Batch, EventRecord, RecordClass
 
 log = structlog.get_logger()
+
+REFUSED_EVENT = "record.refused"
+_WINDOW_LOOK_S = 60.0
+"""However long records have to wait: the clock may be put right meanwhile."""
 
 
 class ForwarderSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +41,12 @@ class ForwarderSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Payload bytes in one batch at most, before compression; a single larger record goes alone."""
     flush_s: float = 1.0
     """How long a record waits for company before it is sent."""
+    metered_flush_s: float = 300.0
+    """The same on a link that is paid for by the byte."""
+    egress: EgressSettings = EgressSettings()
+    """What the link may carry, and when."""
+    refusals_max: int = 3
+    """A record that the hub refuses so often, alone and in a row, is moved aside and counted as shed."""
 
 
 class Forwarder:
@@ -37,12 +59,15 @@ class Forwarder:
         self._store, self._link = store, link
         self._clock, self._chance = clock, chance
         self._settings, self._retry = settings, retry
-        self.journal_shed: dict[str, int] = {}
-        """Records that serving had to give up before they reached the outbox, by class name."""
+        self._size = BatchSize.largest(records_max=settings.batch_records_max, bytes_max=settings.batch_bytes_max)
+        self._refusals: tuple[int, int] = (0, 0)
+        """The record that the hub refused last when it came alone, and how often in a row."""
+        self._spent = _account(store.spent())
 
-    def note_journal_shed(self, shed: dict[str, int]) -> None:
-        """Take in how many records never reached the outbox."""
-        self.journal_shed = shed
+    @property
+    def spent(self) -> Spent:
+        """What the link has carried in the present hour, day and month."""
+        return self._spent
 
     async def run(self) -> None:
         """Send for ever; a hub that cannot be reached costs nothing but waiting."""
@@ -57,26 +82,75 @@ class Forwarder:
                 failures += 1
                 log.warning("batch.delayed", code=error.code, reason=error.message, failures=failures)
             pause_s = backoff.delay_s(self._retry, failures, share=self._chance.share())
-            await anyio.sleep(max(self._settings.flush_s, pause_s))
+            flush_s = self._settings.metered_flush_s if self._settings.egress.metered else self._settings.flush_s
+            await anyio.sleep(max(flush_s, pause_s, min(self._wait_s(), _WINDOW_LOOK_S)))
 
     async def drain(self) -> int:
-        """Send until nothing waits; return how many records were acknowledged. Raises: GanglionError."""
+        """Send until nothing waits, or may leave; return how many records were acknowledged. Raises: GanglionError."""
         sent = 0
         while True:
+            if self._wait_s():
+                return sent
             batch = await anyio.to_thread.run_sync(self._next_batch)
             if batch is None:
                 return sent
             # An abandoned send ends at its deadline; its batch is sent again and the hub knows it.
             try:
-                ack = await anyio.to_thread.run_sync(self._link.send, batch, abandon_on_cancel=True)
+                ack = await self._send(batch)
             except EpochTaken as error:
                 await self._renew_epoch(error.message)
                 continue
+            except (InvalidRequest, InvalidName, TooLarge) as error:
+                await self._take_refusal(batch, error)
+                continue
+            except Unavailable:
+                self._size = self._size.after_trouble(sent=len(batch.records))
+                raise
+            if ack.epoch != batch.epoch:
+                raise HubUnreachable(f"the answer is for another epoch, {ack.epoch[:40]!r}: not the hub's")
             if ack.cursor > (await anyio.to_thread.run_sync(self._store.figures)).sent:
                 await self._renew_epoch(f"the hub has records up to {ack.cursor}, which were never sent from here")
                 continue
             await anyio.to_thread.run_sync(self._store.acknowledge, ack.cursor)
+            self._size = self._size.after_success()
             sent += len(batch.records)
+
+    async def _send(self, batch: Batch) -> Ack:
+        """Send a batch and count what it cost, answered or not."""
+        before = self._link.batch_bytes
+        try:
+            return await anyio.to_thread.run_sync(self._link.send, batch, abandon_on_cancel=True)
+        finally:
+            self._spent = self._spent.after(
+                now_s=utc_s(self._clock),
+                size_bytes=self._link.batch_bytes - before,
+                payload_bytes=_payload_bytes(batch),
+            )
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self._store.keep_spent, codec.encode_json(self._spent))
+
+    def _wait_s(self) -> float:
+        return egress.wait_s(self._settings.egress, self._spent, now_s=utc_s(self._clock))
+
+    async def _take_refusal(self, batch: Batch, error: GanglionError) -> None:
+        """Cut a batch in two that is refused as it stands; one record that is refused alone is given up in the end.
+
+        Not at once: something on the way may refuse everything for a while. Raises: the error, to wait before the
+        next attempt.
+        """
+        self._size = self._size.after_trouble(sent=len(batch.records))
+        if len(batch.records) > 1:
+            log.warning("batch.cut", code=error.code, reason=error.message, records=len(batch.records))
+            return
+        (record,) = batch.records
+        seq, count = self._refusals
+        self._refusals = (record.seq, count + 1 if seq == record.seq else 1)
+        if self._refusals[1] < self._settings.refusals_max:
+            raise error
+        told = EventRecord(REFUSED_EVENT, reason=error.message, facts={"record_class": str(record.record_class)})
+        event = NewRecord(RecordClass.EVENT, self._clock.utc_ns(), codec.encode_packed(told))
+        await anyio.to_thread.run_sync(self._store.give_up, record.seq, error.message, event)
+        log.error("record.refused", seq=record.seq, record_class=record.record_class, reason=error.message)
 
     async def _renew_epoch(self, reason: str) -> None:
         """Number what waits anew: this outbox was put back from an older copy, or a copy of this node is at work."""
@@ -84,9 +158,7 @@ class Forwarder:
         await anyio.to_thread.run_sync(self._store.renew_epoch)
 
     def _next_batch(self) -> Batch | None:
-        records = self._store.pending(
-            records_max=self._settings.batch_records_max, bytes_max=self._settings.batch_bytes_max
-        )
+        records = self._store.pending(records_max=self._size.records, bytes_max=self._size.bytes)
         if not records:
             return None
         figures = self._store.figures()
@@ -95,11 +167,22 @@ class Forwarder:
             sent_at_ns=self._clock.utc_ns(),
             epoch=figures.epoch,
             records=tuple(records),
-            shed=total_shed(figures.shed, self.journal_shed),
-            made=figures.made + sum(self.journal_shed.values()),
+            shed=figures.shed,
+            made=figures.made,
         )
 
 
-def total_shed(outbox: dict[str, int], journal: dict[str, int]) -> dict[str, int]:
-    """Return the sums per class: made = stored + waiting + shed holds for these."""
-    return {name: outbox.get(name, 0) + journal.get(name, 0) for name in sorted(outbox.keys() | journal.keys())}
+def _account(stored: bytes | None) -> Spent:
+    """Return the stored account; one that cannot be read begins anew, which costs a budget at the most."""
+    try:
+        return codec.decode_json(stored, Spent) if stored else Spent()
+    except InvalidRequest:
+        return Spent()
+
+
+def _payload_bytes(batch: Batch) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    for record in batch.records:
+        name = RecordClass(record.record_class).name.lower()
+        sizes[name] = sizes.get(name, 0) + len(record.payload)
+    return sizes

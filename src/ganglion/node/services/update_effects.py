@@ -1,7 +1,7 @@
 """What each state of an update does to the world: check the machine, the signatures, bring, load, prove, switch."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -10,10 +10,12 @@ import anyio.to_thread
 import msgspec
 
 from ganglion.core.errors import ArtifactUntrusted, Conflict, DiskUnusable, InvalidPackage, NotFound, TargetMismatch
+from ganglion.core.manifest import Limits
 from ganglion.node.domain.reconcile import Installed, ModelState
+from ganglion.node.domain.shadow import wants_shadow
 from ganglion.node.domain.update import Update, UpdateEffect, UpdateEvent
 from ganglion.node.services.places import Places
-from ganglion.ports.hub_link import HubLink
+from ganglion.ports.hub_link import HubLink, Vouched
 from ganglion.ports.packages import PackageFiles
 from ganglion.ports.sandbox import Sandbox
 from ganglion.ports.serving_control import (
@@ -35,6 +37,8 @@ T = TypeVar("T")
 _DISK_FACTOR = 2.2
 """The package file and its unpacked form lie on the disk together for a moment."""
 _DISK_FLOOR_BYTES = 50_000_000
+_MEMORY_UNSTATED = Limits().memory_bytes_max
+"""What a manifest says that says nothing: no reason to refuse a small machine."""
 _LOAD_TIMEOUT_S = 120.0
 _COMMAND_TIMEOUT_S = 60.0
 
@@ -45,6 +49,8 @@ class Outcome:
 
     event: UpdateEvent
     reason: str = ""
+    vouched: Vouched | None = None
+    """What the model's role has signed beside the bytes, when that was looked at."""
 
 
 class UpdateEffects:
@@ -60,37 +66,57 @@ class UpdateEffects:
         places: Places,
         facts: NodeFacts,
         root_version_min: Callable[[], int],
+        memory_free: Callable[[], int],
     ) -> None:
+        """`memory_free` returns how many bytes of memory a model could take now."""
         self._link, self._control, self._packages, self._sandbox = link, control, packages, sandbox
         self._places, self._facts, self._root_version_min = places, facts, root_version_min
+        self._memory_free = memory_free
         self._intact: set[str] = set()
 
-    async def perform(self, update: Update, model: ModelState, status: ServingStatus) -> Outcome:
-        """Carry out the effect of the update's state. Raises: GanglionError."""
+    async def perform(
+        self,
+        update: Update,
+        model: ModelState,
+        status: ServingStatus,
+        *,
+        others: Sequence[Assignment] = (),
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> Outcome:
+        """Carry out the effect of the update's state.
+
+        `others` are attempts of other models, which need their room on the disk, too; a download ends when
+        `is_wanted` says no. Raises: GanglionError.
+        """
         match update.effect:
             case UpdateEffect.PRECHECK:
-                await _in_thread(lambda: self._precheck(update, model))
-                return Outcome(UpdateEvent.PRECHECKED)
+                await _in_thread(lambda: self._precheck(update, model, others))
+                outcome = Outcome(UpdateEvent.PRECHECKED)
             case UpdateEffect.TRUST:
-                await _in_thread(lambda: self._trust(update))
-                return Outcome(UpdateEvent.TRUSTED)
+                outcome = Outcome(UpdateEvent.TRUSTED, vouched=await _in_thread(lambda: self._trust(update)))
             case UpdateEffect.DOWNLOAD:
-                await _in_thread(lambda: self._bring(update.assignment))
-                return Outcome(UpdateEvent.DOWNLOADED)
+                await _in_thread(lambda: self._bring(update.assignment, is_wanted))
+                outcome = Outcome(UpdateEvent.DOWNLOADED)
             case UpdateEffect.LOAD:
-                return await self._load(update)
+                outcome = await self._load(update)
             case UpdateEffect.PROVE:
-                return await self._prove(update)
-            case UpdateEffect.SWITCH:
-                return await self._switch(update, model, status)
+                outcome = await self._prove(update)
+            case UpdateEffect.SWITCH if _can_shadow(update, model, status):
+                outcome = Outcome(UpdateEvent.SHADOWED)
+            case UpdateEffect.SWITCH | UpdateEffect.LISTEN:
+                outcome = await self._switch(update, model, status)
             case _:
                 raise AssertionError(f"{update.effect} is not performed here")
+        return outcome
 
     def installed(self, update: Update) -> Installed:
         """Return where the update's package lies."""
         assignment = update.assignment
         return Installed(
-            version=assignment.version, path=str(self._places.package(assignment)), sha256=assignment.sha256
+            version=assignment.version,
+            path=str(self._places.package(assignment)),
+            sha256=assignment.sha256,
+            offline_s_max=update.offline_s_max,
         )
 
     def is_intact(self, installed: Installed) -> bool:
@@ -99,7 +125,7 @@ class UpdateEffects:
             self._intact.add(installed.path)
         return installed.path in self._intact
 
-    def _precheck(self, update: Update, model: ModelState) -> None:
+    def _precheck(self, update: Update, model: ModelState, others: Sequence[Assignment]) -> None:
         assignment, held = update.assignment, model.committed
         if held and held.version == assignment.version and held.sha256 not in ("", assignment.sha256):
             # Serving knows versions by name: the new bytes would answer before they are proven, and stay.
@@ -111,24 +137,45 @@ class UpdateEffects:
         if not self._facts.has_runtime(assignment.runtime):
             present = ", ".join(self._facts.runtimes) or self._facts.runtime
             raise TargetMismatch(f"the package needs {assignment.runtime}, this node has {present}")
-        need = int(assignment.size_bytes * _DISK_FACTOR) + _DISK_FLOOR_BYTES
-        free = shutil.disk_usage(self._places.data).free
-        if free < need and not self._is_unpacked(assignment):
-            raise DiskUnusable(f"the package needs {need:,} bytes of disk, {free:,} are free")
+        if not self._is_unpacked(assignment):
+            self._check_disk(assignment, others)
 
-    def _trust(self, update: Update) -> None:
+    def _check_disk(self, assignment: Assignment, others: Sequence[Assignment]) -> None:
+        """Look for room for the whole plan: known-good and spare are on the disk already, and stay."""
+        need = self._disk_need(assignment)
+        promised = sum(self._disk_need(other) for other in others if not self._is_unpacked(other))
+        free = shutil.disk_usage(self._places.data).free
+        if free < need + promised + _DISK_FLOOR_BYTES:
+            beside = f" beside {promised:,} for other updates" if promised else ""
+            raise DiskUnusable(
+                f"the package needs {need + _DISK_FLOOR_BYTES:,} bytes of disk{beside}, {free:,} are free"
+            )
+
+    def _disk_need(self, assignment: Assignment) -> int:
+        part = self._places.download(assignment).with_suffix(".part")
+        held = part.stat().st_size if part.exists() else 0
+        return max(int(assignment.size_bytes * _DISK_FACTOR) - held, 0)
+
+    def _trust(self, update: Update) -> Vouched | None:
         # A version that this node had committed was verified then, and going back must work with the network gone.
         if update.was_committed and self._is_unpacked(update.assignment):
-            return
-        self._link.check_target(update.assignment, root_version_min=self._root_version_min())
+            return None
+        vouched = self._link.check_target(update.assignment, root_version_min=self._root_version_min())
+        self._check_memory(vouched)
+        return vouched
 
-    def _bring(self, assignment: Assignment) -> None:
+    def _check_memory(self, vouched: Vouched) -> None:
+        need, free = vouched.memory_bytes_max, self._memory_free()
+        if need is not None and need != _MEMORY_UNSTATED and need > free:
+            raise TargetMismatch(f"the model may need {need:,} bytes of memory, {free:,} are free")
+
+    def _bring(self, assignment: Assignment, is_wanted: Callable[[], bool]) -> None:
         directory = self._places.package(assignment)
         if self._is_unpacked(assignment):
             return
         file = self._places.download(assignment)
         file.parent.mkdir(parents=True, exist_ok=True)
-        self._link.download(assignment, file)
+        self._link.download(assignment, file, is_wanted=is_wanted)
         try:
             directory.parent.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(directory, ignore_errors=True)
@@ -189,6 +236,14 @@ class UpdateEffects:
         if isinstance(reply, Refused):
             raise InvalidPackage(f"{reply.code}: {reply.message}")
         return reply
+
+
+def _can_shadow(update: Update, model: ModelState, status: ServingStatus) -> bool:
+    """Say whether the version is wanted in the shadow first, and there is one that answers."""
+    serving, committed = status.models.get(update.assignment.model), model.committed
+    if update.was_committed or not wants_shadow(update.assignment.policy) or committed is None or serving is None:
+        return False
+    return serving.active == committed.version != update.assignment.version
 
 
 def policy_of(update: Update, model: ModelState) -> DeploymentPolicy:

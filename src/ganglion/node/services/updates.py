@@ -7,34 +7,37 @@ what is with what should be, so that a kill at any point only delays it.
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 import anyio
 import anyio.to_thread
 import msgspec
 import structlog
 
-from ganglion.core.behaviour import Behaviour
-from ganglion.core.errors import GanglionError, ServingUnreachable, Unauthenticated, Unavailable
-from ganglion.node.domain import backoff, probation, reconcile
+from ganglion.core.errors import GanglionError, ModelQuarantined, ServingUnreachable, Unauthenticated, Unavailable
+from ganglion.node.domain import backoff, reconcile, statements
 from ganglion.node.domain.backoff import BackoffPolicy
+from ganglion.node.domain.probation import Verdict
 from ganglion.node.domain.reconcile import ModelState, NodeState
 from ganglion.node.domain.update import Update, UpdateEffect, UpdateEvent
-from ganglion.node.services import update_effects
+from ganglion.node.services import update_telling as telling
 from ganglion.node.services.alignment import Alignment
+from ganglion.node.services.terms import Terms
+from ganglion.node.services.trials import Trials
 from ganglion.node.services.update_effects import Outcome, UpdateEffects
 from ganglion.ports.agent_store import AgentStore, NewRecord
 from ganglion.ports.clock import Chance, Clock
 from ganglion.ports.serving_control import ServingControl, ServingStatus, Status
 from ganglion.wire import codec
-from ganglion.wire.messages import KNOWN_HERE, DesiredState, EventRecord, ModelStatus, RecordClass, UpdateState
+from ganglion.wire.messages import Assignment, DesiredState, EventRecord, ModelStatus, RecordClass, UpdateState
 
 log = structlog.get_logger()
 T = TypeVar("T")
 
 _STATUS_TIMEOUT_S = 5.0
-_HOLDING = frozenset({UpdateState.GATED, UpdateState.PROVEN, UpdateState.PROBATION})
+_HOLDING = frozenset({UpdateState.GATED, UpdateState.PROVEN, UpdateState.SHADOW, UpdateState.PROBATION})
 """States in which a certain serving process holds the version."""
+_TRIED = frozenset({UpdateEffect.LISTEN, UpdateEffect.WATCH})
 
 
 class Updates:
@@ -58,11 +61,14 @@ class Updates:
         self.state = state
         self._failures: dict[str, int] = {}
         self._retry_at_s: dict[str, float] = {}
-        self._probation_since_s: dict[str, float] = {}
+        self._trials = Trials(control=control, clock=clock)
+        self._terms = Terms(clock)
         self.reason_waiting: dict[str, str] = {}
         self._writing = anyio.Lock()
         """Held from reading the state to storing the next one: the hub's wish and an effect's end may come together."""
         self._busy: set[str] = set()
+        self._quarantined: set[tuple[str, str]] = set()
+        """Versions given up by this process: of one that has no spare the hub is told once."""
 
     async def resume(self) -> None:
         """Continue after a start of the agent: every attempt learns that time has passed without it."""
@@ -71,7 +77,11 @@ class Updates:
                 await self._apply(name, model.update, model.update.after(UpdateEvent.RESTARTED))
 
     async def take(self, desired: DesiredState) -> bool:
-        """Store a newer desired state and begin what it asks for. False when it is not newer."""
+        """Store a newer desired state and begin what it asks for. False when it is not newer.
+
+        Raises: ArtifactUntrusted: what is signed in it belongs to another state.
+        """
+        statements.check_present(desired)
         async with self._writing:
             return await self._take(desired)
 
@@ -85,9 +95,9 @@ class Updates:
             before = models.get(name, ModelState())
             after = reconcile.begin(before, wanted.get(name))
             if after.update is not None and after.update is not before.update and not after.update.is_final:
-                events.append(_event("update.offered", after.update))
+                events.append(telling.event("update.offered", after.update))
             if after.update is not None and after.update.is_final:
-                events.append(_event("update.rolled_back", after.update))
+                events.append(telling.event("update.rolled_back", after.update))
                 # Withdrawn is not failed: the hub may want this version again.
                 after = reconcile.begin(msgspec.structs.replace(before, update=None), wanted.get(name))
             if name not in wanted and after.update is None:
@@ -97,7 +107,7 @@ class Updates:
                 models[name] = after
         for notes in (self._failures, self._retry_at_s, self.reason_waiting):
             notes.clear()
-        await self._save(NodeState(desired=desired, models=models), events)
+        await self._save(msgspec.structs.replace(self.state, desired=desired, models=models), events)
         log.info("desired.taken", revision=desired.revision, models=len(desired.assignments))
         return True
 
@@ -114,7 +124,8 @@ class Updates:
         if status is None:
             return False
         await self._note_lost_serving(status)
-        moved = await self._alignment.align(self.state, status, busy=frozenset(self._busy))
+        withheld = frozenset(self._terms.over(self.state))
+        moved = await self._alignment.align(self.state, status, busy=frozenset(self._busy), withheld=withheld)
         return moved | await self._give_up_damaged()
 
     def claim_due(self) -> list[str]:
@@ -138,17 +149,22 @@ class Updates:
 
     def statuses(self, status: ServingStatus | None) -> tuple[ModelStatus, ...]:
         """Return what is true of each model now, for the report."""
-        return tuple(
-            ModelStatus(
-                model=name,
-                version=status.models[name].active if status and name in status.models else "",
-                committed=model.committed.version if model.committed else "",
-                update_version=_shown_update(model)[0],
-                update_state=_shown_update(model)[1],
-                reason=self.reason_waiting.get(name) or _shown_update(model)[2],
-            )
-            for name, model in sorted(self.state.models.items())
-        )
+        return telling.statuses(self.state.models, status, {**self.reason_waiting, **self._terms.over(self.state)})
+
+    async def note_contact(self) -> None:
+        """Remember that the hub was heard of just now: models with a signed term are served on."""
+        async with self._writing:
+            after = self._terms.heard(self.state)
+            if after is not None:
+                await self._save(after, [])
+
+    def _other_attempts(self, name: str) -> tuple[Assignment, ...]:
+        others = (model.update for other, model in self.state.models.items() if other != name)
+        return tuple(update.assignment for update in others if update is not None)
+
+    def _is_present(self, name: str, update: Update) -> bool:
+        held = self.state.models.get(name)
+        return held is not None and held.update is update
 
     async def _serving_status(self) -> ServingStatus | None:
         try:
@@ -166,9 +182,31 @@ class Updates:
     async def _give_up_damaged(self) -> bool:
         """Let a committed version go that serving cannot load because its package on disk is damaged."""
         moved = False
-        for name in sorted(self._alignment.unloadable & self.state.models.keys()):
-            moved |= await self._give_up_if_damaged(name)
+        for name, code in sorted(self._alignment.unloadable.items()):
+            if code == ModelQuarantined.code:
+                moved |= await self._give_up_quarantined(name)
+            else:
+                moved |= await self._give_up_if_damaged(name)
         return moved
+
+    async def _give_up_quarantined(self, name: str) -> bool:
+        """Go back from a committed version that serving does not load any more."""
+        async with self._writing:
+            model = self.state.models.get(name)
+            lost = model.committed if model else None
+            if model is None or lost is None or (name, lost.version) in self._quarantined:
+                return False
+            self._quarantined.add((name, lost.version))
+            reason = "it took the serving process down too often"
+            assignment = reconcile.wanted(self.state.desired).get(name)
+            after = reconcile.quarantine_committed(model, assignment, reason=reason)
+            log.error("version.quarantined", model=name, version=lost.version)
+            spare = f"version {after.committed.version} answers" if model.spare and after.committed else "none is left"
+            event = EventRecord(
+                name="version.quarantined", model=name, version=lost.version, reason=f"{reason}: {spare}"
+            )
+            await self._save(self.state.with_model(name, after), [event])
+            return True
 
     async def _give_up_if_damaged(self, name: str) -> bool:
         async with self._writing:
@@ -181,7 +219,7 @@ class Updates:
             spare = f"version {after.committed.version} answers" if after.committed else "no version is left to answer"
             events = [EventRecord(name="package.damaged", model=name, version=lost.version, reason=spare)]
             if after.update is not None and after.update is not model.update:
-                events.append(_event("update.offered", after.update))
+                events.append(telling.event("update.offered", after.update))
             await self._save(self.state.with_model(name, after), events)
             return True
 
@@ -189,13 +227,19 @@ class Updates:
         model = self.state.models.get(name)
         if model is None or model.update is None:
             return False
-        if model.update.effect is UpdateEffect.WATCH:
+        if model.update.effect in _TRIED:
             return await self._watch(name, model, model.update, status)
         return await self._perform(name, model, model.update, status)
 
     async def _perform(self, name: str, model: ModelState, update: Update, status: ServingStatus) -> bool:
         try:
-            outcome = await self._effects.perform(update, model, status)
+            outcome = await self._effects.perform(
+                update,
+                model,
+                status,
+                others=self._other_attempts(name),
+                is_wanted=lambda: self._is_present(name, update),
+            )
         except ServingUnreachable as error:
             log.warning("update.serving_lost", model=name, state=update.state.value, reason=error.message)
             outcome = Outcome(UpdateEvent.SERVING_LOST)
@@ -210,25 +254,24 @@ class Updates:
         after = update.after(outcome.event, reason=outcome.reason)
         if outcome.event is UpdateEvent.LOADED:
             after = msgspec.structs.replace(after, instance=status.instance)
+        if outcome.vouched is not None:
+            after = msgspec.structs.replace(after, offline_s_max=outcome.vouched.offline_s_max)
         return await self._apply(name, update, after)
 
     async def _watch(self, name: str, model: ModelState, update: Update, status: ServingStatus) -> bool:
-        since_s = self._probation_since_s.setdefault(name, self._clock.monotonic_s())
-        serving = status.models.get(name)
-        if serving is None or serving.active != update.assignment.version:
-            return False
-        # A version that nobody has asked yet has behaved in no way at all, which a policy may find enough.
-        behaviour = serving.behaviour.get(update.assignment.version, Behaviour())
-        judgement = probation.judge(
-            update_effects.policy_of(update, model),
-            behaviour,
-            elapsed_s=self._clock.monotonic_s() - since_s,
-        )
+        judgement = await self._trials.look(name, model, update, status)
         self.reason_waiting[name] = judgement.reason
-        if judgement.verdict is probation.Verdict.WAIT:
-            return False
-        event = UpdateEvent.HEALTHY if judgement.verdict is probation.Verdict.HEALTHY else UpdateEvent.FAILED
-        return await self._apply(name, update, update.after(event, reason=judgement.reason))
+        match judgement.verdict:
+            case Verdict.WAIT:
+                return False
+            case Verdict.HEALTHY if update.effect is UpdateEffect.LISTEN:
+                return await self._perform(name, model, update, status)
+            case Verdict.HEALTHY:
+                return await self._apply(name, update, update.after(UpdateEvent.HEALTHY, reason=judgement.reason))
+            case Verdict.UNHEALTHY:
+                return await self._apply(name, update, update.after(UpdateEvent.FAILED, reason=judgement.reason))
+            case _:
+                assert_never(judgement.verdict)
 
     async def _apply(self, name: str, before: Update, update: Update) -> bool:
         """Store an attempt's new state, and, when it has ended, what follows for the model.
@@ -244,11 +287,11 @@ class Updates:
 
     async def _store_attempt(self, name: str, held: ModelState, update: Update) -> None:
         model = msgspec.structs.replace(held, update=update)
-        self._probation_since_s.pop(name, None)
+        self._trials.forget(name)
         events: list[EventRecord] = []
         if update.is_final:
             committed = update.state is UpdateState.COMMITTED
-            events.append(_event("update.committed" if committed else "update.rolled_back", update))
+            events.append(telling.event("update.committed" if committed else "update.rolled_back", update))
             if committed:
                 model = reconcile.commit(model, self._effects.installed(update))
             model = reconcile.settle(model)
@@ -275,26 +318,6 @@ class Updates:
         )
         self.reason_waiting[name] = f"{error.code}: {error.message}"
         log.warning("update.delayed", model=name, reason=error.message, failures=failures)
-
-
-def _event(name: str, update: Update) -> EventRecord:
-    assignment = update.assignment
-    return EventRecord(
-        name=name,
-        model=assignment.model,
-        version=assignment.version,
-        rollout_id=assignment.rollout_id,
-        reason=update.reason,
-        facts={KNOWN_HERE: "yes"} if update.was_committed else {},
-    )
-
-
-def _shown_update(model: ModelState) -> tuple[str, str, str]:
-    if model.update:
-        return model.update.assignment.version, model.update.state.value, model.update.reason
-    if model.failed:
-        return model.failed.version, UpdateState.ROLLED_BACK.value, model.failed_reason
-    return "", "", ""
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

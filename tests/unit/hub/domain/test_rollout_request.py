@@ -37,6 +37,14 @@ def test_a_gate_that_needs_comparisons_which_nobody_makes_is_refused() -> None:
         rollout_request.check(request)
 
 
+@pytest.mark.parametrize(("compare_share", "cpu_share"), [(0.0, 0.1), (0.25, 0.0)])
+def test_a_shadow_that_may_hear_or_spend_nothing_is_refused(compare_share: float, cpu_share: float) -> None:
+    probation = ProbationSettings(shadow_comparisons_min=10, compare_share=compare_share, shadow_cpu_share=cpu_share)
+
+    with pytest.raises(InvalidRequest, match="shadow_comparisons_min needs"):
+        rollout_request.check(replace(REQUEST, gate=GateSettings(compared_min=0), probation=probation))
+
+
 def test_the_policy_says_what_the_request_says() -> None:
     request = replace(REQUEST, probation=ProbationSettings(probation_s=3.0, compare_share=0.5))
 

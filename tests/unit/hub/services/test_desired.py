@@ -1,11 +1,14 @@
 """What a node should serve, and how it learns of a change."""
 
+import msgspec
 import pytest
 
 from ganglion.core.errors import NotFound
 from ganglion.hub.services.desired import Desired, FleetDefault, assignment_row
 from ganglion.ports.hub_store import AssignmentRow, NodeRow
 from ganglion.testing.fleet_world import FACTS, MODEL, FleetWorld
+from ganglion.trust import assignment as assignments
+from ganglion.trust.assignment import AssignmentStatement, SignedAssignment
 from ganglion.wire.messages import CollectionSettings, DeploymentPolicy, NodeFacts
 
 POLICY = DeploymentPolicy(probation_s=7.0)
@@ -140,3 +143,55 @@ def test_nobody_is_woken_when_nothing_changed(world: FleetWorld) -> None:
     world.desired.announce([])
 
     assert world.woken == []
+
+
+KEY = bytes(range(32))
+
+
+def signing_desired(world: FleetWorld) -> Desired:
+    def sign(statement: AssignmentStatement) -> SignedAssignment:
+        return assignments.sign(KEY, statement)
+
+    return Desired(control=world.control, repository_root_version=lambda: 1, changed=world.woken.extend, sign=sign)
+
+
+def test_each_assignment_says_under_the_hubs_key_what_this_node_should_do_and_when_it_was_said(
+    world: FleetWorld,
+) -> None:
+    assign(world, "1")
+
+    state = signing_desired(world).state_of("id-n1")
+
+    (told,) = state.assignments
+    said = msgspec.json.decode(told.statement, type=AssignmentStatement)
+    assert told.statement_key == assignments.public_key_of(KEY)
+    assert (said.node_id, said.incarnation, said.revision) == ("id-n1", state.incarnation, state.revision)
+    assert (said.target_path, said.sha256, said.size_bytes) == (told.target_path, told.sha256, told.size_bytes)
+    assert said.rollout_id == told.rollout_id
+    assert msgspec.json.decode(said.policy, type=DeploymentPolicy) == POLICY
+
+
+def test_a_hub_without_such_a_key_signs_nothing(world: FleetWorld) -> None:
+    assign(world, "1")
+
+    (told,) = world.desired.state_of("id-n1").assignments
+
+    assert (told.statement, told.statement_key, told.statement_signature) == (b"", "", b"")
+
+
+def test_other_keys_make_every_desired_state_with_an_assignment_news_once(world: FleetWorld) -> None:
+    world.join("n2")
+    assign(world, "1")
+    world.desired.sign_again(["one"])
+    before = [world.desired.state_of(node).revision for node in ("id-n1", "id-n2")]
+
+    world.desired.sign_again(["one"])
+    same = [world.desired.state_of(node).revision for node in ("id-n1", "id-n2")]
+    world.woken.clear()
+    world.desired.sign_again(["two"])
+    after = [world.desired.state_of(node).revision for node in ("id-n1", "id-n2")]
+
+    assert same == before
+    assert after[0] > before[0]
+    assert after[1] == before[1]
+    assert world.woken == ["id-n1"]

@@ -1,0 +1,30 @@
+"""Do the hub's signed statements belong to the desired state that they came with?
+
+Whether they are signed is found out with the verified root, when an update begins. Here an old statement, replayed in a
+new state, is refused before anything is begun.
+"""
+
+import msgspec
+
+from ganglion.core.errors import ArtifactUntrusted
+from ganglion.trust.assignment import AssignmentStatement
+from ganglion.wire.messages import Assignment, DesiredState
+
+
+def check_present(desired: DesiredState) -> None:
+    """Compare what is signed with the state's own revision. Raises: ArtifactUntrusted: a statement is not of today."""
+    for assignment in desired.assignments:
+        if assignment.statement:
+            said = _statement_of(assignment)
+            if (said.incarnation, said.revision) != (desired.incarnation, desired.revision):
+                raise ArtifactUntrusted(
+                    f"the signed assignment of {assignment.target_path} is of revision {said.revision}, "
+                    f"the state is of {desired.revision}"
+                )
+
+
+def _statement_of(assignment: Assignment) -> AssignmentStatement:
+    try:
+        return msgspec.json.decode(assignment.statement, type=AssignmentStatement)
+    except msgspec.DecodeError as error:
+        raise ArtifactUntrusted(f"the signed assignment of {assignment.target_path} cannot be read") from error

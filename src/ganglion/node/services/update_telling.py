@@ -1,0 +1,48 @@
+"""How a node tells of its models: events of what happened, and for each report what is true now."""
+
+from collections.abc import Mapping
+
+from ganglion.node.domain.reconcile import ModelState
+from ganglion.node.domain.update import Update
+from ganglion.ports.serving_control import ServingStatus
+from ganglion.wire.messages import KNOWN_HERE, EventRecord, ModelStatus, UpdateState
+
+
+def event(name: str, update: Update) -> EventRecord:
+    """Return the event that an attempt has begun or ended."""
+    assignment = update.assignment
+    return EventRecord(
+        name=name,
+        model=assignment.model,
+        version=assignment.version,
+        rollout_id=assignment.rollout_id,
+        reason=update.reason,
+        facts={KNOWN_HERE: "yes"} if update.was_committed else {},
+    )
+
+
+def statuses(
+    models: Mapping[str, ModelState], status: ServingStatus | None, reasons: Mapping[str, str]
+) -> tuple[ModelStatus, ...]:
+    """Return what is true of each model now. `reasons` say what a model waits for."""
+    return tuple(_status(name, model, status, reasons.get(name, "")) for name, model in sorted(models.items()))
+
+
+def _status(name: str, model: ModelState, status: ServingStatus | None, waiting: str) -> ModelStatus:
+    version, state, reason = _shown_update(model)
+    return ModelStatus(
+        model=name,
+        version=status.models[name].active if status and name in status.models else "",
+        committed=model.committed.version if model.committed else "",
+        update_version=version,
+        update_state=state,
+        reason=waiting or reason,
+    )
+
+
+def _shown_update(model: ModelState) -> tuple[str, str, str]:
+    if model.update:
+        return model.update.assignment.version, model.update.state.value, model.update.reason
+    if model.failed:
+        return model.failed.version, UpdateState.ROLLED_BACK.value, model.failed_reason
+    return "", "", ""
