@@ -11,17 +11,24 @@ from pathlib import Path
 
 from ganglion.core.errors import DataCorrupt, DataTooNew, DiskUnusable
 
-SCHEMA = 1
+SCHEMA = 2
 
 _TABLES = """
 create table if not exists meta (key text primary key, value) without rowid;
 create table if not exists record (
     seq integer primary key, class integer not null, at_ns integer not null, payload blob not null,
-    size integer not null
+    size integer not null, worth integer not null default 0
 );
-create index if not exists record_class on record (class, seq);
+create index if not exists record_worth on record (class, worth, seq);
 create table if not exists shed (class integer primary key, records integer not null);
+create table if not exists made (class integer primary key, records integer not null);
+create table if not exists refused (class integer not null, at_ns integer not null, payload blob not null, reason text);
 """
+_FROM_1 = """
+alter table record add column worth integer not null default 0;
+drop index if exists record_class;
+"""
+"""Schema 1 shed the oldest of a class first, whatever they were worth."""
 
 
 class Database:
@@ -79,8 +86,10 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.execute("pragma synchronous = full")
         # Written only when new: an agent must come back on a full disk, to report and to empty the outbox.
         if version < SCHEMA:
-            connection.executescript(_TABLES)
-            connection.execute(f"pragma user_version = {SCHEMA}")
+            # In one transaction: a power cut leaves the old schema or the new one.
+            connection.executescript(
+                f"begin immediate; {_FROM_1 if version == 1 else ''} {_TABLES} pragma user_version = {SCHEMA}; commit;"
+            )
         _check(path, connection)
     except BaseException:
         connection.close()
