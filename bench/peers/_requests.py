@@ -1,7 +1,6 @@
 """The request of each kind that each server takes, and h2load to send it."""
 
 import json
-import os
 import subprocess
 import time
 from dataclasses import dataclass
@@ -82,15 +81,19 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A running server; `pid` leads its process group."""
+    """A running server."""
 
     pid: int
     http: int
     grpc: int
 
     def members(self) -> list[Path]:
-        """Return the entries in /proc of all its processes."""
-        return [entry for entry in Path("/proc").iterdir() if entry.name.isdigit() and _session(entry) == self.pid]
+        """Return the entries in /proc of the server's process and of all that it started, and they started."""
+        parents = {int(entry.name): _parent(entry) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
+        found = {self.pid}
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
+        return [Path("/proc") / str(pid) for pid in sorted(found)]
 
     def cpu_ns(self) -> int:
         """Return the CPU time of all threads, as the scheduler accounts it."""
@@ -105,10 +108,10 @@ class Target:
         )
 
 
-def _session(entry: Path) -> int:
+def _parent(entry: Path) -> int:
     try:
-        return os.getsid(int(entry.name))
-    except ProcessLookupError:
+        return int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
         return -1
 
 
