@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ganglion.advisor import cost, placement, workload
 from ganglion.advisor.cost_case import read
-from ganglion.advisor.given import Tree
+from ganglion.advisor.ranges import Tree
 from ganglion.advisor.sensitivity import simulate
 
 RESULTS = Path(__file__).parent / "results"
@@ -96,6 +96,10 @@ def simulated_s() -> float:
     return time.perf_counter() - start
 
 
+def ranges_of(tree: dict[str, Tree]) -> int:
+    return sum(each.is_range for each in read(tree).given.values())
+
+
 def whole_answer_s() -> float:
     start = time.perf_counter()
     cost.advise(COST)
@@ -112,7 +116,7 @@ def main() -> None:
     answers = [whole_answer_s() for _ in range(options.rounds)]
     print(f"{options.workloads:,} workloads x 4 tiers: {judged:,.0f}/s judged, {read_too:,.0f}/s from the text on")
     print(
-        f"{DRAWS:,} draws over 6 ranges: {statistics.median(draws):.3f} s; "
+        f"{DRAWS:,} draws over {ranges_of(COST)} ranges: {statistics.median(draws):.3f} s; "
         f"a whole answer: {statistics.median(answers):.3f} s"
     )
     RESULTS.mkdir(exist_ok=True)

@@ -5,7 +5,8 @@ import difflib
 import sys
 from collections.abc import Callable
 
-from reference_pages import advise, cli, errors, rest, settings, steps
+import advise_schemas
+from reference_pages import advise, cli, errors, rest, settings, steps, wire
 from source_tree import ROOT
 
 FOLDER = ROOT / "docs" / "reference"
@@ -16,16 +17,18 @@ PAGES: dict[str, Callable[[], str]] = {
     "rest.md": rest.render,
     "settings.md": settings.render,
     "steps.md": steps.render,
+    "wire.md": wire.render,
 }
 
 
 def main() -> int:
-    """Write every page, or name those that are out of date."""
+    """Write every page and schema, or name the pages that are out of date."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a page is out of date")
     if parser.parse_args().check:
         return check()
     FOLDER.mkdir(parents=True, exist_ok=True)
+    advise_schemas.main()
     for name, render in PAGES.items():
         (FOLDER / name).write_text(render(), encoding="utf-8")
     return 0

@@ -21,24 +21,24 @@ _INTRODUCTION = """\
 A case is a mapping of names to values, in YAML, JSON or TOML (`-f FILE`, or `-f -` for standard input). `-f` may stand
 several times; `--set NAME=VALUE` puts one value in or over, levels joined by dots. Common facts have options.
 
-- **Names.** Case, spaces and hyphens do not matter, and nesting is the same as an underscore: `edge: {device:
-  {price: …}}`,
-  `edge_device_price` and `Edge-Device-Price` are one name. Other names that a field is known by are listed. A name
-  that
-  nothing knows is an error, with the nearest known one; saying one thing twice is an error, too.
-- **Quantities** have a unit, as people write it: `1,000 inferences/hour`, `1000 inferences an hour`, `0.002 USD`,
-  `$3 / 1M tokens`, `5 USD per device and month`, `50 ms`, `64 GB`, `8 GiB`, `20 Mbit/s`, `15 W`, `0.15 $/kWh`,
-  `99.9 %`.
+- **Names.** Case, spaces and hyphens do not matter, and nesting is the same as an underscore: `edge: {device: {price:
+  …}}`, `edge_device_price` and `Edge-Device-Price` are one name. Other names that a field is known by are listed. A
+  name that nothing knows is an error, with the nearest known one; saying one thing twice is an error, too. Of a cost,
+  every name may have its side before it, and `capex` or `opex` before that (`edge: {opex: {storage: …}}`); those of
+  the fleet may stand under `fleet` or `workload`, those of a tier's machine under `hardware`, those of its link under
+  `link`.
+- **Quantities** have a unit, as people write it: `1,000 inferences/hour`, `1000 inferences an hour`, `0.002 USD`, `$3
+  / 1M tokens`, `5 USD per device and month`, `50 ms`, `64 GB`, `8 GiB`, `20 Mbit/s`, `15 W`, `0.15 $/kWh`, `99.9 %`.
   The unit may stand in the name (`latency_budget_ms: 50`). What is counted may be left out where a field says it
   (`1000/hour` is a volume, `0.002 USD` a price of an inference). A number without a unit is an error, unless the
-  field is
-  a plain number. Shares are `5 %` or `0.05`. MB is 10^6 bytes, MiB 2^20; Mb and Mbit are bits, mb is bytes.
+  field is a plain number. Thousands are `1,000` or `1 000`, parts `0.5`; `0,5` is an error. Shares are `5 %` or
+  `0.05`. MB is 10^6 bytes, MiB 2^20; Mb and Mbit are bits, mb is bytes.
 - **Time.** A month has 30 days unless `month_days` says otherwise, a year has twelve months.
 - **Scope.** Money and volumes may say `/device` or `/site`. Without it the edge's lines are for each device, the
-  cloud's
-  lines and totals are for the fleet, and a volume is for each site; the answer says so under `assumptions`.
-- **Ranges** are `low .. high`, `low .. likely .. high`, or `{low: …, likely: …, high: …}`. Figures then have `low` and
-  `high`, over every corner of the ranges; the value is that at the likely point, or at the middle.
+  cloud's lines and totals are for the fleet, and a volume is for each site; the answer says so under `assumptions`.
+- **Ranges** are `low .. high`, `low - high`, `low .. likely .. high`, or `{low: …, likely: …, high: …}`; a unit at
+  one end is that of both. Figures then have `low` and `high`, over every corner of the ranges; the value is that at
+  the likely point, or at the middle.
 - **Origins**: `{value: 0.15 USD/kWh, origin: measured, source: meter}`. Origins are `measured`, `user` (the default),
   `vendor`, `estimated`, `rule` and `assumed`; a computed figure has the weakest of its inputs'.
 - **Unknown** facts are left out, or `unknown`, `?`, `null`. They become questions, never values.
@@ -46,21 +46,18 @@ several times; `--set NAME=VALUE` puts one value in or over, levels joined by do
 ## What comes back
 
 `-o json` prints the structs below; `ganglion advise schema cost` prints their JSON Schema, which the package also
-ships
-(`ganglion/advisor/schema/`), and `ganglion advise schema cost --input` that of what is read. Fields are only added.
-Every figure has value, unit, origin and formula.
+ships (`ganglion/advisor/schema/`), and `ganglion advise schema cost --input` that of what is read. Fields are only
+added. Every figure has value, unit, origin and formula.
 
 "No feasible placement", "never", "not measured" and "not computable" are answers: the exit code is 0. A case that is
 malformed, or that contradicts itself, is an error with exit code 2 (`request_invalid`, `facts_contradict`), which
-names
-every field that is wrong; a file that is not there has exit code 3. With `-o json` the error is a JSON object on
-standard
-error, as for every command ([errors](errors.md))."""
+names every field that is wrong; a file that is not there has exit code 3. With `-o json` the error is a JSON object
+on standard error, as for every command ([errors](errors.md))."""
 
 _WORDS = {
     "place": (
         ("workload.steps", "names, or mappings `{name, at, anonymises, answers, service_time, output_size, memory}`"),
-        ("workload.quantile", "at which latencies are compared: `p99` unless said"),
+        ("workload.quantile", "at which latencies are compared: `p99` unless said, as `latency_budget: 50 ms at p95`"),
         ("workload.residency", "`device`, `site`, `region`, or the name of a zone that the raw data may not leave"),
         ("workload.anonymised_may_leave", "`yes`: behind a step that anonymises inside, the data may leave"),
         ("workload.data_class", "words, for the answer"),
@@ -73,6 +70,8 @@ _WORDS = {
         ("tier.zones", "where it lies: names of zones, as `[DE, EU]`"),
         ("tier.path_latency", "from request to answer, all included: a quantity, or one of the forms of the next row"),
         ("tier.path_latency", "`{p50, p95, p99, mean}`, `{histogram: [{le: 10 ms, count: 5}]}`, `{samples: [12 ms]}`"),
+        ("histogram", "counts of each bucket; where edges are called `le` and no count falls, of all up to the edge"),
+        ("tier.stages", "the parts of the path, in place of path_latency: `{uplink: {p99: 30 ms}}`; they are added"),
         ("tier.service_time", "the same forms, for all steps or `{step: …}`; in place of path_latency, with the next"),
         ("tier.link.rtt", "round trip to the tier: the same forms"),
         ("tier.has", "hardware, as `[gpu]`"),
@@ -132,14 +131,7 @@ def _is_struct_of(value: object, module: str) -> bool:
 
 
 def _field(of: Field) -> tuple[str, ...]:
-    # The lines of opex are known by very many names, all of them built alike.
-    many = len(of.names) > _NAMES_MAX
-    names = [name for name in of.names if not (many and (name.endswith(_ENDS) or "opex" in name))]
-    return code(of.id), of.unit, of.meaning, code(of.example), ", ".join(names)
-
-
-_ENDS = ("_cost", "_monthly", "_per_month", "_month")
-_NAMES_MAX = 24
+    return code(of.id), of.unit, of.meaning, code(of.example), ", ".join(of.names)
 
 
 def _struct(kind: type[msgspec.Struct]) -> Iterator[str]:
