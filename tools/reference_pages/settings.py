@@ -15,6 +15,8 @@ table and each setting a key. All mistakes are reported together, when the progr
 
 _UNITS = {
     "bytes": "bytes",
+    "kib": "KiB",
+    "days": "days",
     "ns": "nanoseconds",
     "us": "microseconds",
     "ms": "milliseconds",

@@ -23,6 +23,8 @@ _AT_QUANTILE = re.compile(
 
 def split(text: str) -> list[str]:
     """Return the one value of a text, or the ends of the range that it is. A hyphen between two numbers is a range."""
+    if len(text) > units.SIZE_MAX:
+        return [text]
     found = _BETWEEN.split(text.strip())
     if len(found) > 1:
         return found
@@ -32,7 +34,7 @@ def split(text: str) -> list[str]:
 
 def without_quantile(text: str) -> tuple[str, str]:
     """Return a latency, and the quantile beside it: ("100 ms", "p95") of `100 ms at p95` and of `p95 100 ms`."""
-    match = _AT_QUANTILE.search(text)
+    match = _AT_QUANTILE.search(text) if len(text) <= units.SIZE_MAX else None
     if match is None:
         return text, ""
     said = match["behind"] or match["before"].strip(" :=<f").removesuffix("o").strip()

@@ -25,7 +25,8 @@ CURRENCIES = frozenset(
 )
 _SYMBOLS = {"US$": "USD", "$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR", "₩": "KRW"}
 _MONEY_WORDS = {"dollar": "USD", "dollars": "USD", "euro": "EUR", "euros": "EUR"}
-_SIZE_MAX = 200
+SIZE_MAX = 200
+"""Characters of a quantity: what is longer is none."""
 _DIGITS_MAX = 40
 _LEAST, _MOST = Fraction(1, 10**24), Fraction(10**24)
 """Numbers beyond these are typing errors, and their products would leave the range of a double."""
@@ -99,7 +100,7 @@ def parse(text: str, *, month_days: Decimal = MONTH_DAYS, counts: bool = False) 
     A year has 12 months, a month `month_days`. Raises: InvalidRequest: says what is wrong with the text.
     """
     rest = text.strip().replace("−", "-").replace("\u00a0", " ")  # noqa: RUF001 - people paste minus signs
-    if not rest or len(rest) > _SIZE_MAX:
+    if not rest or len(rest) > SIZE_MAX:
         raise InvalidRequest("there is no value" if not rest else "this is too long for a quantity")
     if _NOT_FINITE.match(rest.lstrip("$€£¥ ")):
         raise InvalidRequest(f"{text!r} is not a finite number")

@@ -47,3 +47,10 @@ def test_one_end_is_no_range() -> None:
 )
 def test_a_quantile_may_stand_beside_a_latency(text: str, value: str, quantile: str) -> None:
     assert ranges.without_quantile(text) == (value, quantile)
+
+
+def test_a_text_that_is_too_long_for_a_quantity_is_not_taken_apart() -> None:
+    text = "1-" * 200
+
+    assert ranges.ends_of(text, {}) == [text]
+    assert ranges.without_quantile(text) == (text, "")
