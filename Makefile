@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 SEEDS ?= 500
 SOAK ?= 4000
+FLEETS ?= 20000
 SUITE ?= ../tuf-conformance
 ARGS ?=
 
@@ -12,7 +13,7 @@ DEVELOPS := $(VENV)/.ganglion-dev
 BENCHES = $(sort $(filter-out bench/_%,$(wildcard bench/*.py)))
 
 .DEFAULT_GOAL := help
-.PHONY: help protos setup demo test check format lint types imports reference architecture simulate fuzz fuzz-coverage soak conformance bench bench-peers docs clean
+.PHONY: help protos setup demo test check format lint types imports reference architecture simulate fuzz fuzz-coverage soak conformance bench bench-peers docs clean audit
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,8 +54,9 @@ simulate: $(DEVELOPS) ## Try many seeds in the simulated world (SEEDS=5000)
 fuzz: $(DEVELOPS) ## Try a million hostile inputs (ARGS="--cases 10000 --seed 7 --target http")
 	PYTHONPATH=tests $(BIN)/python tools/fuzz_campaign.py $(ARGS)
 
-soak: $(DEVELOPS) ## Kill nodes in every state of an update, a hundred thousand times in the simulated world (SOAK=400)
+soak: $(DEVELOPS) ## Kill nodes a hundred thousand times, and trouble a thousand simulated fleets (SOAK=400 FLEETS=400)
 	$(BIN)/python -m pytest tests/simulation/test_update_kills.py tests/e2e/test_update_kills.py --seeds $(SOAK) -o faulthandler_timeout=7200 $(ARGS)
+	$(BIN)/python -m pytest tests/simulation/test_world_soak.py --seeds $(FLEETS) -o faulthandler_timeout=7200 $(ARGS)
 
 conformance: $(DEVELOPS) ## Ask the node's TUF client what the public suite asks (SUITE=path of its checkout)
 	PYTHONPATH=$(SUITE) $(BIN)/python -m pytest $(SUITE)/tuf_conformance --rootdir $(SUITE) \
@@ -69,6 +71,10 @@ bench: $(DEVELOPS) ## Measure; results go to bench/results
 
 bench-peers: $(DEVELOPS) ## Measure serving beside five other servers (installs 2 GB of them below .peers)
 	$(BIN)/python bench/peers/compare.py $(ARGS)
+
+audit: $(DEVELOPS) ## Ask whether an installed package has a known hole (needs the network)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(BIN)/pip-audit --skip-editable --progress-spinner off
 
 protos: $(DEVELOPS) ## Compile the .proto texts of the gRPC edge again
 	$(BIN)/python tools/protos.py

@@ -1,20 +1,28 @@
-"""Records per second that the hub stores, beside bare sqlite3 writing the same bytes in the same run.
+"""Records per second that the hub stores, beside bare sqlite3 writing the same bytes, and beside a plain web server.
 
-Both sync every commit. `Ingest` also decodes and counts each record, deduplicates by cursor and keeps
-rollups; the ratio says what that costs. Rounds alternate, so that a slow moment of the disk hits both.
-Prints one line per batch size and writes bench/results/ingest.json.
+The web server is FastAPI on uvicorn: it takes the same batches over HTTP on this machine and inserts them, with no
+cursor, no counts and no check. All three sync every commit. `Ingest` also decodes and counts each record, deduplicates
+by cursor and keeps rollups; the ratio to sqlite3 says what that costs. Rounds alternate, so that a slow moment of the
+disk hits all. Prints one line per batch size and writes bench/results/ingest.json.
 """
 
 import argparse
 import json
 import platform
+import socket
 import sqlite3
 import statistics
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import urllib3
+import uvicorn
+from fastapi import FastAPI, Request
 
 from ganglion.adapters.hub_store import open_telemetry
 from ganglion.adapters.system import SystemClock
@@ -26,7 +34,7 @@ RESULTS = Path(__file__).parent / "results"
 NODE, EPOCH = "0" * 32, "1" * 32
 RECORD_BYTES = 1024
 BATCH_SIZES = (100, 1000)
-START_NS = 1_750_000_000_000_000_000
+START_NS = 1_790_000_000_000_000_000
 RECORD_GAP_NS = 10_000_000
 """A node that answers 100 requests per second."""
 TABLE = """
@@ -47,6 +55,7 @@ class Rates:
     ingest_per_s: list[float]
     replay_per_s: list[float]
     sqlite3_per_s: list[float]
+    plain_server_per_s: list[float]
     ratio_median: float
     ratio_min: float
     ratio_max: float
@@ -75,7 +84,7 @@ def make_payload(seq: int, padding: str) -> bytes:
 
 
 def bare_sqlite(path: Path) -> tuple[Store, Callable[[], None]]:
-    database = sqlite3.connect(path, isolation_level=None)
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     database.execute("pragma journal_mode = wal")
     database.execute("pragma synchronous = full")
     database.execute(TABLE)
@@ -97,8 +106,39 @@ def rate(store: Store, batches: Sequence[Batch]) -> float:
     return sum(len(batch.records) for batch in batches) / (time.perf_counter() - started)
 
 
-def one_round(batches: Sequence[Batch]) -> tuple[float, float, float]:
-    """Return the rates of ingest, of the same batches again, and of bare sqlite3, each on a new file."""
+@contextmanager
+def plain_server(path: Path) -> Iterator[Store]:
+    """Run a server that inserts what is posted; the store posts a batch and waits for the answer."""
+    insert, close = bare_sqlite(path)
+    app = FastAPI()
+
+    @app.post("/batches")
+    async def batches(request: Request) -> dict[str, int]:
+        batch = codec.decode_packed(await request.body(), Batch)
+        insert(batch)
+        return {"stored": len(batch.records)}
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    pool = urllib3.HTTPConnectionPool("127.0.0.1", listener.getsockname()[1])
+
+    def store(batch: Batch) -> None:
+        reply = pool.request("POST", "/batches", body=codec.encode_packed(batch))
+        assert reply.status == 200, reply.data
+
+    try:
+        yield store
+    finally:
+        server.should_exit = True
+        thread.join()
+        pool.close()
+        close()
+
+
+def one_round(batches: Sequence[Batch]) -> tuple[float, float, float, float]:
+    """Return the rates of ingest, of the same batches again, of bare sqlite3 and of the web server, on new files."""
     with tempfile.TemporaryDirectory() as directory:
         telemetry = open_telemetry(Path(directory, "telemetry.db"))
         ingest = Ingest(telemetry=telemetry, clock=SystemClock())
@@ -108,19 +148,22 @@ def one_round(batches: Sequence[Batch]) -> tuple[float, float, float]:
         store, close = bare_sqlite(Path(directory, "bare.db"))
         bare = rate(store, batches)
         close()
-    return stored, replayed, bare
+        with plain_server(Path(directory, "plain.db")) as post:
+            plain = rate(post, batches)
+    return stored, replayed, bare, plain
 
 
 def compare(batch_records: int, *, records: int, rounds: int) -> Rates:
     batches = make_batches(records, batch_records)
     one_round(batches[: max(1, len(batches) // 10)])  # warms caches and code
-    stored, replayed, bare = zip(*(one_round(batches) for _ in range(rounds)), strict=True)
+    stored, replayed, bare, plain = zip(*(one_round(batches) for _ in range(rounds)), strict=True)
     ratios = [ours / theirs for ours, theirs in zip(stored, bare, strict=True)]
     return Rates(
         batch_records=batch_records,
         ingest_per_s=[round(figure) for figure in stored],
         replay_per_s=[round(figure) for figure in replayed],
         sqlite3_per_s=[round(figure) for figure in bare],
+        plain_server_per_s=[round(figure) for figure in plain],
         ratio_median=round(statistics.median(ratios), 3),
         ratio_min=round(min(ratios), 3),
         ratio_max=round(max(ratios), 3),
@@ -140,6 +183,7 @@ def main() -> None:
             f"batches of {batch_records:>4}: ingest {statistics.median(rates.ingest_per_s):>7,.0f}/s, "
             f"replay {statistics.median(rates.replay_per_s):>9,.0f}/s, "
             f"sqlite3 {statistics.median(rates.sqlite3_per_s):>7,.0f}/s, "
+            f"FastAPI {statistics.median(rates.plain_server_per_s):>7,.0f}/s, "
             f"ratio {rates.ratio_median:.2f} ({rates.ratio_min:.2f} to {rates.ratio_max:.2f})"
         )
     RESULTS.mkdir(exist_ok=True)

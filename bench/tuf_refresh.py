@@ -20,8 +20,9 @@ from ganglion.hub.services.repository import Repository
 from ganglion.ports.clock import utc_s
 from ganglion.testing.memory_files import MemoryMetadataFiles, MemorySigningKeys
 from ganglion.trust import edition, repository, target_path
+from ganglion.trust.lifetimes import RepositorySettings
 from ganglion.trust.repository import Package
-from ganglion.trust.signing import RepositorySettings, Signing
+from ganglion.trust.signing import Signing
 from ganglion.wire import paths
 
 MODELS, VERSIONS = 500, 20

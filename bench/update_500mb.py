@@ -28,6 +28,7 @@ from ganglion.adapters.https_link import HttpsHubLink, Identity, LinkSettings
 from ganglion.adapters.system import SystemClock
 from ganglion.core.errors import HubUnreachable
 from ganglion.ports.clock import utc_s
+from ganglion.testing.memory_keys import MemoryKeys
 from ganglion.testing.relay import ThreadedRelay
 from ganglion.wire import paths
 from ganglion.wire.messages import AccessReply, Assignment, Challenge
@@ -100,7 +101,7 @@ def serving(directory: Path, file: Path) -> Iterator[tuple[int, Path]]:
 def bring(url: str, ca: str, digest: str, destination: str) -> None:
     """Be the node: try until the package is whole."""
     link = HttpsHubLink(
-        identity=Identity(hub_url=url, node_id="n", audience="pin", private_key=bytes(32)),
+        identity=Identity(hub_url=url, node_id="n", audience="pin", keys=MemoryKeys()),
         ca_pem=Path(ca).read_bytes(),
         tuf_root=b"",
         open_metadata=lambda: DirectoryFiles(Path(destination).parent / "metadata"),

@@ -22,6 +22,12 @@ def test_a_test_that_the_page_for_auditors_names_exists(name: str) -> None:
     assert name in names_of_tests()
 
 
+def test_the_page_for_auditors_names_every_test_of_an_attack_on_updates_and_model_files() -> None:
+    attacks = {name for name in names_of_tests() if re.match(r"test_(attack_0\d|attack_1[0-8]|3[3-8])_", name)}
+
+    assert attacks <= set(NAMED)
+
+
 def test_the_page_for_auditors_has_a_row_for_each_attack_on_updates_and_model_files() -> None:
     rows = {int(number) for number in ROW.findall(PAGE)}
 

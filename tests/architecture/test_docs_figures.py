@@ -7,7 +7,7 @@ import pytest
 
 from ganglion.core import drift
 from ganglion.hub.domain import gate_rules
-from ganglion.trust.signing import RepositorySettings
+from ganglion.trust.lifetimes import RepositorySettings
 from ganglion.wire.messages import DeploymentPolicy
 from ganglion.wire.resources import GateSettings
 from source_tree import ROOT

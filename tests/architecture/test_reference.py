@@ -11,8 +11,8 @@ import reference
 from reference_pages import settings
 from source_tree import class_docs, field_docs, source_files
 
-UNIT_OR_BOUND = re.compile(r"_(s|ms|us|ns|bytes|len|max|min|share|rate|ratio)(_|$)")
-PLAIN_NUMBERS = {"port", "threads"}
+UNIT_OR_BOUND = re.compile(r"_(s|ms|us|ns|days|kib|bytes|len|max|min|share|rate|ratio)(_|$)")
+PLAIN_NUMBERS = {"passes", "port", "threads"}
 COMMANDS = list(cli_tree.every_command())
 SECTIONS = [(path, kind) for path, kind in settings.sections() if path]
 

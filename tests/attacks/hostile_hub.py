@@ -25,10 +25,12 @@ from ganglion.ports.clock import utc_s
 from ganglion.ports.metadata_files import MetadataFiles
 from ganglion.testing.clock import FakeClock
 from ganglion.testing.memory_files import MemoryMetadataFiles, MemorySigningKeys
+from ganglion.testing.memory_keys import MemoryKeys
 from ganglion.trust import target_path
 from ganglion.trust.assignment import AssignmentStatement
 from ganglion.trust.edition import MetadataFile
-from ganglion.trust.signing import RepositorySettings, Signing
+from ganglion.trust.lifetimes import RepositorySettings
+from ganglion.trust.signing import Signing
 from ganglion.wire import codec, paths
 from ganglion.wire.messages import AccessReply, Assignment, Challenge
 from ganglion.wire.problems import PROBLEM_TYPE, problem_of
@@ -147,7 +149,7 @@ class Node:
     def start(self, *, files: MetadataFiles | None = None) -> None:
         """Begin as after a boot: nothing is known but what lies on the disk."""
         self.link = HttpsHubLink(
-            identity=Identity(hub_url=self.hub.url, node_id=NODE, audience="pin", private_key=bytes(32)),
+            identity=Identity(hub_url=self.hub.url, node_id=NODE, audience="pin", keys=MemoryKeys()),
             ca_pem=self.hub.tls.ca_path.read_bytes(),
             tuf_root=self.root,
             open_metadata=lambda: files or DirectoryFiles(self.metadata),

@@ -7,7 +7,7 @@ import pytest
 from tuf.api.metadata import TargetFile, Targets
 
 from attacks.hostile_hub import CONTENT, Hub, Node, digest_of
-from ganglion.core.errors import ArtifactUntrusted
+from ganglion.core.errors import ArtifactUntrusted, AssignmentOutdated
 from ganglion.ports.hub_link import Vouched
 from ganglion.trust import assignment as signed_assignments
 from ganglion.trust import edition, repository
@@ -43,7 +43,7 @@ def test_an_assignment_that_somebody_else_signed_is_refused(hub: Hub, node: Node
     honest = hub.release()
     forged = signed_assignments.sign(bytes(32), msgspec.json.decode(honest.statement, type=AssignmentStatement))
 
-    with pytest.raises(ArtifactUntrusted, match="not signed"):
+    with pytest.raises(AssignmentOutdated, match="does not name"):
         node.check(msgspec.structs.replace(honest, statement_key=forged.key_id, statement_signature=forged.signature))
 
 
@@ -78,6 +78,22 @@ def test_an_old_statement_in_a_new_state_begins_nothing(tmp_path: Path, statemen
 
     assert bench.model.update is None
     assert bench.updates.state.desired is None
+
+
+def test_a_statement_that_is_refused_is_reported_once_until_the_state_is_believed(tmp_path: Path) -> None:
+    bench = serving_version_1(tmp_path)
+    replayed = msgspec.structs.replace(an_assignment("2"), statement=statement_of(an_assignment("2"), revision=3))
+
+    for _ in range(3):
+        with pytest.raises(ArtifactUntrusted):
+            bench.take(a_desired(9, replayed))
+
+    (told,) = bench.store.events
+    assert (told.name, told.reason) == ("desired.refused", bench.updates.refused)
+    assert "revision 9" in told.reason
+
+    bench.take(a_desired(10))
+    assert bench.updates.refused == ""
 
 
 def test_what_the_models_role_signs_beside_the_bytes_reaches_the_node(hub: Hub, node: Node) -> None:

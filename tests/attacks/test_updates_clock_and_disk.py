@@ -74,6 +74,17 @@ def test_attack_16_a_clock_that_was_set_back_does_not_make_old_metadata_fresh(hu
         node.check(assignment)
 
 
+def test_attack_16_a_clock_that_was_some_days_ahead_and_is_set_right_blocks_nothing(hub: Hub, node: Node) -> None:
+    assignment = hub.release()
+    node.clock.jump(5 * DAY_S)
+    node.check(assignment)
+
+    node.clock.jump(-5 * DAY_S)
+    node.start()
+
+    assert node.take(assignment) == CONTENT
+
+
 def test_attack_16_a_node_whose_clock_is_two_years_ahead_of_the_certificate_still_reports(tmp_path: Path) -> None:
     with hostile_hub(tmp_path / "tls", tls_age_s=730 * DAY_S) as hub:
         node = Node(hub, tmp_path / "node")

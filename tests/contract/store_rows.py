@@ -11,6 +11,7 @@ from ganglion.ports.hub_store import (
     ReleaseRow,
     RolloutRow,
 )
+from ganglion.ports.people_store import AuditRow
 from ganglion.ports.telemetry_store import EventRow, RecordRow, SampleRow
 
 _NODE = NodeRow(
@@ -45,6 +46,7 @@ _EVENT = EventRow(
     rollout_id="",
     reason="",
     facts=b"{}",
+    corrected_at_ns=1,
 )
 _SAMPLE = SampleRow(
     sample_id="n1-e1-1",
@@ -57,6 +59,7 @@ _SAMPLE = SampleRow(
     label="7",
     confidence=0.5,
     inputs=b"\x00\xff",
+    corrected_at_ns=1,
 )
 
 
@@ -89,12 +92,16 @@ def label(sample_id: str, word: str, *, at_s: float = 1.0) -> LabelRow:
 
 
 def record(seq: int, *, node_id: str = "n1", epoch: str = "e1", record_class: int = 2) -> RecordRow:
-    return RecordRow(node_id, epoch, seq, record_class, 5, 6, b"\x00payload")
+    return RecordRow(node_id, epoch, seq, record_class, 5, 6, b"\x00payload", 4)
 
 
 def event(seq: int, *, node_id: str = "n1", at_ns: int = 1, rollout_id: str = "") -> EventRow:
-    return replace(_EVENT, seq=seq, node_id=node_id, at_ns=at_ns, rollout_id=rollout_id)
+    return replace(_EVENT, seq=seq, node_id=node_id, corrected_at_ns=at_ns, rollout_id=rollout_id)
 
 
 def sample(sample_id: str, *, at_ns: int = 1, model: str = "digits", node_id: str = "n1") -> SampleRow:
-    return replace(_SAMPLE, sample_id=sample_id, at_ns=at_ns, model=model, node_id=node_id)
+    return replace(_SAMPLE, sample_id=sample_id, corrected_at_ns=at_ns, model=model, node_id=node_id)
+
+
+def audit_row(number: int, *, writer: str = "hub", action: str = "node.revoked", actor: str = "ada") -> AuditRow:
+    return AuditRow(writer, number, at_ns=number, actor=actor, action=action, subject="n1", hash="h", document=b"{}")

@@ -10,7 +10,7 @@ import pytest
 from contract.store_rows import assignment, credential, join_token, label, node, release, rollout
 from ganglion.adapters.hub_store import open_control
 from ganglion.core.errors import Conflict
-from ganglion.ports.hub_store import ControlStore, ControlTransaction, CredentialRow, DatasetRow
+from ganglion.ports.hub_store import ControlStore, ControlTransaction, DatasetRow
 from ganglion.testing.memory_store import MemoryControlStore
 
 
@@ -172,24 +172,6 @@ def test_only_expired_credentials_are_removed(store: ControlStore) -> None:
         assert (removed, left) == (1, ["after", "never"])
 
 
-def test_accounts_are_listed_by_name(store: ControlStore) -> None:
-    with store.write() as tx:
-        for name in ("bea", "ada"):
-            tx.put_credential(CredentialRow(f"hash-{name}", "account", name, None))
-
-    with store.read() as tx:
-        assert [row.subject for row in tx.accounts()] == ["ada", "bea"]
-
-
-def test_accounts_are_the_credentials_of_people(store: ControlStore) -> None:
-    with store.write() as tx:
-        tx.put_credential(credential("s1", "access"))
-        tx.put_credential(credential("s2", "account", expires_at_s=None))
-
-    with store.read() as tx:
-        assert [row.secret_hash for row in tx.accounts()] == ["s2"]
-
-
 def test_releasing_the_same_bytes_again_changes_nothing(store: ControlStore) -> None:
     with store.write() as tx:
         tx.add_release(release(released_at_s=1.0))
@@ -294,3 +276,30 @@ def test_a_data_set_version_is_added_once(store: ControlStore) -> None:
         assert (tx.datasets(), tx.datasets("a")) == ([other, second, first], [second, first])
     with pytest.raises(Conflict), store.write() as tx:
         tx.add_dataset(replace(second, sha256="dd"))
+
+
+def test_many_nodes_get_a_newer_revision_at_once(store: ControlStore) -> None:
+    names = [f"n{number}" for number in range(700)]
+    with store.write() as tx:
+        for name in names:
+            tx.put_node(node(name, name))
+
+        tx.set_revision([*names[:600], "unknown"], tx.next_revision())
+
+    with store.read() as tx:
+        revisions = {row.node_id: row.desired_revision for row in tx.nodes()}
+    assert {revisions[name] for name in names[:600]} == {1}
+    assert {revisions[name] for name in names[600:]} == {0}
+
+
+def test_join_tokens_that_expired_are_removed_used_or_not(store: ControlStore) -> None:
+    with store.write() as tx:
+        tx.add_join_token(join_token("old"))
+        tx.add_join_token(replace(join_token("young"), expires_at_s=61.0))
+        tx.use_join_token("old", 1.0)
+
+        assert tx.remove_join_tokens(expired_at_s=60.0) == 1
+
+    with store.read() as tx:
+        assert tx.join_token("old") is None
+        assert tx.join_token("young") is not None

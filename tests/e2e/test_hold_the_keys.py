@@ -75,7 +75,7 @@ def test_what_the_page_says_takes_the_keys_off_the_hub_and_keeps_it_going(person
     assert holders == {"root-ada", "root-bo", "root-dee"}
     assert [key["name"] for key in roles["model-gate"]["keys"]] == ["publisher"]
     on_disk = {file.stem for file in (tmp_path / "hub" / "keys").iterdir()}
-    assert {name.partition("-")[0] for name in on_disk} == {"snapshot", "timestamp", "assignment"}
+    assert {name.partition("-")[0] for name in on_disk} == {"snapshot", "timestamp", "assignment", "audit"}
     assert not {"root", "targets", "model-gate", "snapshot", "timestamp", "assignment"} & on_disk
 
 
@@ -115,6 +115,9 @@ def test_what_cannot_be_done_is_said_in_a_line(person: Person, tmp_path: Path) -
         "ganglion trust delegate ceremony ../x --new root-bo.pub": "model",
         "ganglion trust withdraw ceremony models/gate/9/fp32.ganglion": "does not sign",
         "ganglion trust init other --holder root-ada.pub": "--publisher",
+        "ganglion trust init other --keys k --holder root-ada.pub": "not both",
+        "ganglion trust init ceremony --holder root-ada.pub --holder root-bo.pub --publisher publisher.pub"
+        " --targets-holder root-cy.pub": "the number of targets keys",
         "ganglion model publish gate-1.ganglion --key publisher": "has no role yet",
     }
 

@@ -1,8 +1,11 @@
 """`ganglion serve` with real files of every kind: no hub, no code."""
 
 import json
+import os
+import shlex
 import signal
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -14,13 +17,15 @@ from onnx import helper
 
 from contract import test_golden_models as golden_models
 from contract.engine_models import CLASSIFIERS, SHARED_MODELS, scores_of
-from e2e.serve_world import Serve, StartServe, follow, put_version, spawn
+from e2e.serve_world import GANGLION, START_S, Serve, StartServe, follow, put_version, spawn
 from e2e.serving_world import run_directly, write_model
 from ganglion.adapters.journal import JournalReader
 from ganglion.adapters.package_files import pack
 from ganglion.core import npy
 from ganglion.core.manifest import describe_member
+from ganglion.entrypoints.settings import child_environment
 from ganglion.ports.agent_store import JournalPosition
+from ganglion.testing.waiting import wait_until
 from ganglion.wire.messages import RecordClass, ResultRecord
 from integration.models import classifier, save, value
 
@@ -227,6 +232,70 @@ def test_a_signal_ends_it_when_the_answers_are_out(start: StartServe, tmp_path: 
     connection.close()
 
     assert (status, code, errors) == (200, 0, "")
+
+
+@pytest.mark.parametrize("moment", ["cli.main", "serve_supervisor"])
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_it_starts_ends_it_without_a_traceback(tmp_path: Path, moment: str, signal_number: int) -> None:
+    process = spawn(classifier(tmp_path / "m.onnx"))
+    own = Path(f"/proc/{process.pid}")
+    children = own / f"task/{process.pid}/children"
+    wait_until(lambda: children.read_text() != "", what="the early child", timeout_s=START_S)
+    wait_until(lambda: moment in (own / "cmdline").read_text(), what=moment, timeout_s=START_S)
+
+    process.send_signal(signal_number)
+    # Ends when nobody holds the pipes any more: neither the program nor its child.
+    output, errors = process.communicate(timeout=START_S)
+
+    assert process.returncode in (-signal_number, 128 + signal_number, 0)
+    assert (output, errors) == ("", "")
+
+
+def test_a_model_without_inputs_answers_and_does_not_keep_others_from_it(start: StartServe, tmp_path: Path) -> None:
+    constant = helper.make_node("Constant", [], ["y"], value_floats=[1.0, 2.0])
+    save(tmp_path / "constant.onnx", [constant], inputs=[], outputs=[value("y", 2)])
+    classifier(tmp_path / "good.onnx")
+    serve = start(tmp_path)
+
+    status, answer = serve.post("/v2/models/constant/infer", b'{"inputs":[]}')
+
+    assert status == 200
+    assert json.loads(answer)["outputs"][0]["data"] == [1.0, 2.0]
+    assert serve.model("good").infer({"x": ROWS})["scores"].shape == (3, 3)
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full 2>&1", ">&- 2>&-", "<&-", "| head -n 1 >/dev/null"])
+def test_it_serves_whether_anybody_listens_to_its_words_or_not(tmp_path: Path, redirection: str) -> None:
+    model, place = classifier(tmp_path / "m.onnx"), tmp_path / "serve.socket"
+    command = f"exec {shlex.join(GANGLION)} serve {model} --port 0 --uds {place} {redirection}"
+    process = subprocess.Popen(["/bin/bash", "-c", command], start_new_session=True, env=child_environment())
+    wait_until(place.exists, what="the socket", timeout_s=START_S)
+
+    answers = [ask_metadata(place) for _ in range(3)]
+
+    os.killpg(process.pid, signal.SIGTERM)
+    process.wait(START_S)
+    wait_until(lambda: not place.exists(), what="the end", timeout_s=START_S)
+    assert answers == [200] * 3
+
+
+def ask_metadata(place: Path) -> int:
+    """Ask over a Unix socket; return the status."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(START_S)
+        connection.connect(str(place))
+        connection.sendall(b"GET /v2/models/m HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        return int(connection.recv(4096).split()[1])
+
+
+def test_a_journal_that_takes_no_records_is_named_and_the_models_answer(start: StartServe, tmp_path: Path) -> None:
+    model = classifier(tmp_path / "m.onnx")
+    serve = start(model, "--journal", str(model))
+
+    follow(serve)
+    _, errors = serve.end(signal.SIGTERM)
+
+    assert "takes no records" in errors
 
 
 def test_nothing_is_written_unless_asked_for(start: StartServe, tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from e2e.serve_world import Serve, StartServe, spawn
+from e2e.serving_world import write_model
 from e2e.wild_models import FOR_EVER, write_hoarder, write_spinner
+from ganglion.adapters.package_files import pack
 from ganglion.testing.waiting import wait_until
 from integration.models import classifier
 
@@ -194,6 +196,35 @@ def test_the_supervisor_imports_nothing_heavy() -> None:
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
 
     assert {"numpy", "typer", "msgspec", "asyncio", "structlog"} & set(loaded) == set()
+
+
+def test_what_a_killed_process_unpacked_is_removed_by_the_next_one(
+    start: StartServe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    package = tmp_path / "meter.ganglion"
+    pack(write_model(tmp_path / "packages", name="meter", version="7", seed=1), package)
+    serve = start(package)
+    before, unpacked = child_of(serve), [*scratch.iterdir()]
+
+    os.kill(before, signal.SIGKILL)
+
+    wait_until(lambda: child_of(serve) not in (0, before), what="another process", timeout_s=SOON_S)
+    wait_until(lambda: is_ready(serve), what="answers", timeout_s=SOON_S)
+    assert len(unpacked) == 1
+    assert len([*scratch.iterdir()]) == 1
+    assert not unpacked[0].exists()
+
+
+def is_ready(serve: Serve) -> bool:
+    with closing(serve.connect()) as connection:
+        try:
+            connection.request("GET", "/v2/health/ready")
+            return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
 
 
 def test_a_wrong_option_ends_the_process_that_was_started_early(folder: Path) -> None:

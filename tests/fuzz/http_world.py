@@ -241,7 +241,7 @@ class HttpWorld:
         self.shared = Shared(LIMITS, BodyBudget(LIMITS.bodies_bytes_max))
         self._application = InferenceApplication(
             self.serving,
-            release="0.0.1",
+            release=lambda: "0.0.1",
             is_stopping=lambda: False,
             repository=FakeRepository(asked=_Forgetful()),
             regions=self.regions,

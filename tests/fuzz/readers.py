@@ -14,15 +14,17 @@ from onnx import helper
 from fuzz.campaign import Case, Finding
 from fuzz.hostile import NAMES
 from fuzz.mutations import damaged, encode, odd_value, spliced, spoilt
+from ganglion.adapters.node_keys import RawKey
 from ganglion.adapters.package_files.archive import PackageArchives, pack
 from ganglion.core import manifest as manifests
 from ganglion.core import npy, strict_json
 from ganglion.core.errors import GanglionError
 from ganglion.core.manifest import describe_member
 from ganglion.core.steps import from_bytes
-from ganglion.trust import assertion, join_token
+from ganglion.trust import assertion, join_token, node_statements
 from ganglion.trust.model_file import check_file, check_package
 from ganglion.trust.model_file_limits import ModelFileLimits
+from ganglion.trust.node_statements import Measured, Rekey
 from ganglion.wire import codec
 from ganglion.wire.messages import Batch, Envelope, JoinRequest, NodeReport, ResultRecord
 from unit.node.serving_builders import manifest_of
@@ -31,6 +33,10 @@ from unit.trust import onnx_models
 _PLAIN_BYTES_MAX = 100_000
 _KEY = bytes(range(32))
 _PUBLIC = assertion.public_key_of(_KEY)
+_STATEMENTS = (
+    Rekey(node_id="n", audience="hub", nonce="n-1", public_key=_PUBLIC),
+    Measured(node_id="n", audience="hub", nonce="n-1", facts={"release": "1", "image_sha256": "ab"}),
+)
 _XML = (
     b'<?xml version="1.0"?><net name="m" version="11"><layers><layer id="0" name="c" type="Const" version="opset1">'
     b'<data element_type="f32" shape="2" offset="0" size="8"/><output><port id="0"><dim>2</dim></port></output></layer>'
@@ -77,6 +83,7 @@ def readers(folder: Path) -> dict[str, Reader]:
         "assertion": Reader(
             _assertion, (assertion.compose(node_id="n", audience="hub", nonce="n-1", issued_at_s=1_700_000_000.0),)
         ),
+        "statement": Reader(_statements, tuple(node_statements.encode(statement) for statement in _STATEMENTS)),
     }
 
 
@@ -194,6 +201,15 @@ def _assertion(data: bytes) -> None:
     # Signed by a node that was enrolled: behind the signature the words are as hostile as before it.
     assertion.verify(_PUBLIC, data, assertion.sign(_KEY, data), expected)
     assertion.parse_public_key(data.decode("latin-1"))
+
+
+def _statements(data: bytes) -> None:
+    kinds: tuple[type[Rekey | Measured], ...] = (Rekey, Measured)
+    for kind in kinds:
+        try:
+            node_statements.verify(kind, _PUBLIC, data, RawKey(_KEY).sign(node_statements.signed_bytes(kind, data)))
+        except GanglionError:
+            continue
 
 
 class _Inspect:

@@ -97,7 +97,7 @@ class Caller:
         reply = self.pool.request(
             method, self.url + path, body=body, headers={**sent, **(headers or {})}, redirect=False, retries=False
         )
-        return Answer(reply.status, reply.data, {name.lower(): value for name, value in reply.headers.items()})
+        return Answer(reply.status, reply.data, {name.lower(): reply.headers[name] for name in reply.headers})
 
     def post(self, path: str, document: object, **options: str) -> Answer:
         """Post JSON as the first account, or as `token`."""

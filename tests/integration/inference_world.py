@@ -239,7 +239,7 @@ def inference_world(
 
         def application(shared: Shared) -> InferenceApplication:
             return InferenceApplication(
-                serving, release="0.0.1", is_stopping=lambda: shared.is_stopping, repository=repository
+                serving, release=lambda: "0.0.1", is_stopping=lambda: shared.is_stopping, repository=repository
             )
 
         serve = serve_http(Address("127.0.0.1", 0, uds=uds), limits, application)

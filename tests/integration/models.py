@@ -18,10 +18,12 @@ def save(
     inputs: Sequence[onnx.ValueInfoProto],
     outputs: Sequence[onnx.ValueInfoProto],
     initializers: Sequence[onnx.TensorProto] = (),
+    domains: Sequence[str] = (),
 ) -> Path:
-    """Write a model with the given nodes."""
+    """Write a model with the given nodes, whose operators may be of further domains."""
     graph = helper.make_graph(nodes, "test", inputs, outputs, initializer=initializers)
-    model = helper.make_model(graph, opset_imports=_OPSETS, ir_version=8)
+    opsets = [*_OPSETS, *(helper.make_opsetid(domain, 1) for domain in domains)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
     path.write_bytes(model.SerializeToString())
     return path
 

@@ -29,6 +29,7 @@ class Reply:
     content_type: str = "application/json"
     announced_bytes: int | None = None
     """Content-Length, when it is not the true one."""
+    retry_after: str = ""
 
     @classmethod
     def of(cls, value: object, status: int = 200) -> "Reply":
@@ -116,6 +117,8 @@ class _Answering(BaseHTTPRequestHandler):
         reply = self.hub.next_reply(self.path)
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.content_type)
+        if reply.retry_after:
+            self.send_header("Retry-After", reply.retry_after)
         size_bytes = len(reply.body) if reply.announced_bytes is None else reply.announced_bytes
         self.send_header("Content-Length", str(size_bytes))
         self.send_header("Connection", "close")

@@ -14,7 +14,7 @@ from ganglion.node.services.places import Places
 from ganglion.ports.serving_control import ActiveModel, ActiveModels
 from unit.node.builders import an_assignment
 
-COMMITTED = ActiveModels(models={"meter": ActiveModel(version="2", path="/packages/meter/2", sha256="2" * 64)})
+COMMITTED = ActiveModels(models={"meter": ActiveModel("2", "/packages/meter/2", "2" * 64, offline_s_max=60)})
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_a_state_that_was_lost_is_what_serving_starts_from(
     state = read_state(store, COMMITTED)
 
     model = state.models["meter"]
-    assert model.committed == Installed("2", "/packages/meter/2", "2" * 64)
+    assert model.committed == Installed("2", "/packages/meter/2", "2" * 64, offline_s_max=60)
     # The hub's wish for the same bytes is fulfilled: nothing is tried on the node's clients once more.
     assert begin(model, an_assignment("2")) is model
     store.close()

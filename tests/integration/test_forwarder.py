@@ -5,6 +5,7 @@ import anyio
 import pytest
 
 from ganglion.adapters.agent_store import SqliteAgentStore
+from ganglion.core.delivery_errors import Busy
 from ganglion.core.errors import GanglionError, HubUnreachable, InvalidRequest, TooLarge
 from ganglion.node.domain.backoff import BackoffPolicy
 from ganglion.node.domain.egress import EgressSettings
@@ -17,6 +18,10 @@ from ganglion.wire import codec
 from ganglion.wire.messages import Ack, Batch, EventRecord, RecordClass
 
 POISON = b"poison"
+
+
+class Paused(Exception):
+    """The forwarder went to sleep."""
 
 
 class PickyHub:
@@ -183,3 +188,32 @@ def test_what_the_journal_shed_counts_once_in_all_epochs_together(tmp_path: Path
     store.close()
     assert (before.made, before.shed) == (3, {"result": 3})
     assert (after.made, after.shed) == (2, {"result": 2})
+
+
+@pytest.mark.parametrize(("asked_s", "pause_s"), [(40.0, 40.0), (1e9, 900.0), (0.001, 1.0), (None, 1.0)])
+def test_a_hub_that_is_busy_is_left_alone_for_as_long_as_it_wants(
+    store: SqliteAgentStore, monkeypatch: pytest.MonkeyPatch, asked_s: float | None, pause_s: float
+) -> None:
+    fill(store, [b"a"])
+    forwarder = forwarder_to(PickyHub(lambda _: Busy("later", retry_after_s=asked_s)), store)
+    slept: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        slept.append(seconds)
+        raise Paused
+
+    monkeypatch.setattr(anyio, "sleep", pause)
+    with pytest.raises(Paused):
+        anyio.run(forwarder.run)
+
+    assert slept == [pause_s]
+
+
+def test_a_busy_hub_is_sent_batches_of_the_same_size_later(store: SqliteAgentStore) -> None:
+    fill(store, [b"a"] * 64)
+    refusals = iter([Busy("later")] * 3)
+    hub = PickyHub(lambda _: next(refusals, None))
+
+    waits = drain_patiently(forwarder_to(hub, store), errors_max=5)
+
+    assert (waits, hub.tried) == (3, [64, 64, 64, 64])

@@ -188,7 +188,7 @@ def test_a_node_may_not_do_what_people_may(hub: ServedHub) -> None:
     node = hub.join("climbing")
 
     for method, path in (("GET", paths.NODES), ("POST", paths.NODE_TOKENS), ("POST", paths.RELEASES)):
-        assert node.call(method, path, b"{}").status == 401
+        assert node.call(method, path, b"{}").status == 403
 
 
 def test_the_count_of_what_was_stored_is_in_the_metrics(hub: ServedHub) -> None:

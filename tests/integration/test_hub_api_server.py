@@ -2,15 +2,21 @@
 
 import contextlib
 import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from anyio import to_thread
+from anyio.from_thread import start_blocking_portal
 from structlog.testing import capture_logs
 
+from ganglion.adapters.system import SystemChance, SystemClock
 from ganglion.core.errors import DataInUse, InvalidSettings
 from ganglion.entrypoints import hub_server
+from ganglion.entrypoints.hub_server import HubServer
 from ganglion.entrypoints.hub_settings import HttpSettings, HubSettings
+from ganglion.entrypoints.hub_wiring import open_hub
 from ganglion.hub.services.rollouts import Rollouts
 from ganglion.testing.waiting import wait_until
 from ganglion.wire import paths
@@ -108,6 +114,28 @@ def test_a_look_at_the_rollouts_that_fails_is_logged_and_the_next_one_comes(
 
         assert hub.call("GET", "/readyz").status == 200
     assert "turn.failed" in {entry["event"] for entry in logged}
+
+
+class NotingContext:
+    """A TLS context that notes which thread changes it."""
+
+    def __init__(self) -> None:
+        self.threads: list[int] = []
+
+    def load_cert_chain(self, _certificate: Path, _key: Path) -> None:
+        self.threads.append(threading.get_ident())
+
+
+def test_a_renewed_certificate_is_taken_by_the_thread_that_makes_handshakes(tmp_path: Path) -> None:
+    settings, context = HubSettings(data_dir=str(tmp_path), port=0), NotingContext()
+    with open_hub(settings, clock=SystemClock(), chance=SystemChance()) as hub, start_blocking_portal() as portal:
+        server = HubServer(hub, on_listening=lambda _: None)
+        server._server.config.ssl = context  # type: ignore[assignment]  # only what is called of it
+
+        portal.call(to_thread.run_sync, server._renew)
+
+        assert context.threads == [portal.call(threading.get_ident)]
+        server._socket.close()
 
 
 def test_a_data_directory_belongs_to_one_hub(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from ganglion.entrypoints.hub_client import HubClient
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.entrypoints.pinned_tls import fetch_ca, offered_ca
 from ganglion.wire.messages import EventRecord, ModelStatus, RecordClass, ResultRecord
+from ganglion.wire.people_resources import AccountRequest
 from ganglion.wire.resources import DatasetManifest, DatasetRequest, LabelRequest, RolloutRequest, TokenRequest
 from integration.hub_api_world import ServedHub, make_package, make_sample, serving
 
@@ -97,7 +98,7 @@ def test_a_token_is_for_the_node_that_it_names(client: HubClient) -> None:
 
 
 def test_a_new_account_may_ask_at_once(served: ServedHub, client: HubClient) -> None:
-    token = client.create_account("ana")
+    token = client.create_account(AccountRequest("ana"))
 
     with HubClient(served.url, ca_pem=served.hub.tls.ca_path.read_bytes(), token=token) as ana:
         assert isinstance(ana.nodes(), list)

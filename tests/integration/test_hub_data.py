@@ -10,6 +10,8 @@ from ganglion.adapters.system import SystemChance, SystemClock
 from ganglion.core.errors import DataCorrupt
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.entrypoints.hub_wiring import open_hub
+from ganglion.ports.clock import utc_s
+from ganglion.trust.lifetimes import RepositorySettings
 
 FIRST_PAGE_BYTES = 4096
 
@@ -44,3 +46,19 @@ def test_damage_anywhere_in_the_control_database_is_named(tmp_path: Path, seed: 
 
     with pytest.raises(DataCorrupt, match=r"control\.db"):
         open_control(path)
+
+
+def test_what_the_hub_signs_lives_as_long_as_its_settings_say(tmp_path: Path) -> None:
+    lives = RepositorySettings(root_life_days=40, targets_life_days=30, snapshot_life_days=20, timestamp_life_days=2)
+    settings = HubSettings(data_dir=str(tmp_path), port=0, trust=lives)
+    clock = SystemClock()
+
+    with open_hub(settings, clock=clock, chance=SystemChance()) as hub:
+        days = {role.name: ((role.expires_at_s or 0.0) - utc_s(clock)) / 86_400 for role in hub.repository.roles()}
+
+    assert {name: round(days[name]) for name in ("root", "targets", "snapshot", "timestamp")} == {
+        "root": 40,
+        "targets": 30,
+        "snapshot": 20,
+        "timestamp": 2,
+    }

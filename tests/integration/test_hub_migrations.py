@@ -8,11 +8,20 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from ganglion.adapters import hub_store
-from ganglion.adapters.hub_store import StoreLimits, control_tables, open_control, open_telemetry, telemetry_tables
+from ganglion.adapters.hub_store import (
+    StoreLimits,
+    control_tables,
+    migrate,
+    open_control,
+    open_telemetry,
+    telemetry_tables,
+)
+from ganglion.adapters.hub_store.migrate import _config
 from ganglion.core.errors import Conflict, DataCorrupt, DataTooNew, DiskUnusable, Overloaded
 
 Open = Callable[..., hub_store.ControlDatabase | hub_store.TelemetryDatabase]
@@ -56,6 +65,33 @@ def test_opening_again_changes_nothing(tmp_path: Path, opener: Open) -> None:
     opener(path).close()
 
     assert path.read_bytes() == before
+
+
+def test_what_an_earlier_release_stored_keeps_its_times(tmp_path: Path) -> None:
+    path = tmp_path / "telemetry.db"
+    make_telemetry_of_the_first_release(path)
+
+    store = open_telemetry(path)
+
+    with store.read() as tx:
+        record = tx.record("n1", "e1", 1)
+        (event,) = tx.events()
+        (cursor,) = tx.cursors()
+    store.close()
+    assert record is not None
+    assert (record.at_ns, record.corrected_at_ns, record.payload) == (5, 5, b"x")
+    assert (event.at_ns, event.corrected_at_ns) == (7, 7)
+    assert (cursor.seq, cursor.clock_error_ns) == (2, 0)
+
+
+def make_telemetry_of_the_first_release(path: Path) -> None:
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        command.upgrade(_config(connection, "telemetry"), "0001")
+        connection.exec_driver_sql("INSERT INTO cursors VALUES ('n1', 'e1', 2, 2, x'7b7d', 0)")
+        connection.exec_driver_sql("INSERT INTO records VALUES ('n1', 'e1', 1, 2, 5, 6, x'78')")
+        connection.exec_driver_sql("INSERT INTO events VALUES ('n1', 'e1', 2, 7, 'a.b', '', '', '', '', x'7b7d')")
+    engine.dispose()
 
 
 @BOTH
@@ -228,4 +264,25 @@ def test_an_installed_package_brings_its_revisions_along(tmp_path: Path) -> None
         timeout=60,
     )
 
-    assert ("0001",) in run_sql(tmp_path / "control.db", "SELECT version_num FROM alembic_version")
+    newest = max(path.name[1:5] for path in (PACKAGE / "migrations" / "control" / "versions").glob("r*.py"))
+    assert run_sql(tmp_path / "control.db", "SELECT version_num FROM alembic_version") == [(newest,)]
+
+
+def test_accounts_of_before_roles_become_admins_and_their_tokens_still_work(tmp_path: Path) -> None:
+    path = tmp_path / "control.db"
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        command.upgrade(migrate._config(connection, "control"), "0001")
+        connection.exec_driver_sql(
+            "INSERT INTO credentials VALUES ('h1', 'account', 'ada', NULL), ('h2', 'session', 'h1', 9e9)"
+        )
+    engine.dispose()
+
+    store = open_control(path)
+
+    with store.read() as tx:
+        (account,) = tx.accounts()
+        assert (account.name, account.role, account.sites, account.password_hash) == ("ada", "admin", "", "")
+        assert tx.credential("h1", "account") is not None
+        assert tx.credential("h2", "session") is None
+    store.close()

@@ -1,5 +1,6 @@
 """What a path holds: files, packages and folders as people keep them."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,13 @@ def test_a_folder_of_files_is_a_model_each_and_everything_else_is_left_alone(tmp
     assert reasons(tmp_path) == {}
 
 
+def test_what_is_neither_a_file_nor_a_folder_is_refused_in_these_words(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "gate.onnx")
+
+    with pytest.raises(InvalidRequest, match="neither a file nor a folder"):
+        contents_of(tmp_path / "gate.onnx")
+
+
 def test_an_xml_file_that_holds_a_net_is_a_model(tmp_path: Path) -> None:
     (tmp_path / "gate.xml").write_text('<?xml version="1.0"?>\n<net name="gate" version="11"></net>')
 
@@ -62,6 +70,16 @@ def test_subfolders_with_numbers_are_versions_and_the_newest_comes_last(tmp_path
 
     assert names(tmp_path) == [("gate", version, "model.onnx") for version in ("1", "9", "10")]
     assert names(tmp_path / "gate") == names(tmp_path)
+
+
+def test_a_version_that_is_no_model_costs_itself_alone_and_is_named(tmp_path: Path) -> None:
+    for version in ("1", "2", "3"):
+        (tmp_path / "gate" / version).mkdir(parents=True)
+        classifier(tmp_path / "gate" / version / "model.onnx")
+    (tmp_path / "gate" / "2" / "manifest.json").write_text("{}")
+
+    assert [version for _, version, _ in names(tmp_path)] == ["1", "3"]
+    assert list(reasons(tmp_path)) == ["2"]
 
 
 def test_a_folder_with_one_model_file_is_a_model_of_the_folders_name(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from ganglion.adapters.files import lock_directory
 from ganglion.core.errors import DataCorrupt, DataInUse, InvalidSettings, NotJoined, PortInUse
 from ganglion.entrypoints import node_supervisor
 from ganglion.entrypoints.node_settings import NodeSettings, ServingSettings
+from ganglion.entrypoints.node_supervisor import Program
 from ganglion.node.services.identity import NodeIdentity
 from ganglion.node.services.places import Places
 
@@ -84,3 +85,49 @@ def test_a_second_supervisor_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(DataInUse):
         run(tmp_path)
     lock.release()
+
+
+SLOW_SERVING = """
+import pathlib, sys, threading
+threading.Event().wait(0.5)
+file = pathlib.Path({data!r}, "run", "serving.json")
+file.parent.mkdir(exist_ok=True)
+file.touch()
+sys.stdin.read()
+"""
+AGENT = """
+import os, pathlib, signal
+data = pathlib.Path({data!r})
+(data / "seen").write_text(str((data / "run" / "serving.json").exists()))
+os.kill(os.getppid(), signal.SIGTERM)
+"""
+
+
+def test_serving_has_the_cores_to_itself_until_it_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = an_enrolled_node(tmp_path)
+    places.listening.parent.mkdir()
+    places.listening.write_text("of the start before")
+    for name, program in {"slow_serving": SLOW_SERVING, "an_agent": AGENT}.items():
+        (tmp_path / f"{name}.py").write_text(program.format(data=str(tmp_path)))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    programs = (Program("serving", "slow_serving"), Program("agent", "an_agent"))
+    monkeypatch.setattr(node_supervisor, "PROGRAMS", programs)
+
+    run(tmp_path)
+
+    assert (tmp_path / "seen").read_text() == "True"
+
+
+def test_a_serving_process_that_does_not_come_up_keeps_no_agent_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    an_enrolled_node(tmp_path)
+    (tmp_path / "an_agent.py").write_text(AGENT.format(data=str(tmp_path)))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(node_supervisor, "_HEAD_START_S", 0.05)
+    programs = (Program("serving", "no_such_module"), Program("agent", "an_agent"))
+    monkeypatch.setattr(node_supervisor, "PROGRAMS", programs)
+
+    run(tmp_path)
+
+    assert (tmp_path / "seen").read_text() == "False"

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import AttributeProto, TensorProto, helper
 
 from ganglion.adapters.onnxruntime import OnnxRuntime, describe
 from ganglion.core.errors import InvalidPackage, InvalidRequest, ModelFailed
@@ -116,6 +116,36 @@ def test_bf16_numbers_are_fp32_outside_of_the_model(tmp_path: Path) -> None:
     assert engine.inputs == (TensorSpec("x", "BF16", (-1,)),)
     assert outputs["y"].dtype == np.float32
     assert outputs["y"].tolist() == [1.5, -2.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "classes"),
+    [
+        (TensorProto.STRING, helper.make_attribute("classlabels_strings", ["cat", "dog"])),
+        (TensorProto.INT64, helper.make_attribute("classlabels_int64s", [3, 7])),
+    ],
+)
+def test_scores_by_class_become_one_column_per_class(
+    tmp_path: Path, kind: TensorProto.DataType, classes: AttributeProto
+) -> None:
+    scores = helper.make_map_type_proto(kind, helper.make_tensor_type_proto(TensorProto.FLOAT, []))
+    zip_map = helper.make_node("ZipMap", ["x"], ["y"], domain="ai.onnx.ml")
+    zip_map.attribute.append(classes)
+    path = save(
+        tmp_path / "m.onnx",
+        [zip_map],
+        inputs=[value("x", "N", 2)],
+        outputs=[helper.make_value_info("y", helper.make_sequence_type_proto(scores))],
+        domains=("ai.onnx.ml",),
+    )
+    engine = OnnxRuntime().load(path, threads=1)
+    rows = np.array([[0.25, 0.75], [1.0, 0.0]], np.float32)
+
+    outputs = engine.infer({"x": rows})
+
+    assert engine.outputs == (TensorSpec("y", "FP32", (-1, -1)),)
+    assert outputs["y"].dtype == np.float32
+    assert outputs["y"].tolist() == rows.tolist()
 
 
 def test_a_model_whose_output_is_no_tensor_is_refused(tmp_path: Path) -> None:

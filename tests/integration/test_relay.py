@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 import pytest
 
 from ganglion.adapters.system import SystemClock
-from ganglion.testing.relay import CutMode, ThreadedRelay
+from ganglion.testing.relay import CutMode, Quality, ThreadedRelay
 
 DEADLINE_S = 5.0
 
@@ -192,3 +192,57 @@ def test_the_port_can_be_chosen(echo: EchoServer) -> None:
 
     with ThreadedRelay("127.0.0.1", echo.server_address[1], port=port) as again, closing(connect(again)) as line:
         assert ask(line) == b"ping"
+
+
+def test_a_slow_cable_takes_its_time_both_ways(relay: ThreadedRelay) -> None:
+    clock = SystemClock()
+    relay.carry(Quality(delay_s=0.05))
+    with closing(connect(relay)) as line:
+        began_s = clock.monotonic_s()
+
+        assert ask(line) == b"ping"
+
+        assert clock.monotonic_s() - began_s >= 0.1
+
+
+def test_a_narrow_cable_carries_no_more_than_its_rate(relay: ThreadedRelay) -> None:
+    clock = SystemClock()
+    relay.carry(Quality(bytes_per_s=200_000.0))
+    with closing(connect(relay)) as line:
+        began_s = clock.monotonic_s()
+
+        assert len(ask(line, bytes(40_000))) == 40_000
+
+        assert clock.monotonic_s() - began_s >= 0.2
+
+
+def test_a_cable_without_any_rate_carries_when_it_has_one_again(relay: ThreadedRelay) -> None:
+    with closing(connect(relay)) as line:
+        assert ask(line) == b"ping"
+        relay.carry(Quality(bytes_per_s=0.0))
+        line.sendall(b"late")
+
+        relay.carry(Quality())
+
+        assert receive(line, 4) == b"late"
+
+
+def test_a_lossy_cable_breaks_connections_and_new_ones_work(relay: ThreadedRelay) -> None:
+    relay.carry(Quality(reset_share=1.0))
+    with closing(connect(relay)) as line:
+        with suppress(OSError):
+            line.sendall(b"ping")
+
+        with pytest.raises(OSError, match="reset"):
+            receive(line, 4)
+
+    relay.carry(Quality())
+
+    with closing(connect(relay)) as line:
+        assert ask(line) == b"ping"
+
+
+def test_lost_packets_cost_time_and_nothing_else(relay: ThreadedRelay) -> None:
+    relay.carry(Quality(delay_s=0.001, loss_share=0.5))
+    with closing(connect(relay)) as line:
+        assert [ask(line, b"%04d" % number) for number in range(10)] == [b"%04d" % number for number in range(10)]

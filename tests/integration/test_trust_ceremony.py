@@ -8,15 +8,23 @@ from tuf.api import exceptions
 from tuf.api.metadata import Metadata, Targets, Timestamp
 
 from ganglion.adapters.key_documents import key_from_raw
-from ganglion.core.errors import DataCorrupt, DiskUnusable, NotFound, ProposalRefused, SignaturesMissing
+from ganglion.core.errors import (
+    AssignmentOutdated,
+    DataCorrupt,
+    DiskUnusable,
+    NotFound,
+    ProposalRefused,
+    SignaturesMissing,
+)
 from ganglion.hub.services.repository import Repository
 from ganglion.ports.clock import utc_s
 from ganglion.testing.clock import FakeClock
 from ganglion.trust import assignment, ceremony, edition, repository
 from ganglion.trust.assignment import AssignmentStatement, ExpectedAssignment
 from ganglion.trust.ceremony import OnlineKey
+from ganglion.trust.lifetimes import RepositorySettings
 from ganglion.trust.proposal import Proposal
-from ganglion.trust.signing import RepositorySettings, Terms
+from ganglion.trust.signing import Terms
 from integration.test_tuf_repository import DAY_S, FIRST, OTHER_MODEL, SECOND, Client, Hub
 from unit.trust.ceremonies import HOLDERS, keyid, package, signed_by, signer
 
@@ -230,7 +238,7 @@ def test_a_stolen_key_for_assignments_is_replaced_and_worth_nothing_then(product
     assert before is not None
     assert after is not None
     assert assignment.verify(root, after, expected) == statement
-    with pytest.raises(Exception, match="root names"):
+    with pytest.raises(AssignmentOutdated):
         assignment.verify(root, before, expected)
 
 

@@ -17,8 +17,9 @@ from ganglion.ports.clock import utc_s
 from ganglion.testing.clock import FakeClock
 from ganglion.testing.memory_files import MemoryArtifactStore, MemoryMetadataFiles, MemorySigningKeys
 from ganglion.trust import edition, repository, target_path
+from ganglion.trust.lifetimes import RepositorySettings
 from ganglion.trust.repository import Package
-from ganglion.trust.signing import RepositorySettings, Signing
+from ganglion.trust.signing import Signing
 
 DAY_S = 86_400
 FIRST, SECOND = "models/digits/1/fp32.ganglion", "models/digits/2/fp32.ganglion"

@@ -16,10 +16,12 @@ from ganglion.entrypoints.hub_client import HubClient
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.entrypoints.publisher_signing import describe, sign_release
 from ganglion.ports.clock import utc_s
+from ganglion.testing.memory_keys import MemoryKeys
 from ganglion.trust import ceremony, proposal
 from ganglion.trust.ceremony import OnlineKey
+from ganglion.trust.lifetimes import RepositorySettings
 from ganglion.trust.proposal import Proposal
-from ganglion.trust.signing import RepositorySettings, Terms
+from ganglion.trust.signing import Terms
 from ganglion.wire import codec, paths
 from ganglion.wire.messages import Assignment, DesiredState
 from integration.hub_api_world import CallingNode, ServedHub, make_package, serving
@@ -82,7 +84,7 @@ class World:
 
     def link(self, directory: str = "metadata") -> HttpsHubLink:
         """The node's own link, whose trusted metadata lies in `directory`."""
-        identity = Identity(self.hub.url, self.node.identity.node_id, self.hub.ca_pin, self.node.key)
+        identity = Identity(self.hub.url, self.node.identity.node_id, self.hub.ca_pin, MemoryKeys(self.node.key))
         return HttpsHubLink(
             identity=identity,
             ca_pem=self.hub.ca_file.read_bytes(),

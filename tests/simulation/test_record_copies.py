@@ -5,9 +5,11 @@ from collections import Counter
 import anyio
 import pytest
 
+from ganglion.core.errors import HubUnreachable
 from ganglion.node.domain.outbox import OutboxLimits
 from ganglion.ports.agent_store import NewRecord
-from simulation.test_records import HostileLine, World
+from ganglion.wire.messages import Ack, Batch, RecordClass
+from simulation.test_records import NODE, HostileLine, World, payload_of
 
 STEPS = 40
 
@@ -59,3 +61,48 @@ def test_what_a_node_and_its_copy_answer_is_stored_once_each(seed: int) -> None:
     assert Counter(world.stored()) == Counter((record.at_ns, record.payload) for record in made)
     assert len({world.outbox.figures().epoch, copy.outbox.figures().epoch}) == 2
     assert shed(world) + shed(copy) == 0
+
+
+class LosesOne(HostileLine):
+    """Loses the first batch and carries everything after it."""
+
+    def send(self, batch: Batch) -> Ack:
+        if not self._seen:
+            self._seen.append(batch)
+            raise HubUnreachable("the batch was lost")
+        self.is_calm = True
+        return super().send(batch)
+
+
+def record_of(name: str) -> NewRecord:
+    return NewRecord(RecordClass.RESULT, 1, payload_of(RecordClass.RESULT, name, padding=20))
+
+
+def answer(world: World, name: str) -> None:
+    world.journal.records += [record_of(f"{name}{number}") for number in range(3)]
+    while world.intake.move():
+        pass
+
+
+def test_a_copy_that_sends_again_what_both_have_keeps_what_it_alone_made() -> None:
+    # Seed 221 of the small fleets in test_world.py: a batch was lost, and the next one was smaller.
+    world = World(0)
+    answer(world, "common")
+    copy = copy_of(world, 1)
+    copy.line = LosesOne(copy.line._hub, copy.telemetry, copy.chance)
+    copy.start_agent()
+    answer(world, "original")
+    answer(copy, "copy")
+    anyio.run(settle, world)
+
+    anyio.run(copy.send)
+    anyio.run(copy.settle)
+
+    stored = {payload for _, payload in stored_by(copy)}
+    assert {record.payload for record in copy.journal.records} <= stored
+
+
+def stored_by(world: World) -> list[tuple[int, bytes]]:
+    with world.telemetry.read() as tx:
+        rows = tx.records(node_id=NODE, record_class=RecordClass.RESULT, after=("", 0), limit=1000)
+        return [(row.at_ns, row.payload) for row in rows]

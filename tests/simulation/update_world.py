@@ -14,6 +14,7 @@ import msgspec
 from ganglion.core.behaviour import Behaviour
 from ganglion.core.errors import (
     ArtifactUntrusted,
+    AssignmentOutdated,
     DataCorrupt,
     GanglionError,
     HubUnreachable,
@@ -188,6 +189,8 @@ class Effects:
         match update.effect:
             case UpdateEffect.TRUST:
                 world.fail_sometimes()
+                if update.assignment.statement_key != world.key:
+                    raise AssignmentOutdated("the root names another key")
                 if version == NEW and world.fate is Fate.UNTRUSTED:
                     raise ArtifactUntrusted("nobody signs it")
                 world.trusted.add(version)
@@ -234,6 +237,8 @@ class World:
         self.active_file = ActiveModels()
         self.was_damaged = False
         self.kills: list[str] = []
+        self.key, self.key_changes_at = "", self.random.choice([STEPS_MAX, *range(1, 12)])
+        """With which key the newest root wants assignments signed, and when that becomes another one."""
         self.wishes = self._draw_wishes()
         self.store = Store(self.point)
         self.store.saved = msgspec.msgpack.encode(NodeState(models={MODEL: ModelState(committed=an_installed(OLD))}))
@@ -264,6 +269,8 @@ class World:
     async def live(self) -> None:
         """Let time pass until the node is at rest, and check what must hold at every moment."""
         for step in range(STEPS_MAX):
+            if step == self.key_changes_at:
+                self.rotate_key()
             try:
                 if self.wishes and step >= self.wishes[0][0]:
                     await self.updates.take(self.wishes[0][1])
@@ -279,6 +286,22 @@ class World:
             if not self.wishes and self.is_at_rest:
                 return
         raise AssertionError(f"no rest after {STEPS_MAX} steps: {self}")
+
+    def rotate_key(self) -> None:
+        """Let the hub sign everything anew with another key; the root that names it may arrive first."""
+        self.key = "next"
+        held = self.updates.state.desired
+        renewed = a_desired(held.revision, *held.assignments) if held else None
+        said = [(0, renewed), *self.wishes] if renewed else self.wishes
+        delay = self.random.randrange(4)
+        # Each restatement has a revision of its own, and all that follow come after it.
+        self.wishes = [
+            (max(at, self.key_changes_at + delay), self._signed_anew(wish, wish.revision + 1)) for at, wish in said
+        ]
+
+    def _signed_anew(self, wish: DesiredState, revision: int) -> DesiredState:
+        signed = [msgspec.structs.replace(each, statement_key=self.key) for each in wish.assignments]
+        return a_desired(revision, *signed)
 
     def check(self) -> None:
         """Only what was verified answers, and only what was committed is started from."""
@@ -355,5 +378,5 @@ class World:
             self.kills.append("the state torn")
             found = {name: an_installed(model.version) for name, model in self.active_file.models.items()}
             # The hub tells a node that knows nothing everything again.
-            self.wishes = [(0, wish) for _, wish in self._draw_wishes()[:1]]
+            self.wishes = [(0, self._signed_anew(wish, wish.revision)) for _, wish in self._draw_wishes()[:1]]
             return stored_state.adopt(NodeState(), found or {MODEL: an_installed(OLD)})

@@ -31,6 +31,8 @@ class Behaviour(msgspec.Struct):
     agreed: int = 0
     compared_latency_us: Histogram = msgspec.field(default_factory=Histogram)
     """Latency of the previous version on the requests that it answered for comparison."""
+    compared_failed: int = 0
+    """Requests that the other version could not answer when it was asked for comparison."""
 
     def count_answer(self, latency_us: int, labels: Sequence[str], confidences: Sequence[float]) -> None:
         """Count one request that the model answered."""
@@ -64,7 +66,8 @@ class Behaviour(msgspec.Struct):
 
     def check(self) -> None:
         """Refuse counts that no counting makes. Raises: InvalidRequest."""
-        counts = (self.requests, self.errors, self.compared, self.agreed, *self.confidence, *self.classes.values())
+        counts = [self.requests, self.errors, self.compared, self.agreed, self.compared_failed]
+        counts += [*self.confidence, *self.classes.values()]
         if min(counts) < 0 or max(counts) > _COUNT_MAX or len(self.confidence) != CONFIDENCE_BINS:
             raise InvalidRequest("the counts of a behaviour are not negative, and its confidences have their bins")
         if self.errors > self.requests or self.agreed > self.compared or len(self.classes) > CLASSES_MAX + 1:
@@ -79,6 +82,7 @@ class Behaviour(msgspec.Struct):
         self.latency_us.merge(other.latency_us)
         self.compared += other.compared
         self.agreed += other.agreed
+        self.compared_failed += other.compared_failed
         self.compared_latency_us.merge(other.compared_latency_us)
         for index, count in enumerate(other.confidence):
             self.confidence[index] += count

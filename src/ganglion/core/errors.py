@@ -36,6 +36,11 @@ class Unavailable(GanglionError):
     remedy = "Wait and try again."
     retryable = True
 
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        """When whoever refused wants the call again; None: it did not say."""
+
 
 class Untrusted(GanglionError):
     """A proof is missing or wrong: stop, and find out why."""
@@ -79,7 +84,7 @@ class InvalidPackage(Rejected):
     """A model package is damaged, incomplete, or holds something that no package may hold."""
 
     code = "package_invalid"
-    remedy = "Build the package again with `ganglion model build`, or fetch it again."
+    remedy = "Correct what the message names: build the package or export the model again, or fetch it again."
 
 
 class TargetMismatch(Rejected):
@@ -100,7 +105,7 @@ class NotFound(Rejected):
     """What the request names does not exist."""
 
     code = "not_found"
-    remedy = "Check the name; `ganglion model list`, `ganglion node list` and the like show what the hub has."
+    remedy = "Check the name or path; `ganglion model list`, `ganglion node list` and the like show what the hub has."
 
 
 class Conflict(Rejected):
@@ -208,7 +213,7 @@ class ModelNotReady(Unavailable):
     """The model is known but no version of it is loaded yet."""
 
     code = "model_not_ready"
-    remedy = "Wait for the node to commit a version; `GET /v2/models/NAME/ready` tells."
+    remedy = "Load one, or wait for the node to commit one; `GET /v2/models/NAME/ready` tells."
 
 
 class DeadlineExceeded(Unavailable):
@@ -233,11 +238,18 @@ class ModelQuarantined(Unavailable):
     retryable = False
 
 
-class BodyStalled(Unavailable):
-    """The rest of the request's body did not arrive in time."""
+class LoginBlocked(Unavailable):
+    """Too many passwords were tried for this name, or from this address."""
 
-    code = "body_stalled"
-    remedy = "Send the body without long pauses, or over a better line."
+    code = "login_blocked"
+    remedy = "Wait as long as the message says. If it was not you who tried, look at `ganglion audit search`."
+
+
+class ProviderFailed(Unavailable):
+    """The identity provider does not answer, or not as OpenID Connect says."""
+
+    code = "provider_failed"
+    remedy = "Try again; if it stays so, compare `[hub.identity.provider]` with what the provider's operator says."
 
 
 class MetadataStale(Unavailable):
@@ -252,6 +264,13 @@ class ClockWrong(Unavailable):
 
     code = "clock_wrong"
     remedy = "Set the node's clock, or let it be set by NTP. Until then nothing new is installed, and serving goes on."
+
+
+class AssignmentOutdated(Unavailable):
+    """An assignment is signed with a key that the newest root does not name: nothing is installed."""
+
+    code = "assignment_outdated"
+    remedy = "Nothing after a rotation of the hub's keys: it signs anew. If it stays, find out who signs assignments."
 
 
 # --- untrusted ------------------------------------------------------------------------------------
@@ -276,6 +295,20 @@ class TokenRefused(Untrusted):
 
     code = "token_refused"
     remedy = "Make a new token on the hub with `ganglion node token NAME`."
+
+
+class KeyReplaced(Unauthenticated):
+    """The node's key was replaced by a newer one, and the caller has only the old one: a copy of an old disk."""
+
+    code = "key_replaced"
+    remedy = "Find the machine that runs the copy, and stop it; if it is the right one, join it again by a new name."
+
+
+class NodeQuarantined(Untrusted):
+    """The hub hears nothing from this node until a person has admitted it again; it goes on serving."""
+
+    code = "node_quarantined"
+    remedy = "Make sure that it is the right machine, then run `ganglion node admit NAME`; it comes back by itself."
 
 
 class CaMismatch(Untrusted):
@@ -342,6 +375,13 @@ class NotJoined(Broken):
 
     code = "not_joined"
     remedy = "Run `ganglion node join URL --token TOKEN` first."
+
+
+class KeyStoreUnusable(Broken):
+    """The device or file that holds the node's key does not sign."""
+
+    code = "key_store_unusable"
+    remedy = "Check the token, its PIN and its driver, as the message says. The node goes on serving meanwhile."
 
 
 class ModelFailed(Broken):

@@ -5,6 +5,7 @@ value, and merging is integer addition: exact, in any order. Averages of percent
 Source: OpenTelemetry exponential histogram, data model, scale 5.
 """
 
+import functools
 import math
 
 import msgspec
@@ -15,6 +16,8 @@ SCALE = 5
 _PER_OCTAVE = 1 << SCALE
 _INDEX_MIN, _VALUE_MAX = -40 * _PER_OCTAVE, 2.0**64
 _INDEX_LAST, _COUNT_MAX = 64 * _PER_OCTAVE, 2**53
+_REMEMBERED = 4096
+"""Most values are whole microseconds, and come again and again."""
 
 
 class Histogram(msgspec.Struct, gc=False):
@@ -30,7 +33,7 @@ class Histogram(msgspec.Struct, gc=False):
             self.zeros += count
             return
         value = min(value, _VALUE_MAX)
-        index = max(math.ceil(math.log2(value) * _PER_OCTAVE) - 1, _INDEX_MIN)
+        index = _index_of(value)
         self.buckets[index] = self.buckets.get(index, 0) + count
         self.total += value * count
 
@@ -73,3 +76,8 @@ class Histogram(msgspec.Struct, gc=False):
             if seen >= rank:
                 return float(2.0 ** ((index + 0.5) / _PER_OCTAVE))
         raise AssertionError("the ranks add up to the count")
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _index_of(value: float) -> int:
+    return max(math.ceil(math.log2(value) * _PER_OCTAVE) - 1, _INDEX_MIN)

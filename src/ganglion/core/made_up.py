@@ -3,6 +3,7 @@
 The same specs give the same tensors every time. What a model does with them proves nothing.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -12,7 +13,6 @@ from ganglion.core.made_up_picture import picture
 from ganglion.core.manifest import TensorSpec
 from ganglion.core.steps import DTYPES, OBJECT, Tensor, Tensors, bytes_tensor
 
-_SEED = 0
 _ELEMENTS_MAX = 50_000_000
 _OPEN_SIZES = (1, 8, 32, 128, 224, 256, 512)
 """What open dimensions are tried with: series, windows of audio, and pictures mostly take one of these."""
@@ -23,9 +23,11 @@ def make_up(specs: Sequence[TensorSpec], *, rows: int, open_size: int = 1) -> Te
 
     Raises: InvalidRequest: they would be too large.
     """
-    random = np.random.default_rng(_SEED)
     count = rows if all(spec.has_batch for spec in specs) else 1
-    return {spec.name: _tensor(spec, _shape(spec, count, open_size), random) for spec in specs}
+    return {
+        spec.name: _tensor(spec, _shape(spec, count, open_size), place * _ELEMENTS_MAX)
+        for place, spec in enumerate(specs)
+    }
 
 
 def candidates(specs: Sequence[TensorSpec]) -> Iterator[Tensors]:
@@ -46,7 +48,7 @@ def _shape(spec: TensorSpec, rows: int, open_size: int) -> tuple[int, ...]:
     return tuple((1 if is_state else open_size) if size == -1 else size for size in spec.shape)
 
 
-def _tensor(spec: TensorSpec, shape: tuple[int, ...], random: np.random.Generator) -> Tensor:
+def _tensor(spec: TensorSpec, shape: tuple[int, ...], begin: int) -> Tensor:
     if int(np.prod(shape, dtype=np.float64)) > _ELEMENTS_MAX:
         raise InvalidRequest(f"input {spec.name!r} is {list(shape)}: too large to be made up")
     dtype = DTYPES[spec.datatype]
@@ -54,8 +56,22 @@ def _tensor(spec: TensorSpec, shape: tuple[int, ...], random: np.random.Generato
         # Bytes are mostly a picture; a model that takes others refuses it, and is not warmed up.
         return bytes_tensor([picture()] * int(np.prod(shape))).reshape(shape)
     if dtype.kind == "f":
-        return random.random(shape).astype(dtype)
+        # 53 bits are all that a number of 64 bits holds.
+        return np.ldexp((_noise(shape, begin) >> np.uint64(11)).astype(np.float64), -53).astype(dtype)
     if spec.datatype == "UINT8":
-        return random.integers(0, 256, shape, dtype)
+        return (_noise(shape, begin) >> np.uint64(56)).astype(dtype)
     # Other whole numbers may be indices or lengths, for which only 0 is always allowed.
     return np.zeros(shape, dtype)
+
+
+def _noise(shape: tuple[int, ...], begin: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint64]]":
+    """Return 64 random bits per element, without numpy's generators: to import them takes a serving process 9 ms.
+
+    Source: SplitMix64, in G. L. Steele, D. Lea, C. H. Flood, Fast Splittable Pseudorandom Number Generators, 2014.
+    """
+    bits = np.arange(begin + 1, begin + 1 + math.prod(shape), dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        bits ^= bits >> np.uint64(shift)
+        bits *= np.uint64(factor)
+    bits ^= bits >> np.uint64(31)
+    return bits.reshape(shape)

@@ -72,7 +72,8 @@ class Pipeline:
         shape = tensor.shape
         fits = len(shape) == len(spec.shape) and all(map(_fits, spec.shape, shape))
         if not fits or 0 in shape:
-            raise InvalidRequest(f"input {spec.name!r} has shape {list(shape)}, declared is {list(spec.shape)}")
+            reason = "no size may be 0" if fits else f"declared is {list(spec.shape)}"
+            raise InvalidRequest(f"input {spec.name!r} has shape {list(shape)}, {reason}")
         batch_max = self.manifest.limits.batch_max
         if spec.has_batch and shape[0] > batch_max:
             raise InvalidRequest(f"input {spec.name!r} has {shape[0]} rows, at most {batch_max} are allowed")

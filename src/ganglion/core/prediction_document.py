@@ -30,7 +30,7 @@ def inputs_of(manifest: Manifest, body: bytes) -> Tensors:
     specs = manifest.inputs
     if len(specs) != 1 or specs[0].datatype != "BYTES" or len(specs[0].shape) != 1:
         takes = ", ".join(f"{spec.name} ({spec.datatype} {list(spec.shape)})" for spec in specs)
-        raise InvalidRequest(f"this model takes no encoded file but {takes}: send it to .../infer")
+        raise InvalidRequest(f"this model takes no encoded file but {takes or 'no inputs at all'}: ask .../infer")
     if not body:
         raise InvalidRequest("the body is empty: send the bytes of an image")
     return {specs[0].name: bytes_tensor([body])}

@@ -19,14 +19,16 @@ from ganglion.adapters.machine_figures import MachineFigures
 from ganglion.adapters.package_files import PackageArchives
 from ganglion.adapters.system import SystemChance, SystemClock, node_facts
 from ganglion.core.errors import GanglionError
+from ganglion.entrypoints import node_settings
 from ganglion.entrypoints.agent_start import open_link, open_store, read_active, read_state
 from ganglion.entrypoints.engines import available_runtimes
-from ganglion.entrypoints.logs import configure_logs
+from ganglion.entrypoints.logs import configure_logs, set_log_level
 from ganglion.entrypoints.parent_pipe import wait_for_end_of_parent
 from ganglion.entrypoints.sandboxes import open_sandbox
 from ganglion.entrypoints.settings import NodeSettings, load_settings
 from ganglion.node.domain.backoff import BackoffPolicy
 from ganglion.node.domain.reconcile import NodeState
+from ganglion.node.domain.reporting import ReportSettings
 from ganglion.node.services.agent import Agent, AgentSettings, Machine
 from ganglion.node.services.alignment import Alignment
 from ganglion.node.services.forwarder import Forwarder, ForwarderSettings
@@ -143,11 +145,16 @@ def build_agent(settings: NodeSettings, places: Places, store: SqliteAgentStore)
         updates=driver,
         forwarder=forwarder,
         intake=intake,
-        machine=Machine(facts, machine.figures),
+        machine=Machine(facts, machine.figures, set_log_level),
         chance=chance,
-        settings=AgentSettings(long_poll_s=chosen.poll_s, report_s=chosen.report_s),
-        retry=retry,
+        clock=clock,
+        settings=_agent_settings(chosen, retry),
     )
+
+
+def _agent_settings(chosen: node_settings.AgentSettings, retry: BackoffPolicy) -> AgentSettings:
+    reports = ReportSettings(report_s=chosen.report_s, heartbeat_s=chosen.heartbeat_s)
+    return AgentSettings(long_poll_s=chosen.poll_s, long_poll_s_max=chosen.poll_s_max, retry=retry, reports=reports)
 
 
 def _results_share(state: NodeState) -> float:

@@ -4,6 +4,7 @@ Serving goes on without any of it. What can be made anew is (the outbox, with a 
 the file that serving starts from); what cannot is named, with what to do about it.
 """
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from ganglion.adapters.agent_store import SqliteAgentStore
 from ganglion.adapters.files import DirectoryFiles
 from ganglion.adapters.https_link import HttpsHubLink, Identity, LinkSettings, TufLimits
 from ganglion.adapters.system import SystemChance, SystemClock
-from ganglion.core.errors import DataCorrupt
+from ganglion.core.errors import DataCorrupt, KeyStoreUnusable
+from ganglion.entrypoints.measured import measured_facts
+from ganglion.entrypoints.node_keystore import node_keys
 from ganglion.entrypoints.node_settings import NodeSettings
 from ganglion.node.domain.outbox import OutboxLimits
 from ganglion.node.domain.reconcile import Installed, NodeState
@@ -57,13 +60,17 @@ def open_store(settings: NodeSettings, places: Places) -> SqliteAgentStore:
 
 def open_link(settings: NodeSettings, places: Places) -> HttpsHubLink:
     """Open the link with what this node was given when it joined. Raises: NotJoined, DataCorrupt."""
-    identity = load_identity(places.identity)
+    identity, keys = load_identity(places.identity), node_keys(settings)
+    # A token may be plugged in later; a key that is gone does not come back by itself.
+    with suppress(KeyStoreUnusable):
+        keys.current()
     return HttpsHubLink(
         identity=Identity(
             hub_url=identity.hub_url,
             node_id=identity.node_id,
             audience=identity.ca_pin,
-            private_key=_read(places.private_key),
+            keys=keys,
+            measure=partial(measured_facts, settings.image_sha256_file),
         ),
         ca_pem=_read(places.ca),
         tuf_root=_read(places.tuf_root),
@@ -98,7 +105,7 @@ def read_state(store: SqliteAgentStore, active: ActiveModels) -> NodeState:
 
 def _installed(active: ActiveModels) -> dict[str, Installed]:
     return {
-        name: Installed(version=model.version, path=model.path, sha256=model.sha256)
+        name: Installed(version=model.version, path=model.path, sha256=model.sha256, offline_s_max=model.offline_s_max)
         for name, model in active.models.items()
     }
 

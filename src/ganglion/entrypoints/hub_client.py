@@ -3,6 +3,7 @@
 Names are parsed before they become part of a path, so no text of a user is ever escaped or misread.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,10 +13,10 @@ from ganglion.core.errors import NotFound
 from ganglion.core.ids import RolloutId, parse_digest, parse_name
 from ganglion.entrypoints.client_settings import ClientSettings
 from ganglion.entrypoints.hub_connection import HubConnection, Query
+from ganglion.entrypoints.node_client import NodeCalls
+from ganglion.entrypoints.people_client import PeopleCalls
 from ganglion.wire import paths
 from ganglion.wire.resources import (
-    AccountReply,
-    AccountRequest,
     ActionRequest,
     DatasetManifest,
     DatasetRequest,
@@ -30,6 +31,7 @@ from ganglion.wire.resources import (
     RolloutRequest,
     RolloutView,
     SampleView,
+    TokenListRequest,
     TokenReply,
     TokenRequest,
 )
@@ -40,14 +42,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PACKAGE_TYPE = "application/octet-stream"
+_PAGE = 1000
+_SAMPLE_ID = re.compile(r"[A-Za-z0-9._-]{1,200}")
 RolloutAction = Literal["pause", "resume", "abort", "promote"]
 
 
-class HubClient:
+class HubClient(PeopleCalls, NodeCalls):
     """A hub, as one account sees it. Blocking; every call has a deadline; every error is one of `core.errors`."""
 
     def __init__(self, url: str, *, ca_pem: bytes, token: str, settings: ClientSettings | None = None) -> None:
-        self._hub = HubConnection(url, ca_pem=ca_pem, token=token, settings=settings or ClientSettings())
+        super().__init__(HubConnection(url, ca_pem=ca_pem, token=token, settings=settings or ClientSettings()))
 
     def __enter__(self) -> Self:
         return self
@@ -70,6 +74,10 @@ class HubClient:
         """Make a single-use token with which one node joins."""
         return self._hub.post(paths.NODE_TOKENS, request, TokenReply)
 
+    def create_node_tokens(self, requests: Sequence[TokenRequest]) -> list[TokenReply]:
+        """Make single-use tokens for many nodes: all of them, or none."""
+        return self._hub.post(paths.NODE_TOKEN_LISTS, TokenListRequest(list(requests)), list[TokenReply])
+
     def nodes(self) -> list[NodeView]:
         """List every enrolled node."""
         return self._hub.get(paths.NODES, list[NodeView])
@@ -80,11 +88,11 @@ class HubClient:
 
     def revoke_node(self, name: str) -> None:
         """Refuse everything this node says from now on."""
-        self._hub.post(paths.node(parse_name(name, what="node"), "revoke"), {}, type(None))
+        self.act_on_node(name, "revoke")
 
-    def create_account(self, name: str) -> str:
-        """Make an account for a person or a program, and return its token."""
-        return self._hub.post(paths.ACCOUNTS, AccountRequest(name), AccountReply).token
+    def act_on_node(self, name: str, action: str) -> None:
+        """Let the hub carry out what people decide about a node: revoke, retire, admit, rekey."""
+        self._hub.post(paths.node(parse_name(name, what="node"), action), {}, type(None))
 
     # --- releases ---------------------------------------------------------------------------------
 
@@ -159,9 +167,22 @@ class HubClient:
     def samples(
         self, *, model: str | None = None, node: str | None = None, unlabelled: bool = False, limit: int = 100
     ) -> list[SampleView]:
-        """List kept inputs, newest first."""
-        query: Query = {"model": model, "node": node, "unlabelled": unlabelled, "limit": limit}
-        return self._hub.get(paths.SAMPLES, list[SampleView], query)
+        """List kept inputs, newest first, however many answers of the hub that takes."""
+        found: list[SampleView] = []
+        query: Query = {"model": model, "node": node, "unlabelled": unlabelled}
+        while len(found) < limit:
+            before = found[-1].sample_id if found else None
+            rest = min(limit - len(found), _PAGE) if found else limit
+            page = self._hub.get(paths.SAMPLES, list[SampleView], {**query, "before": before, "limit": rest})
+            # An earlier hub does not know `before`, and gives the first page again.
+            if not page or (found and page[0].sample_id == found[0].sample_id):
+                break
+            found += page
+        return found[:limit]
+
+    def sample(self, sample_id: str) -> SampleView:
+        """Return one kept input."""
+        return self._hub.get(f"{paths.SAMPLES}/{_sample_id(sample_id)}", SampleView)
 
     def label(self, labels: Sequence[LabelRequest]) -> int:
         """Store people's words on samples, and return how many were stored."""
@@ -217,3 +238,10 @@ def _documents(documents: Mapping[str, bytes]) -> TrustDocuments:
 
 def _rollout_id(text: str) -> RolloutId:
     return RolloutId(parse_name(text, what="rollout"))
+
+
+def _sample_id(text: str) -> str:
+    """Return an id that may be part of a path: NODE-EPOCH-SEQ has no other letters. Raises: NotFound."""
+    if not _SAMPLE_ID.fullmatch(text):
+        raise NotFound(f"no sample has the id {text[:200]!r}")
+    return text

@@ -41,7 +41,7 @@ _REDIRECT = 300
 
 
 class HubConnection:
-    """Requests to one hub, as one account."""
+    """Requests to one hub, as one account; as nobody with an empty token."""
 
     def __init__(
         self, url: str, *, ca_pem: bytes, token: str, settings: ClientSettings, clock: Clock | None = None
@@ -54,7 +54,7 @@ class HubConnection:
             self.address.port,
             ssl_context=context_for(ca_pem),
             timeout=urllib3.Timeout(connect=settings.connect_timeout_s, read=settings.timeout_s),
-            headers={"Authorization": f"Bearer {_checked(token)}", "Accept": JSON_TYPE},
+            headers=_identity(token) | {"Accept": JSON_TYPE},
         )
 
     def close(self) -> None:
@@ -184,6 +184,11 @@ def _appearing(destination: Path) -> Iterator[BinaryIO]:
 def _file_headers(file: BinaryIO, content_type: str) -> dict[str, str]:
     """Announce the size, so that a hub can refuse a file that is too large before it is sent."""
     return {"Content-Type": content_type, "Content-Length": str(os.fstat(file.fileno()).st_size)}
+
+
+def _identity(token: str) -> dict[str, str]:
+    """Return what proves who calls; nothing for who has still to log in."""
+    return {"Authorization": f"Bearer {_checked(token)}"} if token else {}
 
 
 def _checked(token: str) -> str:

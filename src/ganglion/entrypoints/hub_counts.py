@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from ganglion.entrypoints.hub_metrics import FleetCounts
 from ganglion.entrypoints.waiters import Waiters
+from ganglion.hub.domain.lifecycle import Standing, standing_of
 from ganglion.ports.clock import Clock, utc_s
 from ganglion.ports.hub_store import ControlStore, NodeRow
 from ganglion.ports.telemetry_store import TelemetryStore
 from ganglion.trust.inventory import Role
+
+_STATES = ("active", "silent", "quarantined", "retired", "revoked")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +24,7 @@ class FleetCounter:
     waiters: Waiters
     clock: Clock
     silent_after_s: float
+    last_seen_at_s: Callable[[NodeRow], float | None]
     trust: Callable[[], Sequence[Role]] = tuple
 
     def counts(self) -> FleetCounts:
@@ -31,7 +35,7 @@ class FleetCounter:
             stored = sum(cursor.seq - cursor.gaps for cursor in tx.cursors())
         roles = self.trust()
         return FleetCounts(
-            nodes={"active": 0, "silent": 0, "revoked": 0} | Counter(map(self._state_of, nodes)),
+            nodes=dict.fromkeys(_STATES, 0) | Counter(map(self._state_of, nodes)),
             rollouts=Counter(row.state for row in rollouts),
             releases=len(releases),
             records_stored=stored,
@@ -41,7 +45,8 @@ class FleetCounter:
         )
 
     def _state_of(self, node: NodeRow) -> str:
-        if node.revoked_at_s is not None:
-            return "revoked"
-        seen_s = node.last_seen_at_s or node.enrolled_at_s
+        standing = standing_of(node)
+        if standing not in {Standing.PENDING, Standing.ACTIVE}:
+            return standing.value
+        seen_s = self.last_seen_at_s(node) or node.enrolled_at_s
         return "active" if utc_s(self.clock) - seen_s <= self.silent_after_s else "silent"

@@ -8,6 +8,8 @@ from prometheus_client import CollectorRegistry, Counter, disable_created_metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from ganglion.wire.node_resources import HubStatus
+
 
 @dataclass(frozen=True, slots=True)
 class FleetCounts:
@@ -29,7 +31,7 @@ class FleetCounts:
 class HubMetrics:
     """One registry per hub, so that two in one process do not share counts."""
 
-    def __init__(self, counts: Callable[[], FleetCounts]) -> None:
+    def __init__(self, counts: Callable[[], FleetCounts], status: Callable[[], HubStatus]) -> None:
         # They double the text, and say what the first scrape of a series says anyhow.
         disable_created_metrics()  # type: ignore[no-untyped-call] # the library left its types out
         self._registry = CollectorRegistry()
@@ -41,6 +43,7 @@ class HubMetrics:
         )
         self._batches = Counter("ganglion_ingest_batches", "Batches of records stored.", registry=self._registry)
         self._registry.register(_FleetCollector(counts))
+        self._registry.register(_StatusCollector(status))
 
     def count_request(self, method: str, route: str, status: int) -> None:
         """Count one request; status 0 is a connection that was cut before the answer."""
@@ -75,6 +78,29 @@ class _FleetCollector(Collector):
         yield CounterMetricFamily(
             "ganglion_records_stored", "Records of nodes stored once each.", value=counts.records_stored
         )
+
+
+class _StatusCollector(Collector):
+    def __init__(self, status: Callable[[], HubStatus]) -> None:
+        self._status = status
+
+    def describe(self) -> Iterable[Metric]:
+        """Name nothing beforehand: registering must not ask the disk."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        status = self._status()
+        for name, text, value in (
+            ("telemetry_bytes", "What the hub keeps of all that nodes sent.", status.telemetry_bytes),
+            ("disk_free_bytes", "Room on the hub's disk.", status.disk_free_bytes),
+            ("batches_in_progress", "Batches being stored.", status.batches_in_progress),
+            ("batches_turned_away", "Nodes told to come again that have not.", status.batches_turned_away),
+        ):
+            yield GaugeMetricFamily(f"ganglion_{name}", text, value=value)
+        removed = CounterMetricFamily("ganglion_telemetry_removed", "Rows removed for age or bytes.", labels=("kind",))
+        for kind, count in status.removed.items():
+            removed.add_metric((kind,), count)
+        yield removed
 
 
 def _by_role(name: str, text: str, values: Mapping[str, float]) -> Metric:

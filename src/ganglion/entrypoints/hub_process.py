@@ -14,10 +14,12 @@ import anyio
 import structlog
 
 from ganglion.adapters.system import SystemChance, SystemClock
+from ganglion.entrypoints.hub_api.people_views import link_path
 from ganglion.entrypoints.hub_server import HubServer, Listening
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.entrypoints.hub_wiring import Hub, open_hub
 from ganglion.entrypoints.logs import configure_logs
+from ganglion.hub.services.accounts import FIRST_ACCOUNT
 
 log = structlog.get_logger()
 
@@ -61,11 +63,12 @@ def _announce(hub: Hub, listening: Listening) -> None:
     log.info("hub.listening", url=listening.url, pid=listening.pid)
     # Made as late as possible: a hub that could not start must not have used up its one chance to show the token.
     token = hub.accounts.first_account()
-    sys.stdout.write(_welcome(listening, token, hub.repository.warning))
+    link = link_path(hub.people.passwords.offer_link(FIRST_ACCOUNT)) if token else ""
+    sys.stdout.write(_welcome(listening, token, link, hub.repository.warning))
     sys.stdout.flush()
 
 
-def _welcome(listening: Listening, token: str | None, warning: str) -> str:
+def _welcome(listening: Listening, token: str | None, link: str, warning: str) -> str:
     lines = [f"Ganglion hub on {listening.url}", f"CA pin: {listening.ca_pin}"]
     lines += [f"WARNING: {warning}"] if warning else []
     if token is not None:
@@ -75,6 +78,8 @@ def _welcome(listening: Listening, token: str | None, warning: str) -> str:
             f"  {token}",
             "Log in, here or on another machine:",
             f"  ganglion login {listening.url} --token {token} --ca-pin {listening.ca_pin}",
+            "Or choose a password in a browser; the link is good once, for a day:",
+            f"  {listening.url}{link}",
         ]
     rule = "-" * 72
     return "\n".join([rule, *lines, rule, ""])

@@ -17,7 +17,7 @@ import anyio
 import msgspec
 import structlog
 import uvicorn
-from anyio import to_thread
+from anyio import from_thread, to_thread
 
 from ganglion.adapters.files import replace_file
 from ganglion.core.errors import DiskUnusable, InvalidSettings, PortInUse
@@ -30,6 +30,7 @@ log = structlog.get_logger()
 _REACHED_AS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - looked up, never bound to
 _BACKLOG = 2048
 _LOOK_AGAIN_S = 0.02
+_BREATH_S = 0.01
 _FLUSH_S = 0.5
 """How long the last bytes of answers have to leave, and requests that were cut off to tidy up."""
 
@@ -61,6 +62,7 @@ class HubServer:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_every, settings.tick_s, "rollouts.tick", hub.rollouts.tick)
                 tasks.start_soon(_every, settings.renewal_s, "trust.renew", self._renew)
+                tasks.start_soon(_every, settings.retention.pause_s, "telemetry.age", hub.retention.step)
                 hub.phase.name = "ready"
                 await self._server.serve(sockets=[self._socket])
                 tasks.cancel_scope.cancel()
@@ -77,7 +79,8 @@ class HubServer:
         """Sign and certify again what expires soon; connections made from now on see it."""
         tls, context = self._hub.renew(), self._server.config.ssl
         assert context is not None, "the configuration was loaded"
-        context.load_cert_chain(tls.cert_path, tls.key_path)
+        # Where handshakes are made: changing a context under a handshake of another thread ends the process.
+        from_thread.run_sync(context.load_cert_chain, tls.cert_path, tls.key_path)
 
 
 class _Server(uvicorn.Server):
@@ -122,6 +125,7 @@ async def _cancel(tasks: set[asyncio.Task[None]]) -> None:
 
 
 def _config(hub: Hub) -> uvicorn.Config:
+    proxies = hub.settings.tls.proxies()
     config = uvicorn.Config(
         create_app(hub),
         # The other parser accepts headers without end.
@@ -134,6 +138,9 @@ def _config(hub: Hub) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        # Uvicorn believes every proxy on this machine unless it is told not to.
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
         timeout_graceful_shutdown=hub.settings.http.drain_s,
     )
     config.load()
@@ -177,12 +184,16 @@ def _address_file(directory: Path, address: Listening) -> Iterator[None]:
         file.unlink(missing_ok=True)
 
 
-async def _every(pause_s: float, name: str, work: Callable[[], None]) -> None:
-    """Do `work` again and again in a thread of its own; an error is logged, and the next turn tries again."""
+async def _every(pause_s: float, name: str, work: Callable[[], object]) -> None:
+    """Do `work` again and again in a thread of its own; an error is logged, and the next turn tries again.
+
+    Work that returns True has not done everything: it goes on after a moment that lets others write.
+    """
     limiter = anyio.CapacityLimiter(1)
     while True:
         try:
-            await to_thread.run_sync(work, limiter=limiter)
+            while await to_thread.run_sync(work, limiter=limiter) is True:  # noqa: ASYNC110 - it waits for nothing
+                await anyio.sleep(_BREATH_S)
         except Exception:
             # The outermost edge of this task: were it to end, rollouts would stand still without a word.
             log.exception("turn.failed", turn=name)

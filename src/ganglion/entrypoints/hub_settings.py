@@ -4,6 +4,11 @@ from typing import Annotated
 
 import msgspec
 
+from ganglion.entrypoints.people_settings import IdentitySettings
+from ganglion.entrypoints.tls_settings import TlsSettings
+from ganglion.hub.domain.audit_limits import AuditSettings
+from ganglion.hub.domain.lifecycle import StandingSettings
+from ganglion.trust.lifetimes import RepositorySettings
 from ganglion.trust.model_file_limits import ModelFileLimits
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -29,7 +34,7 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     requests_max: Positive = 30_000
     """Requests in progress, waiting nodes included; further ones are answered with 503."""
 
-    long_poll_s_max: PositiveS = 60.0
+    long_poll_s_max: PositiveS = 300.0
     """Longest time that a node's question for its desired state waits for a change."""
 
     long_polls_max: Positive = 20_000
@@ -48,25 +53,6 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a stopping hub lets requests in progress finish before it cuts them."""
 
 
-class IdentitySettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How long proofs of identity are good."""
-
-    join_token_life_s_max: Positive = 3600
-    """Longest life that a join token can be given."""
-
-    challenge_life_s: Positive = 60
-    """A node must answer a challenge within this time."""
-
-    access_token_life_s: Positive = 900
-    """A node proves itself again after this time."""
-
-    session_life_s: Annotated[int, msgspec.Meta(ge=60)] = 43_200
-    """A browser logs in again after this time."""
-
-    accounts_max: Positive = 1000
-    """No further account is made beyond this number."""
-
-
 class RecordsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the hub takes from nodes at once."""
 
@@ -81,6 +67,43 @@ class RecordsSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     dataset_bytes_max: Positive = 2_000_000_000
     """Most input bytes in one data set; a larger one is refused."""
+
+    batches_at_once_max: Positive = 64
+    """Batches taken in at the same time; further ones are answered with 429 and a time at which to come again."""
+
+    disk_free_bytes_min: Annotated[int, msgspec.Meta(ge=0)] = 200_000_000
+    """While the disk has less room than this, batches are answered with 507; decisions are still stored."""
+
+
+Days = Annotated[float, msgspec.Meta(ge=0, le=36_500)]
+
+
+class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the hub keeps what nodes sent; 0 days: for ever."""
+
+    records_days: Days = 90.0
+    """Records one by one, as they came: results, comparisons, summaries, audit."""
+
+    minutes_days: Days = 14.0
+    """Counts by the minute; older ones are added up to hours."""
+
+    hours_days: Days = 800.0
+    """Counts by the hour."""
+
+    events_days: Days = 400.0
+    """Events."""
+
+    samples_days: Days = 180.0
+    """Samples that nobody labelled; a labelled one stays."""
+
+    bytes_max: Annotated[int, msgspec.Meta(ge=0)] = 50_000_000_000
+    """What all of it may take; beyond, the oldest records go, whatever their age, then samples. 0: no limit."""
+
+    step_rows_max: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1000
+    """Rows that are removed in one transaction, for which records that come in have to wait."""
+
+    pause_s: PositiveS = 60.0
+    """Time between two looks for what is too old."""
 
 
 class PageSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,13 +144,29 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of the HTTP surface."""
 
     identity: IdentitySettings = IdentitySettings()
-    """Join tokens, access tokens, sessions."""
+    """Join tokens, access tokens, sessions, passwords."""
+
+    audit: AuditSettings = AuditSettings()
+    """The hub's audit chain."""
+
+    tls: TlsSettings = TlsSettings()
+    """The certificate that the hub shows, and proxies in front of it."""
+
+    standing: StandingSettings = StandingSettings()
+    """When a node is not let in without a person's word."""
 
     records: RecordsSettings = RecordsSettings()
     """Records and samples of nodes."""
 
+    retention: RetentionSettings = RetentionSettings()
+    """How long what nodes sent is kept."""
+
     page: PageSettings = PageSettings()
     """The web page."""
+
+    trust: RepositorySettings = RepositorySettings()
+    """How long what the hub signs for nodes is good. `trust.root_life_days` and `trust.targets_life_days` say it for
+    what people sign."""
 
     model_files: ModelFileLimits = ModelFileLimits()
     """What a model file may hold to be released; nodes look again, with limits of their own."""

@@ -8,30 +8,40 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from ganglion.adapters import certificates, hub_store
 from ganglion.adapters.artifact_files import ArtifactFiles
 from ganglion.adapters.certificates import TlsFiles
+from ganglion.adapters.certificates.own import open_own
 from ganglion.adapters.files import DirectoryFiles, KeyFiles, lock_directory
 from ganglion.core.errors import DataCorrupt, DiskUnusable
+from ganglion.entrypoints.batch_gate import BatchGate
 from ganglion.entrypoints.hub_counts import FleetCounter
 from ganglion.entrypoints.hub_metrics import HubMetrics
 from ganglion.entrypoints.hub_settings import HubSettings
+from ganglion.entrypoints.hub_status import HubFigures, free_bytes_of
+from ganglion.entrypoints.people_wiring import People, open_people
 from ganglion.entrypoints.sandboxes import gated_archives
 from ganglion.entrypoints.waiters import Waiters
 from ganglion.hub.domain.ingest import BatchLimits
-from ganglion.hub.services.accounts import Accounts, AccountSettings
+from ganglion.hub.services.accounts import Accounts
+from ganglion.hub.services.alarms import Alarms
+from ganglion.hub.services.audit import Audit
 from ganglion.hub.services.curation import Curation, CurationLimits
 from ganglion.hub.services.desired import Desired
 from ganglion.hub.services.enrolment import Enrolment, EnrolmentSettings
 from ganglion.hub.services.fleet import Fleet
 from ganglion.hub.services.ingest import Ingest
+from ganglion.hub.services.node_settings import NodeSettings
 from ganglion.hub.services.releases import Releases
 from ganglion.hub.services.repository import Repository
 from ganglion.hub.services.restoration import Restoration
+from ganglion.hub.services.retention import Retention, RetentionLimits
 from ganglion.hub.services.rollouts import Rollouts
+from ganglion.hub.services.standings import Standings
 from ganglion.hub.services.telemetry import Telemetry
 from ganglion.ports.artifacts import ArtifactStore
 from ganglion.ports.clock import Chance, Clock, new_id, utc_s
@@ -72,17 +82,28 @@ class Hub:
     uploads: Path
     """A directory for bodies on their way in, on the same disk as the artifacts."""
     repository: Repository
-    accounts: Accounts
+    people: People
+    audit: Audit
     enrolment: Enrolment
+    standings: Standings
     fleet: Fleet
     desired: Desired
+    node_settings: NodeSettings
     restoration: Restoration
     rollouts: Rollouts
     releases: Releases
     ingest: Ingest
     curation: Curation
     telemetry: Telemetry
+    retention: Retention
+    gate: BatchGate
+    figures: HubFigures
     phase: Phase = field(default_factory=Phase)
+
+    @property
+    def accounts(self) -> Accounts:
+        """People and their sessions."""
+        return self.people.accounts
 
     @property
     def artifacts(self) -> ArtifactStore:
@@ -92,6 +113,9 @@ class Hub:
     def renew(self) -> TlsFiles:
         """Sign again the metadata, and make again the certificates, that expire soon. Call it hourly."""
         self.repository.refresh_timestamp()
+        self.audit.checkpoint()
+        self.audit.prune()
+        self.standings.ask_due()
         return _open_tls(self.settings, self.world.clock)
 
     def new_id(self) -> str:
@@ -128,34 +152,48 @@ def _assemble(settings: HubSettings, world: World, data: Path) -> Hub:
     clock, chance, control = world.clock, world.chance, world.control
     tls = _open_tls(settings, clock)
     waiters = Waiters(waiting_max=settings.http.long_polls_max, per_node_max=settings.http.long_polls_per_node_max)
-    repository = Repository(files=DirectoryFiles(data / "tuf" / "metadata"), keys=KeyFiles(data / "keys"), clock=clock)
-    repository.initialise()
+    repository = _open_repository(settings, data, clock)
     desired = Desired(
         control=control,
         repository_root_version=repository.root_version,
         changed=waiters.wake,
         sign=repository.sign_assignment,
+        now_s=partial(utc_s, clock),
     )
     desired.sign_again(repository.assignment_keys())
+    audit = _open_audit(settings, world, data)
+    fleet = Fleet(control=control, telemetry=world.telemetry, desired=desired, clock=clock, witness=audit.witness)
+    standings = Standings(
+        control=control,
+        clock=clock,
+        alarms=Alarms(telemetry=world.telemetry, clock=clock),
+        changed=waiters.wake,
+        settings=settings.standing,
+    )
+    figures = _figures(settings, world, data, waiters)
     return Hub(
         settings=settings,
         world=world,
         tls=tls,
         waiters=waiters,
-        metrics=HubMetrics(_counter(settings, world, waiters, repository).counts),
+        metrics=HubMetrics(_counter(settings, world, waiters, repository, fleet).counts, figures.status),
         uploads=_empty_directory(data / "uploads"),
         repository=repository,
-        accounts=Accounts(control=control, clock=clock, chance=chance, settings=_accounts(settings)),
+        people=open_people(settings.identity, control=control, clock=clock, chance=chance),
+        audit=audit,
+        standings=standings,
         enrolment=Enrolment(
             control=control,
             clock=clock,
             chance=chance,
             ca_pin=tls.ca_pin,
             tuf_root=repository.root,
+            standings=standings,
             settings=_enrolment(settings),
         ),
-        fleet=Fleet(control=control, telemetry=world.telemetry, desired=desired, clock=clock),
+        fleet=fleet,
         desired=desired,
+        node_settings=NodeSettings(control=control, desired=desired, clock=clock, chance=chance),
         restoration=Restoration(control=control, repository=repository, desired=desired, chance=chance),
         rollouts=Rollouts(control=control, telemetry=world.telemetry, desired=desired, clock=clock, chance=chance),
         releases=Releases(
@@ -165,46 +203,91 @@ def _assemble(settings: HubSettings, world: World, data: Path) -> Hub:
             repository=repository,
             clock=clock,
         ),
-        ingest=Ingest(telemetry=world.telemetry, clock=clock, limits=_batches(settings)),
-        curation=Curation(
-            control=control,
-            telemetry=world.telemetry,
-            artifacts=world.artifacts,
-            clock=clock,
-            limits=CurationLimits(
-                samples_max=settings.http.rows_max, dataset_bytes_max=settings.records.dataset_bytes_max
-            ),
-        ),
+        ingest=_ingest(settings, world, figures),
+        curation=_curation(settings, world),
         telemetry=Telemetry(control=control, telemetry=world.telemetry),
+        retention=figures.retention,
+        gate=figures.gate,
+        figures=figures,
     )
+
+
+def _figures(settings: HubSettings, world: World, data: Path, waiters: Waiters) -> HubFigures:
+    """Return what the hub knows of itself, with the parts that keep records within bounds."""
+    clock = world.clock
+    return HubFigures(
+        retention=Retention(control=world.control, telemetry=world.telemetry, clock=clock, limits=_retention(settings)),
+        waiters=waiters,
+        gate=BatchGate(clock=clock, chance=world.chance, at_once_max=settings.records.batches_at_once_max),
+        free_bytes=free_bytes_of(data),
+        free_bytes_min=settings.records.disk_free_bytes_min,
+        telemetry_bytes_max=settings.retention.bytes_max,
+    )
+
+
+def _ingest(settings: HubSettings, world: World, figures: HubFigures) -> Ingest:
+    limits = _batches(settings)
+    return Ingest(telemetry=world.telemetry, clock=world.clock, limits=limits, free_bytes=figures.free_bytes)
+
+
+def _curation(settings: HubSettings, world: World) -> Curation:
+    limits = CurationLimits(samples_max=settings.http.rows_max, dataset_bytes_max=settings.records.dataset_bytes_max)
+    return Curation(
+        control=world.control,
+        telemetry=world.telemetry,
+        artifacts=world.artifacts,
+        clock=world.clock,
+        limits=limits,
+    )
+
+
+def _open_repository(settings: HubSettings, data: Path, clock: Clock) -> Repository:
+    repository = Repository(
+        files=DirectoryFiles(data / "tuf" / "metadata"),
+        keys=KeyFiles(data / "keys"),
+        clock=clock,
+        settings=settings.trust,
+    )
+    repository.initialise()
+    return repository
 
 
 def _open_tls(settings: HubSettings, clock: Clock) -> TlsFiles:
-    return certificates.open_authority(
-        Path(settings.data_dir) / "tls", hostnames=_hostnames(settings), now_s=utc_s(clock)
+    now_s, own = utc_s(clock), settings.tls.own_files()
+    hub = certificates.open_authority(Path(settings.data_dir) / "tls", hostnames=_hostnames(settings), now_s=now_s)
+    return hub if own is None else open_own(own, hub, now_s=now_s)
+
+
+def _open_audit(settings: HubSettings, world: World, data: Path) -> Audit:
+    return Audit(
+        control=world.control,
+        telemetry=world.telemetry,
+        clock=world.clock,
+        chance=world.chance,
+        key=partial(KeyFiles(data / "keys").private_bytes, "audit"),
+        settings=settings.audit,
     )
 
 
-def _counter(settings: HubSettings, world: World, waiters: Waiters, repository: Repository) -> FleetCounter:
+def _counter(
+    settings: HubSettings, world: World, waiters: Waiters, repository: Repository, fleet: Fleet
+) -> FleetCounter:
     return FleetCounter(
         control=world.control,
         telemetry=world.telemetry,
         waiters=waiters,
         clock=world.clock,
         silent_after_s=settings.silent_after_s,
+        last_seen_at_s=fleet.last_seen_at_s,
         trust=repository.roles,
     )
-
-
-def _accounts(settings: HubSettings) -> AccountSettings:
-    chosen = settings.identity
-    return AccountSettings(session_life_s=chosen.session_life_s, accounts_max=chosen.accounts_max)
 
 
 def _enrolment(settings: HubSettings) -> EnrolmentSettings:
     chosen = settings.identity
     return EnrolmentSettings(
         join_token_life_s_max=chosen.join_token_life_s_max,
+        join_tokens_max=chosen.join_tokens_max,
         challenge_life_s=chosen.challenge_life_s,
         access_token_life_s=chosen.access_token_life_s,
     )
@@ -216,6 +299,20 @@ def _batches(settings: HubSettings) -> BatchLimits:
         records_max=chosen.batch_records_max,
         bytes_max=chosen.batch_bytes_max,
         sample_bytes_max=chosen.sample_bytes_max,
+        disk_free_bytes_min=chosen.disk_free_bytes_min,
+    )
+
+
+def _retention(settings: HubSettings) -> RetentionLimits:
+    chosen = settings.retention
+    return RetentionLimits(
+        records_days=chosen.records_days,
+        minutes_days=chosen.minutes_days,
+        hours_days=chosen.hours_days,
+        events_days=chosen.events_days,
+        samples_days=chosen.samples_days,
+        bytes_max=chosen.bytes_max,
+        step_rows_max=chosen.step_rows_max,
     )
 
 

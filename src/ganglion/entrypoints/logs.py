@@ -4,22 +4,40 @@ import logging
 import sys
 
 import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_chosen = {"level": logging.INFO, "own": logging.INFO}
+"""What is logged now, and what this process logs by itself. Loggers are kept by modules, so the level is asked here."""
 
 
 def configure_logs(process: str, *, level: int = logging.INFO) -> None:
     """Set structlog up once per process; `process` stands in every line."""
+    _chosen.update(level=level, own=level)
     terminal = sys.stderr.isatty()
     renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
+            _drop_quiet,
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)
+
+
+def set_log_level(name: str) -> None:
+    """Log this level and above from now on; an empty or unknown name is the process's own level."""
+    _chosen["level"] = _LEVELS.get(name, _chosen["own"])
+
+
+def _drop_quiet(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    if _LEVELS.get(method, logging.ERROR) < _chosen["level"]:
+        raise structlog.DropEvent
+    return event

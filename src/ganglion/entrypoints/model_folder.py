@@ -56,6 +56,8 @@ def contents_of(path: Path) -> Contents:
     """Look at what `path` holds, without loading it. Raises: NotFound: nothing there is a model. InvalidRequest."""
     if not path.exists():
         raise NotFound(f"there is no {path}")
+    if not (path.is_file() or path.is_dir()):
+        raise InvalidRequest(f"{path} is no model: it is neither a file nor a folder")
     if path.is_file() and not _is_candidate(path):
         known = ", ".join((*MODEL_SUFFIXES, PACKAGE_SUFFIX))
         raise InvalidRequest(f"{path} is no model: files that can be served end in {known}")
@@ -84,7 +86,7 @@ def _of_entry(path: Path) -> Iterator[Source | Unusable]:
         yield Unusable(path, error.message)
 
 
-def _sources(path: Path) -> Iterator[Source]:
+def _sources(path: Path) -> Iterator[Source | Unusable]:
     versions = _numbered(path)
     if path.is_file():
         yield _of_file(path)
@@ -93,18 +95,18 @@ def _sources(path: Path) -> Iterator[Source]:
         yield Source(manifest.name, manifest.version, path, manifest=manifest)
     elif versions:
         for version in versions:
-            yield from (_as_version(source, path, version) for source in _sources(version))
+            yield from (_as_version(found, path, version) for found in _of_entry(version))
     else:
         file = _only_model_file(path)
         if file is not None:
             yield Source(name_from(path.resolve().name), FIRST_VERSION, file, is_numbered=False)
 
 
-def _as_version(source: Source, model: Path, version: Path) -> Source:
+def _as_version(found: Source | Unusable, model: Path, version: Path) -> Source | Unusable:
     """A package says itself what it is; a bare file is named by the folders around it."""
-    if not is_model_file(source.path):
-        return source
-    return Source(name_from(model.resolve().name), Version(version.name), source.path)
+    if isinstance(found, Unusable) or not is_model_file(found.path):
+        return found
+    return Source(name_from(model.resolve().name), Version(version.name), found.path)
 
 
 def _of_file(file: Path) -> Source:

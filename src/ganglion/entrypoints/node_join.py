@@ -6,15 +6,17 @@ from pathlib import Path
 import msgspec
 import urllib3
 
-from ganglion.adapters.files import KeyFiles, replace_file
+from ganglion.adapters.files import replace_file
 from ganglion.adapters.system import node_facts
 from ganglion.core.errors import Conflict, HubUnreachable
+from ganglion.entrypoints import provisioning
 from ganglion.entrypoints.engines import available_runtimes
 from ganglion.entrypoints.hub_errors import refusal, reply_error
 from ganglion.entrypoints.pinned_tls import context_for, fetch_ca, parse_address
 from ganglion.node.services.identity import NodeIdentity, load_identity
 from ganglion.node.services.places import Places
-from ganglion.trust import assertion, join_token
+from ganglion.ports.node_keys import NodeKeys
+from ganglion.trust import join_token
 from ganglion.wire import codec, paths
 from ganglion.wire.messages import JoinReply, JoinRequest
 
@@ -23,7 +25,7 @@ _REPLY_BYTES_MAX = 1_000_000
 _OK = 200
 
 
-def join(url: str, token_text: str, data: Path) -> NodeIdentity:
+def join(url: str, token_text: str, data: Path, *, keys: NodeKeys) -> NodeIdentity:
     """Enrol with the hub at `url` and write the identity below `data`.
 
     May be repeated: with the same token after a lost reply it leads to the same node. The identity file is
@@ -36,10 +38,9 @@ def join(url: str, token_text: str, data: Path) -> NodeIdentity:
         raise Conflict(f"{data} is the node {identity.name!r} of {identity.hub_url} already")
     token = join_token.parse(token_text)
     ca_pem = fetch_ca(url, token.ca_pin)
-    private_key = KeyFiles(places.private_key.parent).private_bytes(places.private_key.stem)
     request = JoinRequest(
         token=token.secret_text,
-        public_key=assertion.public_key_of(private_key),
+        public_key=keys.begin().public_key,
         facts=node_facts(runtimes=available_runtimes(), release=version("ganglion")),
     )
     reply = _exchange(url, ca_pem, request)
@@ -54,6 +55,22 @@ def join(url: str, token_text: str, data: Path) -> NodeIdentity:
         ca_pin=token.ca_pin,
     )
     replace_file(places.identity, msgspec.json.format(msgspec.json.encode(identity), indent=2))
+    return identity
+
+
+def join_from(place: Path, name: str, data: Path, *, keys: NodeKeys) -> NodeIdentity:
+    """Enrol with a line of a file that `ganglion node tokens` wrote, and wipe the line.
+
+    May be repeated at each start of a machine: a directory that is a node already is left as it is.
+    Raises: NotFound, DataCorrupt: no such file or line. TokenRefused, CaMismatch, HubUnreachable, DiskUnusable.
+    """
+    places = Places(data)
+    if places.identity.exists():
+        return load_identity(places.identity)
+    file = provisioning.find(place)
+    line = provisioning.take(file, name)
+    identity = join(line.hub, line.token, data, keys=keys)
+    provisioning.wipe(file, line)
     return identity
 
 

@@ -17,7 +17,10 @@ class ServingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The serving process: where it listens, and what it accepts."""
 
     host: str = "127.0.0.1"
-    """Address on which models answer; `0.0.0.0` accepts connections from other machines."""
+    """Address on which models answer; `0.0.0.0`: other machines ask too, with tokens of clients."""
+
+    open_to_network: bool = False
+    """Let every machine that reaches the address ask, without a token."""
 
     port: Port = 8080
     """TCP port of the Open Inference Protocol; 0 takes a free one."""
@@ -80,11 +83,17 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     egress: EgressSettings = EgressSettings()
     """What the link to the hub may carry, and when."""
 
-    report_s: float = 10.0
-    """Time between two reports of the present state; changes are reported at once."""
+    report_s: float = 60.0
+    """Time between two reports of a node whose counts change; what matters is reported at once."""
+
+    heartbeat_s: float = 1800.0
+    """Time between two reports of a node on which nothing changes; its open question shows that it is there."""
 
     poll_s: float = 30.0
-    """How long one question for the desired state waits at the hub."""
+    """How long one question for the desired state waits at the hub, to begin with; a change is told at once."""
+
+    poll_s_max: float = 240.0
+    """The same on a line that has shown that it keeps a quiet connection; the hub has a limit of its own."""
 
     request_timeout_s: float = 30.0
     """How long the hub may take for any other answer."""
@@ -97,6 +106,22 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     backoff_s_max: float = 60.0
     """Longest pause between two attempts to reach the hub."""
+
+
+class KeySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the node's keys lie: in files of the data directory, or on a PKCS#11 token."""
+
+    pkcs11_module: str = ""
+    """The driver of a token, for example of a TPM; empty: keys are files. Needs the extra `pkcs11`."""
+
+    pkcs11_token: str = ""
+    """The token's label."""
+
+    pkcs11_pin_file: str = ""
+    """File that holds the PIN of the token's user."""
+
+    pkcs11_key: str = "ganglion-node"
+    """The key's label on the token; the next one, while it is being changed, has `-next` behind it."""
 
 
 class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +141,12 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     agent: AgentSettings = AgentSettings()
     """The agent process."""
+
+    image_sha256_file: str = ""
+    """File with the digest of the system image, which is told to the hub as `image_sha256`; empty: it is not told."""
+
+    keys: KeySettings = KeySettings()
+    """The keys that prove who the node is."""
 
     sandbox: SandboxLimits = SandboxLimits()
     """The process in which a new version is tried."""

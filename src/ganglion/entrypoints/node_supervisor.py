@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
@@ -20,6 +21,7 @@ from ganglion.adapters.run_marks import Label, RunMarks
 from ganglion.adapters.system import SystemClock
 from ganglion.core.errors import DataCorrupt, DataInUse, InvalidSettings, NotJoined, PortInUse
 from ganglion.entrypoints.exit_words import why_ended
+from ganglion.entrypoints.serving_guard import check_exposure
 from ganglion.entrypoints.settings import NodeSettings, child_environment
 from ganglion.node.domain.quarantine import Deaths
 from ganglion.node.domain.restarts import RestartDecision, after_exit
@@ -29,6 +31,7 @@ from ganglion.node.services.places import Places
 log = structlog.get_logger()
 
 _LOCK_TRIES, _LOCK_PAUSE_S = 50, 0.2
+_HEAD_START_S, _HEAD_START_LOOK_S = 3.0, 0.01
 _NOT_STARTED = 127
 _LOOK_S = 5.0
 _FATAL = frozenset({7})
@@ -63,9 +66,14 @@ async def supervise(settings: NodeSettings) -> None:
         loop.add_signal_handler(number, stopping.set)
     try:
         await _check_address(settings)
+        listening = Places(settings.data_path).listening
+        with contextlib.suppress(OSError):
+            listening.unlink(missing_ok=True)
         async with asyncio.TaskGroup() as tasks:
             for program in PROGRAMS:
                 tasks.create_task(_Keeper(program, settings, lock, stopping).run())
+                # Serving comes first, and has the cores to itself until it answers.
+                await _wait_for(listening, stopping)
     finally:
         lock.release()
 
@@ -182,6 +190,8 @@ async def _check_address(settings: NodeSettings) -> None:
     Raises: PortInUse, InvalidSettings.
     """
     host, port = settings.serving.host, settings.serving.port
+    clients = Places(settings.data_path).clients
+    check_exposure(host, open_to_network=settings.serving.open_to_network, clients=clients)
     try:
         server = await asyncio.get_running_loop().create_server(
             asyncio.Protocol, host, port, reuse_address=True, start_serving=False
@@ -191,6 +201,14 @@ async def _check_address(settings: NodeSettings) -> None:
             raise PortInUse(f"another program listens on {host}:{port} already") from error
         raise InvalidSettings(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     server.close()
+
+
+async def _wait_for(file: Path, stopping: asyncio.Event) -> None:
+    """Return when the file is there, or after a moment: what does not come must not hold up what is next."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_HEAD_START_S):
+            while not file.exists() and not stopping.is_set():  # noqa: ASYNC110, ASYNC240 - no event
+                await asyncio.sleep(_HEAD_START_LOOK_S)
 
 
 async def _lock(settings: NodeSettings) -> DirectoryLock:

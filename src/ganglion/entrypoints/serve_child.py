@@ -5,6 +5,7 @@
 It is started while the command line is still being read, imports everything, and then waits for its order.
 """
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -24,8 +25,6 @@ def main() -> None:
     marks = RunMarks(int(sys.argv[1]))
     order = serve_order.read_order()
     code = 0 if order is None else _serve(order, marks)
-    sys.stdout.flush()
-    sys.stderr.flush()
     # A model that hangs in its thread would hold the interpreter for ever.
     os._exit(code)
 
@@ -50,11 +49,14 @@ def _serve(order: "ServeOrder", marks: "RunMarks") -> int:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201 - what the person at the terminal asked for
+    # Whoever listened may have gone, as `head` does, or have a full disk: no reason to stop serving.
+    with contextlib.suppress(OSError):
+        print(line, flush=True)  # noqa: T201 - what the person at the terminal asked for
 
 
 def _note(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - as above
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - as above
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from anyio.abc import TaskGroup
 from ganglion.adapters.journal import JournalLimits, JournalWriter
 from ganglion.adapters.memory_limit import limit_memory
 from ganglion.adapters.run_marks import Label, RunMarks, Running
+from ganglion.adapters.scratch import scratch_directory
 from ganglion.core.errors import GanglionError, InvalidPackage
 from ganglion.entrypoints import serve_words
 from ganglion.entrypoints.chosen_target import ChosenTarget
@@ -32,6 +32,7 @@ from ganglion.entrypoints.served_models import Loaded, ServedModels
 from ganglion.entrypoints.serving_core import ServingCore, serving_core, settle_memory
 from ganglion.entrypoints.serving_edges import Edges, serve_clients
 from ganglion.entrypoints.source_opener import SourceOpener
+from ganglion.node.services.serving_commands import LoadLimits
 from ganglion.ports.journal import JournalSink
 from ganglion.wire.messages import CollectionSettings
 
@@ -107,9 +108,9 @@ class ServeProcess:
 
     async def _run(self, tasks: TaskGroup) -> None:
         settings = self._settings
-        with tempfile.TemporaryDirectory(prefix="ganglion-") as scratch, self._records() as records:
+        with scratch_directory() as scratch, self._records() as records:
             opener = SourceOpener(
-                scratch=Path(scratch),
+                scratch=scratch,
                 threads=threads_of(settings.threads),
                 batch_max=settings.batch_max,
                 gate=settings.model_files,
@@ -122,6 +123,7 @@ class ServeProcess:
                 collection=_RESULTS_ONLY,
                 queue_len_max=settings.queue_len_max,
                 batching=settings.batching,
+                limits=LoadLimits(versions_max=settings.versions_max),
             ) as core:
                 models = ServedModels(self._path, commands=core.commands, opener=opener, split=settings.split)
                 loaded = await models.load_all()
@@ -132,12 +134,13 @@ class ServeProcess:
 
     async def _listen(self, core: ServingCore, loaded: Loaded, repository: Repository) -> None:
         settings, wait_s = self._settings, 0.0
+        clients = settings.clients_path
         if self._parent.port:
             # Clients know the ports of the process before this one.
             grpc_port = self._parent.grpc_port or settings.grpc_port
             settings = msgspec.structs.replace(settings, port=self._parent.port, grpc_port=grpc_port)
             wait_s = _BIND_WAIT_S
-        async with serve_clients(core, settings, wait_s=wait_s, repository=repository) as server:
+        async with serve_clients(core, settings, clients=clients, wait_s=wait_s, repository=repository) as server:
             self._server = server
             self._parent.marks.tell_ready(server.port, grpc_port=server.grpc_port)
             # In a thread: a model without golden inputs is asked for what it answers, while clients come already.
@@ -154,6 +157,8 @@ class ServeProcess:
         for setting, models in (("serve.batching", self._settings.batching), ("serve.split", self._settings.split)):
             for line in serve_words.unmatched(setting, models, loaded.sources):
                 self._voice.note(line)
+        for line in serve_words.unmatched_versions(self._settings.split, loaded.sources):
+            self._voice.note(line)
         if not loaded.sources and not self._parent.quarantined:
             raise InvalidPackage(f"nothing in {self._path} can be served")
 
@@ -183,6 +188,8 @@ class ServeProcess:
             yield NoJournal()
             return
         writer = JournalWriter(self._journal, JournalLimits(total_bytes_max=self._settings.journal_bytes_max))
+        if writer.trouble is not None:
+            self._voice.note(f"{writer.trouble.message}; they are counted and dropped until it does")
         try:
             yield writer
         finally:

@@ -1,10 +1,12 @@
 """Settings of `ganglion serve`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
 from ganglion.core.batching_rules import BatchingRules
+from ganglion.core.engine_options import THREADS_MAX
 from ganglion.entrypoints.node_settings import Port
 from ganglion.trust.model_file_limits import ModelFileLimits
 
@@ -15,7 +17,10 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Models served from files, without a hub."""
 
     host: str = "127.0.0.1"
-    """Address on which models answer; `0.0.0.0` accepts connections from other machines."""
+    """Address on which models answer; `0.0.0.0`: other machines ask too, with tokens of clients."""
+
+    open_to_network: bool = False
+    """Let every machine that reaches the address ask, without a token."""
 
     port: Port = 8080
     """TCP port of the Open Inference Protocol; 0 takes a free one."""
@@ -29,10 +34,13 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     grpc_uds: str = ""
     """Path of a Unix socket of the protocol over gRPC; empty: none."""
 
+    clients_file: str = "ganglion-clients.json"
+    """File of clients on other machines, with the hashes of their tokens; `ganglion node client --file` makes it."""
+
     target: str = ""
     """Runtime (`openvino`), hardware (`cuda`), or variant of packages to serve; empty: what each file is for."""
 
-    threads: int = 0
+    threads: Annotated[int, msgspec.Meta(ge=0, le=THREADS_MAX)] = 0
     """Threads of each loaded model; 0 leaves one core to everything else."""
 
     body_bytes_max: int = 64_000_000
@@ -49,6 +57,9 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     batch_max: int = 1024
     """Rows in one request to a model file; packages say themselves how many they take."""
+
+    versions_max: Annotated[int, msgspec.Meta(ge=1)] = 1024
+    """Versions of all models that are in memory together; further ones are not served, and named."""
 
     journal_bytes_max: int = 64_000_000
     """Disk use of the records that `--journal` keeps; when full, the lowest classes are shed."""
@@ -70,3 +81,8 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     model_files: ModelFileLimits = ModelFileLimits()
     """What a model file may hold before an engine opens it."""
+
+    @property
+    def clients_path(self) -> Path:
+        """Return the file of clients as a path."""
+        return Path(self.clients_file).expanduser()

@@ -5,13 +5,27 @@ Imports as little as it can: everything that it imports delays the start of that
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 
 from ganglion.adapters.run_marks import RunMarks
 
 _CHILD = ("-P", "-m", "ganglion.entrypoints.serve_child")
+_STANDARD_STREAMS = 3
+ENDING = (signal.SIGTERM, signal.SIGINT)
+"""Signals by which people end the program."""
 _SUPERVISOR = ("-P", "-m", "ganglion.entrypoints.serve_supervisor")
+
+
+def open_standard_streams() -> None:
+    """Open what of standard input, output and error is closed: a pipe to a child would take its number otherwise."""
+    for descriptor in range(_STANDARD_STREAMS):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # It gets the lowest number that is free, which is this one.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 class Child:
@@ -70,5 +84,7 @@ class Child:
         handed = (self._orders, self._marks.descriptor, written)
         for descriptor in handed:
             os.set_inheritable(descriptor, True)
+        # Nobody listens for signals while the interpreter starts: they wait until the supervisor does.
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         numbers = [str(number) for number in (self.pid, *handed)]
         os.execv(sys.executable, (sys.executable, *_SUPERVISOR, *numbers))  # noqa: S606 - this program itself

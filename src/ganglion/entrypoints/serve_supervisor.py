@@ -6,6 +6,7 @@ It takes over from the command line, in the same process, by `exec`: what parsin
 imports are few and small, so that it costs next to nothing and almost nothing can take it down.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -17,11 +18,10 @@ from types import FrameType
 from ganglion.adapters.run_marks import Label, RunMarks
 from ganglion.adapters.system import SystemClock
 from ganglion.entrypoints.exit_words import why_ended
-from ganglion.entrypoints.serve_start import Child
+from ganglion.entrypoints.serve_start import ENDING, Child
 from ganglion.node.domain.quarantine import Deaths
 from ganglion.node.domain.restarts import RestartDecision, after_exit
 
-_ENDING = (signal.SIGTERM, signal.SIGINT)
 _CHUNK_BYTES = 65_536
 _UNEXPLAINED_MAX = 3
 """Deaths before the first client could come, and with no model to blame: there is no use in going on."""
@@ -42,6 +42,7 @@ class Supervisor:
         self._deaths: Deaths[Label] = Deaths()
         self._port = self._grpc_port = self._unexplained = 0
         self._kill_at_s: float | None = None
+        self._ended_by = 0
         self._now_s = SystemClock.monotonic_s
         self._wakes, self._woken = os.pipe()
 
@@ -49,8 +50,9 @@ class Supervisor:
         """Return the status with which to end."""
         os.set_blocking(self._woken, False)
         signal.set_wakeup_fd(self._woken)
-        for number in (*_ENDING, signal.SIGCHLD):
+        for number in (*ENDING, signal.SIGCHLD):
             signal.signal(number, _wake)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         self._child.order(json.dumps(self._order).encode())
         decision = RestartDecision(delay_s=0.0, failures=0)
         while True:
@@ -59,16 +61,16 @@ class Supervisor:
             is_crash = code < 0 or self._marks.is_hung
             # A child that ends in good order means it: there is nothing to serve, or somebody ended it.
             if self._kill_at_s is not None or code == 0 or not (is_crash or self._port):
-                return _status(code)
+                return self._status(code)
             suspects = self._marks.suspects() if is_crash else []
             self._unexplained = 0 if suspects or self._port else self._unexplained + 1
             if self._unexplained >= _UNEXPLAINED_MAX:
-                return _status(code)
+                return self._status(code)
             ran_s, delay_s_max = self._now_s() - began_s, self._settings["restart_s_max"]
             decision = after_exit(decision.failures, ran_s=ran_s, delay_s_max=delay_s_max)
             self._say_why(code, suspects)
             if self._is_ended_within(decision.delay_s):
-                return _status(code)
+                return self._status(code)
             self._start_again()
 
     def _wait_for_child(self) -> int:
@@ -117,13 +119,21 @@ class Supervisor:
             self._await_wake(left_s)
         return self._kill_at_s is not None
 
+    def _status(self, code: int) -> int:
+        """Return an exit status as a shell would tell it; a child that was passed a signal on died of ours."""
+        if code == -signal.SIGTERM and self._ended_by:
+            return 128 + self._ended_by
+        return 128 - code if code < 0 else code
+
     def _await_wake(self, within_s: float) -> None:
         """Wait for a signal; pass those on that end the program."""
         if not select.select([self._wakes], [], [], within_s)[0]:
             return
         for number in os.read(self._wakes, _CHUNK_BYTES):
-            if number in _ENDING:
-                self._child.send(number)
+            if number in ENDING:
+                # Not a SIGINT, which is an exception with a traceback until the child has imported everything.
+                self._child.send(signal.SIGTERM)
+                self._ended_by = self._ended_by or number
                 self._kill_at_s = self._kill_at_s or self._now_s() + self._settings["drain_s"] + _GRACE_S
 
 
@@ -131,13 +141,9 @@ def _wake(_number: int, _frame: FrameType | None) -> None:
     """Do nothing: the number has been written to the pipe that the supervisor waits at."""
 
 
-def _status(code: int) -> int:
-    """Return an exit status as a shell would tell it."""
-    return 128 - code if code < 0 else code
-
-
 def _note(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - for the person at the terminal
+    with contextlib.suppress(OSError):  # Who does not listen any more is no reason to stop serving.
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - for the person at the terminal
 
 
 def _read(descriptor: int) -> bytes:

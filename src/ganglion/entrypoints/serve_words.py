@@ -62,6 +62,19 @@ def unmatched(setting: str, models: Iterable[str], sources: Sequence[Source]) ->
             yield f"{setting} names {name[:80]!r}, and there is no such model now"
 
 
+def unmatched_versions(split: Mapping[str, Mapping[str, float]], sources: Sequence[Source]) -> Iterator[str]:
+    """Yield a line per version that should share the requests of a model and is not served: the others take its part.
+
+    Models of which nothing is served are left to `unmatched`.
+    """
+    present = {(str(source.name), str(source.version)) for source in sources}
+    models = {name for name, _ in present}
+    for model, weights in split.items():
+        for version, weight in weights.items():
+            if weight and model in models and (model, version) not in present:
+                yield f"serve.split gives version {version[:80]!r} of model {model} a share, and it is not served now"
+
+
 def first_request(source: Source, package: Package, base: str) -> str:
     """Return a line that asks the model something and can be pasted into a shell."""
     manifest = package.pipeline.manifest

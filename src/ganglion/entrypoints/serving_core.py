@@ -5,7 +5,6 @@ import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 
 from ganglion.adapters.shared_memory import SharedRegions
 from ganglion.adapters.system import SystemChance, SystemClock
@@ -13,8 +12,9 @@ from ganglion.core.batching_rules import BatchingRules
 from ganglion.entrypoints.inference_api.connection import Shared
 from ganglion.entrypoints.inference_api.dispatch import InferenceApplication
 from ganglion.entrypoints.inference_api.repository import Repository
+from ganglion.entrypoints.serving_guard import Guard
 from ganglion.node.services.serving import InferLimits, Serving
-from ganglion.node.services.serving_commands import NO_RULES, ServingCommands
+from ganglion.node.services.serving_commands import LOAD_LIMITS, NO_RULES, LoadLimits, ServingCommands
 from ganglion.node.services.serving_lane import ThreadLane
 from ganglion.node.services.serving_records import Recorder
 from ganglion.node.services.serving_runs import OpenPackage
@@ -34,18 +34,24 @@ class ServingCore:
     commands: ServingCommands
 
     def application(
-        self, shared: Shared, *, repository: Repository | None = None, regions: SharedRegions | None = None
+        self,
+        shared: Shared,
+        *,
+        repository: Repository | None = None,
+        regions: SharedRegions | None = None,
+        guard: Guard | None = None,
     ) -> InferenceApplication:
         """Return the HTTP application of a server. With a `repository`, clients may load and unload models.
 
-        `regions` are given by whoever shares them with another edge.
+        `regions` are given by whoever shares them with another edge; the `guard` judges requests from other machines.
         """
         return InferenceApplication(
             self.serving,
-            release=version("ganglion"),
+            release=installed_release,
             is_stopping=lambda: shared.is_stopping,
             repository=repository,
             regions=regions,
+            guard=guard,
         )
 
 
@@ -58,6 +64,7 @@ def serving_core(
     queue_len_max: int,
     instance: str = "",
     batching: Mapping[str, BatchingRules] = NO_RULES,
+    limits: LoadLimits = LOAD_LIMITS,
 ) -> Iterator[ServingCore]:
     """Put the core together, on the running event loop. `instance` names this run of the process to an agent."""
     clock, chance, table = SystemClock(), SystemChance(), ServingTable()
@@ -70,12 +77,20 @@ def serving_core(
         clock=clock,
         instance=instance,
         batching=batching,
+        limits=limits,
     )
     serving = Serving(table=table, lane=lane, recorder=recorder, clock=clock, chance=chance, limits=InferLimits())
     try:
         yield ServingCore(serving, commands)
     finally:
         lane.close()
+
+
+def installed_release() -> str:
+    """Return the number of the installed release."""
+    from importlib.metadata import version  # noqa: PLC0415 - it brings a parser of mails along, and few ask for this
+
+    return version("ganglion")
 
 
 def settle_memory() -> None:

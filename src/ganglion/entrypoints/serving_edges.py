@@ -6,13 +6,13 @@ What gRPC needs is imported only then: a server without it starts as fast and st
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
 from ganglion.adapters.shared_memory import SharedRegions
+from ganglion.adapters.system import SystemClock
 from ganglion.core.errors import GanglionError, MissingExtra
 from ganglion.entrypoints.inference_api.connection import Shared
 from ganglion.entrypoints.inference_api.dispatch import InferenceApplication
@@ -20,7 +20,8 @@ from ganglion.entrypoints.inference_api.limits import HttpLimits
 from ganglion.entrypoints.inference_api.repository import Repository
 from ganglion.entrypoints.inference_api.server import InferenceServer, serve_http
 from ganglion.entrypoints.listening import Address, uds_of
-from ganglion.entrypoints.serving_core import ServingCore
+from ganglion.entrypoints.serving_core import ServingCore, installed_release
+from ganglion.entrypoints.serving_guard import Guard, check_exposure, guard_of
 
 if TYPE_CHECKING:
     from ganglion.entrypoints.grpc_api.server import GrpcServer
@@ -52,6 +53,11 @@ class EdgeSettings(Protocol):
     @property
     def grpc_uds(self) -> str:
         """Unix socket of gRPC."""
+        ...
+
+    @property
+    def open_to_network(self) -> bool:
+        """Whether other machines may ask without a token."""
         ...
 
     @property
@@ -95,18 +101,27 @@ class Edges:
 
 @asynccontextmanager
 async def serve_clients(
-    core: ServingCore, settings: EdgeSettings, *, wait_s: float = 0.0, repository: Repository | None = None
+    core: ServingCore,
+    settings: EdgeSettings,
+    *,
+    clients: Path,
+    wait_s: float = 0.0,
+    repository: Repository | None = None,
 ) -> AsyncIterator[Edges]:
     """Listen while the context is open; `wait_s` is how long taken places may become free.
+
+    `clients` is the file of those on other machines who may ask.
 
     With a `repository`, clients may load and unload models.
     Raises: PortInUse, InvalidSettings: it cannot be listened on. MissingExtra: gRPC is wanted and not installed.
     """
+    check_exposure(settings.host, open_to_network=settings.open_to_network, clients=clients)
+    guard = guard_of(open_to_network=settings.open_to_network, clients=clients, clock=SystemClock())
     regions, shares = SharedRegions(), list[Shared]()
 
     def application(shared: Shared) -> InferenceApplication:
         shares.append(shared)
-        return core.application(shared, repository=repository, regions=regions)
+        return core.application(shared, repository=repository, regions=regions, guard=guard)
 
     address = Address(settings.host, settings.port, wait_s, uds_of(settings.uds))
     limits = HttpLimits(body_bytes_max=settings.body_bytes_max)
@@ -117,7 +132,7 @@ async def serve_clients(
             yield Edges(http, None, None)
             return
         grpc_address = Address(settings.host, settings.grpc_port, wait_s, uds_of(settings.grpc_uds))
-        serving_grpc = _serve_grpc(core, grpc_address, shares[0], repository=repository, regions=regions)
+        serving_grpc = _serve_grpc(core, grpc_address, shares[0], repository=repository, regions=regions, guard=guard)
         try:
             grpc = await stack.enter_async_context(serving_grpc)
         except GanglionError as error:
@@ -131,7 +146,13 @@ async def serve_clients(
 
 @asynccontextmanager
 async def _serve_grpc(
-    core: ServingCore, address: Address, shared: Shared, *, repository: Repository | None, regions: SharedRegions
+    core: ServingCore,
+    address: Address,
+    shared: Shared,
+    *,
+    repository: Repository | None,
+    regions: SharedRegions,
+    guard: Guard,
 ) -> AsyncIterator["GrpcServer"]:
     """Listen for gRPC, within the limits of HTTP. Raises: PortInUse, InvalidSettings, MissingExtra."""
     try:
@@ -145,10 +166,11 @@ async def _serve_grpc(
     methods = inference_methods(
         core.serving,
         loop=asyncio.get_running_loop(),
-        release=version("ganglion"),
+        release=installed_release(),
         is_stopping=lambda: shared.is_stopping,
         repository=repository,
         regions=regions,
+        guard=guard,
     )
     limits = GrpcLimits(message_bytes_max=shared.limits.body_bytes_max)
     async with serve_grpc(address, limits, methods, budget=shared.budget) as server:

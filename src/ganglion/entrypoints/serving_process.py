@@ -148,7 +148,7 @@ class ServingProcess:
 
     async def _listen(self, core: ServingCore) -> None:
         async with AsyncExitStack() as stack:
-            clients = serve_clients(core, self._settings, wait_s=self._bind_wait_s)
+            clients = serve_clients(core, self._settings, clients=self._places.clients, wait_s=self._bind_wait_s)
             server = await stack.enter_async_context(clients)
             self._server = server
             self._marks.tell_ready(server.port, grpc_port=server.grpc_port)

@@ -9,7 +9,11 @@ import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 
+import anyio
+
 from ganglion.core.errors import Overloaded
+
+_THREADS = 4
 
 
 class Waiters:
@@ -24,6 +28,14 @@ class Waiters:
         # Guards the loop alone: it may end while another thread is about to hand it a wake-up.
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._threads: anyio.CapacityLimiter | None = None
+
+    @property
+    def threads(self) -> anyio.CapacityLimiter:
+        """The threads in which waiters look: few, so that a fleet that wakes leaves some for everybody else."""
+        if self._threads is None:
+            self._threads = anyio.CapacityLimiter(_THREADS)
+        return self._threads
 
     @property
     def count(self) -> int:

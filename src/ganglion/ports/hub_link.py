@@ -31,6 +31,13 @@ class HubLink(Protocol):
         """Wait up to `wait_s` for a state newer than the one named; None when there was none."""
         ...
 
+    def rekey(self, replaced: str) -> bool:
+        """Make a new key if the present one is `replaced`, and let the hub know it. False: it is another already.
+
+        To be repeated after any failure. Raises: KeyStoreUnusable too.
+        """
+        ...
+
     def report(self, report: NodeReport) -> None:
         """Tell the hub the present state."""
         ...
@@ -47,7 +54,8 @@ class HubLink(Protocol):
     def check_target(self, assignment: Assignment, *, root_version_min: int) -> Vouched:
         """Refresh the signed metadata and check that it names the assignment's package with the same digest.
 
-        Raises: ArtifactUntrusted: it does not, or the metadata cannot be trusted. MetadataStale, ClockWrong.
+        Raises: ArtifactUntrusted: it does not, or the metadata cannot be trusted. MetadataStale, ClockWrong,
+        AssignmentOutdated.
         """
         ...
 

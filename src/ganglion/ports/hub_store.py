@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from ganglion.ports.people_store import PeopleTransaction
+
 
 @dataclass(frozen=True, slots=True)
 class JoinTokenRow:
@@ -38,17 +40,32 @@ class NodeRow:
     last_seen_at_s: float | None = None
     report: bytes = b""
     desired_revision: int = 0
+    next_public_key: str = ""
+    """The key that the node announced; it replaces `public_key` when it is first used."""
+    former_public_keys: str = ""
+    """Keys that were replaced, newest last, with commas: whoever proves one of them has a copy of an old disk."""
+    key_since_at_s: float | None = None
+    """When the present key was first used; None: when the node joined."""
+    rekey_asked_at_s: float | None = None
+    """Since when the node is asked for a new key."""
+    quarantined_at_s: float | None = None
+    quarantine_reason: str = ""
+    admitted_at_s: float | None = None
+    """When a person last let the node back in."""
+    retired_at_s: float | None = None
+    measured: bytes = b""
+    """What the node last measured of itself, signed: JSON of a map of texts; empty when it says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialRow:
-    """A short-lived secret, by hash: a node's challenge or access token, or a person's session."""
+    """A short-lived secret, by hash: a node's spent challenge or access token, or a person's session."""
 
     secret_hash: str
     kind: str
     """challenge, access, account, session."""
     subject: str
-    """The node id, the account's name, or for a session the hash of its account's token; empty for a challenge."""
+    """The node id, the account's name, or for a session the account's name and generation."""
     expires_at_s: float | None
 
 
@@ -112,7 +129,7 @@ class DatasetRow:
     built_at_s: float
 
 
-class ControlTransaction(Protocol):
+class ControlTransaction(PeopleTransaction, Protocol):
     """Reads and writes of one transaction on the control database."""
 
     def meta(self, key: str) -> str | None: ...
@@ -122,6 +139,10 @@ class ControlTransaction(Protocol):
     def join_token(self, token_hash: str) -> JoinTokenRow | None: ...
     def use_join_token(self, token_hash: str, at_s: float) -> bool:
         """Mark it used; False when it was used before."""
+        ...
+
+    def remove_join_tokens(self, *, expired_at_s: float) -> int:
+        """Remove those that expired at that time or before, used or not."""
         ...
 
     def put_node(self, row: NodeRow) -> None:
@@ -138,6 +159,10 @@ class ControlTransaction(Protocol):
         """Return a desired-state revision higher than any before."""
         ...
 
+    def set_revision(self, node_ids: Sequence[str], revision: int) -> None:
+        """Give these nodes that desired-state revision, which comes from `next_revision`."""
+        ...
+
     def put_credential(self, row: CredentialRow) -> None: ...
     def credential(self, secret_hash: str, kind: str) -> CredentialRow | None: ...
     def take_credential(self, secret_hash: str, kind: str) -> CredentialRow | None:
@@ -145,10 +170,6 @@ class ControlTransaction(Protocol):
         ...
 
     def remove_credentials(self, *, expired_at_s: float) -> int: ...
-    def accounts(self) -> Sequence[CredentialRow]:
-        """Return the credentials of kind "account", by name."""
-        ...
-
     def add_release(self, row: ReleaseRow) -> None:
         """Raises: Conflict: this model, version and variant exist with other bytes."""
         ...

@@ -57,6 +57,8 @@ class Collect(_Command, frozen=True, tag="collect"):
     """Keep samples by these settings from now on."""
 
     settings: CollectionSettings
+    requested: int = 0
+    """Inputs that somebody asked for: so many of the next ones are kept, whatever the settings choose."""
 
 
 class Status(_Command, frozen=True, tag="status"):
@@ -126,6 +128,8 @@ class ActiveModel(msgspec.Struct, frozen=True):
     path: str
     sha256: str = ""
     """Serving does not need it; an agent whose database was lost knows by it what is committed."""
+    offline_s_max: int = 0
+    """Likewise: how long it may be served without contact with the hub; 0: for ever."""
 
 
 class ActiveModels(msgspec.Struct, frozen=True):

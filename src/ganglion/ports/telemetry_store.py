@@ -19,6 +19,8 @@ class CursorRow:
     shed: bytes = b"{}"
     gaps: int = 0
     """Sequence numbers below `seq` that never came: records the node had shed."""
+    clock_error_ns: int = 0
+    """How far the node's clock was ahead of the hub's when its newest records left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,13 @@ class RecordRow:
     at_ns: int
     received_at_ns: int
     payload: bytes
+    corrected_at_ns: int
+    """Event time by the hub's clock; `at_ns` is what the node's clock showed."""
 
 
 @dataclass(frozen=True, slots=True)
 class RollupKey:
-    """Behaviour is added up per node, model version and minute (of event time, since 1970)."""
+    """Behaviour is added up per node, model version and minute (of corrected event time, since 1970)."""
 
     node_id: str
     model: str
@@ -58,6 +62,7 @@ class EventRow:
     rollout_id: str
     reason: str
     facts: bytes
+    corrected_at_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ class SampleRow:
     label: str
     confidence: float
     inputs: bytes
+    corrected_at_ns: int
 
 
 class TelemetryTransaction(Protocol):
@@ -101,7 +107,10 @@ class TelemetryTransaction(Protocol):
     def behaviour(
         self, *, node_ids: Sequence[str], model: str, version: str, since_minute: int, until_minute: int | None = None
     ) -> dict[str, Behaviour]:
-        """Return the merged counts of each node that has any, from `since_minute` on and before `until_minute`."""
+        """Return the merged counts of each node that has any, from `since_minute` on and before `until_minute`.
+
+        What was folded counts when its whole hour lies in that time.
+        """
         ...
 
     def add_events(self, rows: Sequence[EventRow]) -> None:
@@ -111,7 +120,7 @@ class TelemetryTransaction(Protocol):
     def events(
         self, *, node_id: str | None = None, rollout_id: str | None = None, limit: int = 100
     ) -> Sequence[EventRow]:
-        """Return events, newest first; of one moment, by node, epoch and seq, the highest first."""
+        """Return events, newest first by corrected time; of one moment, by node, epoch and seq, the highest first."""
         ...
 
     def add_samples(self, rows: Sequence[SampleRow]) -> None:
@@ -126,8 +135,42 @@ class TelemetryTransaction(Protocol):
         sample_ids: Sequence[str] | None = None,
         before: tuple[int, str] | None = None,
         limit: int = 100,
+        bytes_max: int | None = None,
     ) -> Sequence[SampleRow]:
-        """Return samples by (at_ns, sample_id), newest first, older than the pair `before` when one is given."""
+        """Return samples by (corrected_at_ns, sample_id), newest first, older than the pair `before` when given.
+
+        With `bytes_max` it stops before the inputs are more than that, but not before the first sample.
+        """
+        ...
+
+    def used_bytes(self) -> int:
+        """Return how many bytes everything takes."""
+        ...
+
+    def remove_records(self, *, received_before_ns: int | None, limit: int) -> int:
+        """Remove the records that came first, if they came before that time; with None, whenever they came."""
+        ...
+
+    def remove_events(self, *, before_ns: int, limit: int) -> int:
+        """Remove the oldest events from before that corrected time."""
+        ...
+
+    def oldest_samples(
+        self, *, before_ns: int, after: tuple[int, str] | None = None, limit: int
+    ) -> Sequence[tuple[int, str]]:
+        """Return (corrected_at_ns, sample_id) of the samples from before that time, oldest first, behind `after`."""
+        ...
+
+    def remove_samples(self, sample_ids: Sequence[str]) -> int:
+        """Remove these samples, and return how many there were."""
+        ...
+
+    def fold_rollups(self, *, before_minute: int, limit: int) -> int:
+        """Add the oldest minutes from before that minute to their hours, and return how many minutes that were."""
+        ...
+
+    def remove_rollup_hours(self, *, before_hour: int, limit: int) -> int:
+        """Remove the oldest hours from before that hour, counted since 1970."""
         ...
 
 

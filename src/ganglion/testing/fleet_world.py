@@ -165,6 +165,7 @@ class FleetWorld:
             rollout_id=event.rollout_id,
             reason=event.reason,
             facts=msgspec.json.encode(event.facts),
+            corrected_at_ns=at_ns,
         )
 
 

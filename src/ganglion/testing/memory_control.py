@@ -14,17 +14,17 @@ from ganglion.ports.hub_store import (
     ReleaseRow,
     RolloutRow,
 )
+from ganglion.testing.memory_people import MemoryPeopleTransaction, PeopleTables
 
 
 @dataclass(slots=True)
-class ControlTables:
+class ControlTables(PeopleTables):
     """Rows by key, in the order in which they were added."""
 
     meta: dict[str, str] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
     join_tokens: dict[str, JoinTokenRow] = field(default_factory=dict)
     nodes: dict[str, NodeRow] = field(default_factory=dict)
-    credentials: dict[tuple[str, str], CredentialRow] = field(default_factory=dict)
     releases: dict[tuple[str, str, str], ReleaseRow] = field(default_factory=dict)
     assignments: dict[tuple[str, str], AssignmentRow] = field(default_factory=dict)
     rollouts: dict[str, RolloutRow] = field(default_factory=dict)
@@ -32,10 +32,11 @@ class ControlTables:
     datasets: dict[tuple[str, int], DatasetRow] = field(default_factory=dict)
 
 
-class MemoryControlTransaction:
+class MemoryControlTransaction(MemoryPeopleTransaction):
     """Reads and writes of one transaction."""
 
     def __init__(self, tables: ControlTables) -> None:
+        super().__init__(tables)
         self._tables = tables
 
     def meta(self, key: str) -> str | None:
@@ -59,6 +60,13 @@ class MemoryControlTransaction:
         self._tables.join_tokens[token_hash] = replace(row, used_at_s=at_s)
         return True
 
+    def remove_join_tokens(self, *, expired_at_s: float) -> int:
+        tokens = self._tables.join_tokens
+        expired = [key for key, row in tokens.items() if row.expires_at_s <= expired_at_s]
+        for key in expired:
+            del tokens[key]
+        return len(expired)
+
     def put_node(self, row: NodeRow) -> None:
         other = self.node_by_name(row.name)
         if other is not None and other.node_id != row.node_id:
@@ -79,6 +87,12 @@ class MemoryControlTransaction:
         self._tables.counters["revision"] = revision
         return revision
 
+    def set_revision(self, node_ids: Sequence[str], revision: int) -> None:
+        nodes = self._tables.nodes
+        nodes.update(
+            {node_id: replace(nodes[node_id], desired_revision=revision) for node_id in node_ids if node_id in nodes}
+        )
+
     def put_credential(self, row: CredentialRow) -> None:
         self._tables.credentials[row.secret_hash, row.kind] = row
 
@@ -96,10 +110,6 @@ class MemoryControlTransaction:
         for key in expired:
             del credentials[key]
         return len(expired)
-
-    def accounts(self) -> Sequence[CredentialRow]:
-        people = [row for row in self._tables.credentials.values() if row.kind == "account"]
-        return sorted(people, key=lambda row: row.subject)
 
     def add_release(self, row: ReleaseRow) -> None:
         key = row.model, row.version, row.variant

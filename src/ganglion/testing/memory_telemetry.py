@@ -1,12 +1,14 @@
 """What a transaction on the in-memory telemetry database can do; `ports.telemetry_store` says what each promises."""
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ganglion.core.behaviour import Behaviour
 from ganglion.core.errors import Conflict
 from ganglion.ports.telemetry_store import CursorRow, EventRow, RecordRow, RollupKey, SampleRow
 
+_HOUR_MINUTES = 60
 RecordKey = tuple[str, str, int]
 """Node, epoch, seq: what names a record for ever."""
 
@@ -18,6 +20,8 @@ class TelemetryTables:
     cursors: dict[tuple[str, str], CursorRow] = field(default_factory=dict)
     records: dict[RecordKey, RecordRow] = field(default_factory=dict)
     rollups: dict[RollupKey, Behaviour] = field(default_factory=dict)
+    hours: dict[RollupKey, Behaviour] = field(default_factory=dict)
+    """By the first minute of each hour."""
     events: dict[RecordKey, EventRow] = field(default_factory=dict)
     samples: dict[str, SampleRow] = field(default_factory=dict)
 
@@ -69,6 +73,11 @@ class MemoryTelemetryTransaction:
             wanted = key.node_id in node_ids and (key.model, key.version) == (model, version)
             if wanted and since_minute <= key.minute and (until_minute is None or key.minute < until_minute):
                 merged.setdefault(key.node_id, Behaviour()).merge(behaviour)
+        for key, behaviour in self._tables.hours.items():
+            wanted = key.node_id in node_ids and (key.model, key.version) == (model, version)
+            ends = key.minute + _HOUR_MINUTES
+            if wanted and since_minute <= key.minute and (until_minute is None or ends <= until_minute):
+                merged.setdefault(key.node_id, Behaviour()).merge(behaviour)
         return merged
 
     def add_events(self, rows: Sequence[EventRow]) -> None:
@@ -83,7 +92,9 @@ class MemoryTelemetryTransaction:
             for row in self._tables.events.values()
             if node_id in {None, row.node_id} and rollout_id in {None, row.rollout_id}
         ]
-        return sorted(rows, key=lambda row: (row.at_ns, row.node_id, row.epoch, row.seq), reverse=True)[:limit]
+        return sorted(rows, key=lambda row: (row.corrected_at_ns, row.node_id, row.epoch, row.seq), reverse=True)[
+            :limit
+        ]
 
     def add_samples(self, rows: Sequence[SampleRow]) -> None:
         for row in rows:
@@ -97,6 +108,7 @@ class MemoryTelemetryTransaction:
         sample_ids: Sequence[str] | None = None,
         before: tuple[int, str] | None = None,
         limit: int = 100,
+        bytes_max: int | None = None,
     ) -> Sequence[SampleRow]:
         rows = [
             row
@@ -104,6 +116,59 @@ class MemoryTelemetryTransaction:
             if model in {None, row.model}
             and node_id in {None, row.node_id}
             and (sample_ids is None or row.sample_id in sample_ids)
-            and (before is None or (row.at_ns, row.sample_id) < before)
+            and (before is None or (row.corrected_at_ns, row.sample_id) < before)
         ]
-        return sorted(rows, key=lambda row: (row.at_ns, row.sample_id), reverse=True)[:limit]
+        found = sorted(rows, key=lambda row: (row.corrected_at_ns, row.sample_id), reverse=True)[:limit]
+        return found if bytes_max is None or sample_ids is not None else _up_to(found, bytes_max)
+
+    def used_bytes(self) -> int:
+        records, samples = self._tables.records.values(), self._tables.samples.values()
+        return sum(len(row.payload) for row in records) + sum(len(row.inputs) for row in samples)
+
+    def remove_records(self, *, received_before_ns: int | None, limit: int) -> int:
+        oldest = itertools.islice(self._tables.records.items(), limit)
+        gone = [key for key, row in oldest if received_before_ns is None or row.received_at_ns < received_before_ns]
+        for key in gone:
+            del self._tables.records[key]
+        return len(gone)
+
+    def remove_events(self, *, before_ns: int, limit: int) -> int:
+        old = [
+            (row.corrected_at_ns, key) for key, row in self._tables.events.items() if row.corrected_at_ns < before_ns
+        ]
+        for _, key in sorted(old)[:limit]:
+            del self._tables.events[key]
+        return len(old[:limit])
+
+    def oldest_samples(
+        self, *, before_ns: int, after: tuple[int, str] | None = None, limit: int
+    ) -> Sequence[tuple[int, str]]:
+        places = ((row.corrected_at_ns, row.sample_id) for row in self._tables.samples.values())
+        return sorted(place for place in places if place[0] < before_ns and (after is None or place > after))[:limit]
+
+    def remove_samples(self, sample_ids: Sequence[str]) -> int:
+        return sum(self._tables.samples.pop(sample_id, None) is not None for sample_id in sample_ids)
+
+    def fold_rollups(self, *, before_minute: int, limit: int) -> int:
+        old = sorted((key for key in self._tables.rollups if key.minute < before_minute), key=lambda key: key.minute)
+        for key in old[:limit]:
+            hour = replace(key, minute=key.minute - key.minute % _HOUR_MINUTES)
+            merged = Behaviour()
+            merged.merge(self._tables.hours.get(hour, Behaviour()))
+            merged.merge(self._tables.rollups.pop(key))
+            self._tables.hours[hour] = merged
+        return len(old[:limit])
+
+    def remove_rollup_hours(self, *, before_hour: int, limit: int) -> int:
+        old = sorted(
+            ((key.minute, key) for key in self._tables.hours if key.minute < before_hour * _HOUR_MINUTES),
+            key=lambda each: each[0],
+        )
+        for _, key in old[:limit]:
+            del self._tables.hours[key]
+        return len(old[:limit])
+
+
+def _up_to(rows: Sequence[SampleRow], bytes_max: int) -> list[SampleRow]:
+    sizes = itertools.accumulate(len(row.inputs) for row in rows)
+    return [row for index, (row, size) in enumerate(zip(rows, sizes, strict=True)) if not index or size <= bytes_max]

@@ -5,6 +5,7 @@ looks at no byte, so TLS passes through it.
 """
 
 import contextlib
+import math
 import socket
 import struct
 from concurrent.futures import Future
@@ -16,8 +17,16 @@ from typing import Self
 import anyio
 from anyio.abc import SocketAttribute, SocketStream, TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.streams.memory import MemoryObjectReceiveStream
+
+from ganglion.adapters.system import SystemClock
+from ganglion.testing.chance import SeededChance
 
 _NO_LINGER = struct.pack("ii", 1, 0)
+_UNDER_WAY_MAX = 256
+"""Chunks of one connection and direction that are on their way."""
+_REPEAT_S = 0.2
+"""What TCP waits at the least before it sends again."""
 _GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
 
 
@@ -46,11 +55,31 @@ class _Link:
         self.scope.cancel()
 
 
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How well the cable carries."""
+
+    delay_s: float = 0.0
+    """From one end to the other; a question and its answer take twice as long."""
+    bytes_per_s: float = math.inf
+    """In each direction, for all connections together; 0 carries nothing."""
+    loss_share: float = 0.0
+    """Chunks that come late by a repetition, as lost packets do to those who read a TCP stream."""
+    reset_share: float = 0.0
+    """Chunks at which the whole connection breaks."""
+
+
 @dataclass(slots=True)
 class _Lane:
-    """One direction of the cable; it counts what arrived."""
+    """One direction of the cable; it counts what arrived, and knows until when it is busy."""
 
     carried_bytes: int = 0
+    busy_until_s: float = 0.0
+
+    def due_s(self, size_bytes: int, quality: Quality, now_s: float) -> float:
+        """Return when a chunk that is sent now arrives."""
+        self.busy_until_s = max(now_s, self.busy_until_s) + size_bytes / quality.bytes_per_s
+        return self.busy_until_s + quality.delay_s
 
 
 class Relay:
@@ -60,9 +89,10 @@ class Relay:
     taken when `serve` begins.
     """
 
-    def __init__(self, target_host: str, target_port: int, *, port: int = 0) -> None:
+    def __init__(self, target_host: str, target_port: int, *, port: int = 0, seed: int = 0) -> None:
         self.port = port
         self._target = target_host, target_port
+        self._quality, self._chance, self._clock = Quality(), SeededChance(seed), SystemClock()
         self._up, self._down = _Lane(), _Lane()
         self._cut: CutMode | None = None
         self._restored = anyio.Event()
@@ -98,6 +128,12 @@ class Relay:
             for link in self._links:
                 link.reset()
 
+    def carry(self, quality: Quality) -> None:
+        """Carry what comes from now on as well as this."""
+        self._quality = quality
+        self._restored.set()
+        self._restored = anyio.Event()
+
     def restore(self) -> None:
         """Mend the cable."""
         self._cut = None
@@ -126,15 +162,40 @@ class Relay:
             group.start_soon(self._pump, link, link.target, link.client, self._down)
 
     async def _pump(self, link: _Link, source: SocketStream, sink: SocketStream, lane: _Lane) -> None:
+        sender, receiver = anyio.create_memory_object_stream[tuple[float, bytes]](_UNDER_WAY_MAX)
         try:
-            async for chunk in source:
+            async with anyio.create_task_group() as group, sender:
+                group.start_soon(self._deliver, link, receiver, sink, lane)
+                async for chunk in source:
+                    await self._passable(link)
+                    await sender.send((await self._due_s(link, len(chunk), lane), chunk))
+        except* _GONE:
+            link.reset()
+
+    async def _deliver(
+        self, link: _Link, chunks: MemoryObjectReceiveStream[tuple[float, bytes]], sink: SocketStream, lane: _Lane
+    ) -> None:
+        async with chunks:
+            async for due_s, chunk in chunks:
+                if (early_s := due_s - self._clock.monotonic_s()) > 0:
+                    await anyio.sleep(early_s)
                 await self._passable(link)
                 await sink.send(chunk)
                 lane.carried_bytes += len(chunk)
-            await self._passable(link)
-            await sink.send_eof()
-        except _GONE:
+        await self._passable(link)
+        await sink.send_eof()
+
+    async def _due_s(self, link: _Link, size_bytes: int, lane: _Lane) -> float:
+        """Return when a chunk arrives; on a line that breaks with it, it never does."""
+        while self._quality.bytes_per_s <= 0.0:
+            await self._restored.wait()
+        quality = self._quality
+        due_s = lane.due_s(size_bytes, quality, self._clock.monotonic_s())
+        if quality.reset_share and self._chance.share() < quality.reset_share:
             link.reset()
+        if quality.loss_share and self._chance.share() < quality.loss_share:
+            due_s += 2 * quality.delay_s + _REPEAT_S
+        return due_s
 
     async def _passable(self, link: _Link) -> None:
         """Return when the cable is whole; a connection made while it is cut by reset ends here."""
@@ -191,6 +252,10 @@ class ThreadedRelay:
     def cut(self, mode: CutMode = CutMode.RESET) -> None:
         """Break the cable; when this returns, nothing passes any more."""
         self._portal.call(self._relay.cut, mode)
+
+    def carry(self, quality: Quality) -> None:
+        """Carry what comes from now on as well as this."""
+        self._portal.call(self._relay.carry, quality)
 
     def restore(self) -> None:
         """Mend the cable."""

@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from tuf.api.metadata import Root
 
-from ganglion.core.errors import ArtifactUntrusted
+from ganglion.core.errors import ArtifactUntrusted, AssignmentOutdated
 
 ROLE: Final = "assignment"
 """Name of the hub's signing key for assignments, as `timestamp` and `snapshot` are names."""
@@ -72,7 +72,7 @@ def verify(root: Root, signed: SignedAssignment, expected: ExpectedAssignment) -
     """Return the statement if a key that this verified root names signed it, and it says what is expected.
 
     The caller compares the policy, and the revision when it takes a desired state in.
-    Raises: ArtifactUntrusted.
+    Raises: ArtifactUntrusted. AssignmentOutdated: signed with an earlier key, or with a stranger's.
     """
     statement = _verified(keys_of(root), signed)
     said = (statement.node_id, statement.target_path, statement.sha256, statement.size_bytes, statement.rollout_id)
@@ -111,8 +111,12 @@ def public_key_of(private_key: bytes) -> str:
 
 
 def _verified(keys: tuple[str, ...], signed: SignedAssignment) -> AssignmentStatement:
+    if not signed.key_id:
+        raise ArtifactUntrusted("the assignment is not signed, and the root names keys for assignments")
     if signed.key_id not in keys:
-        raise ArtifactUntrusted("the assignment is not signed with a key that the root names for assignments")
+        # No verdict on the version: after a rotation the root may arrive before the word that is signed anew.
+        stranger = signed.key_id[:12]
+        raise AssignmentOutdated(f"the assignment is signed with {stranger}, a key that the root does not name")
     if len(signed.payload) > _PAYLOAD_BYTES_MAX:
         raise ArtifactUntrusted(
             f"the assignment has {len(signed.payload)} bytes, at most {_PAYLOAD_BYTES_MAX} are read"

@@ -7,12 +7,20 @@ nothing to guess. Looking a hash up reveals nothing about the secret by its timi
 import hashlib
 
 SECRET_BYTES = 32
+_PREFIX = "ganglion"
 
 
 def compose(kind: str, random: bytes) -> str:
     """Return a secret that says what it is for, so that a scanner finds one that leaked."""
     assert len(random) >= SECRET_BYTES // 2, "a secret needs at least 128 random bits"
-    return f"ganglion-{kind}-{random.hex()}"
+    return f"{_PREFIX}-{kind}-{random.hex()}"
+
+
+def kind_of(text: str) -> str:
+    """Return what a secret says that it is for; empty for a text that says nothing. It proves nothing."""
+    prefix, _, rest = text.partition("-")
+    kind, _, random = rest.partition("-")
+    return kind if prefix == _PREFIX and random else ""
 
 
 def hash_secret(text: str) -> str:

@@ -31,32 +31,47 @@ class OnlineKey:
     """The raw public key, hexadecimal."""
 
 
-def begin(proposal: Proposal, holders: Sequence[Key], threshold: int, publisher: Key, terms: Terms) -> Proposal:
+def begin(
+    proposal: Proposal,
+    holders: Sequence[Key],
+    threshold: int,
+    publisher: Key,
+    terms: Terms,
+    *,
+    targets: tuple[Sequence[Key], int] | None = None,
+) -> Proposal:
     """Propose to take the release keys off the hub: root and targets to the holders, all models to the publisher.
 
-    Raises: InvalidRequest: a threshold that the keys cannot meet, or that one of them meets alone.
+    `targets` names other holders, and how many of them must sign, for the list of models.
+    Raises: InvalidRequest: a threshold that the keys cannot meet, a key twice, or the publisher's among them.
     """
-    ids = {key.keyid for key in holders}
-    if len(ids) != len(holders):
-        raise InvalidRequest("two of the root keys are the same key")
-    if not 1 <= threshold <= len(ids):
-        raise InvalidRequest(f"the threshold is {threshold}, it must be 1 to {len(ids)}: the number of root keys")
-    if publisher.keyid in ids:
-        raise InvalidRequest("the publisher's key must not be a root key: it is used daily")
+    chosen = {Root.type: (holders, threshold), Targets.type: targets or (holders, threshold)}
+    for role, (keys, must_sign) in chosen.items():
+        _check_holders(role, keys, must_sign, publisher)
 
     def hand_over(root: Root) -> None:
-        for role in OFFLINE_ROLES:
+        for role, (keys, must_sign) in chosen.items():
             for keyid in keyids_of(root, role):
                 root.revoke_key(keyid, role)
-            for key in holders:
+            for key in keys:
                 root.add_key(key, role)
-            root.roles[role].threshold = threshold
+            root.roles[role].threshold = must_sign
         mark_offline(root)
 
     proposal = _with_root(proposal, terms, hand_over)
     for role in sorted(proposal.present.models):
         proposal = _with_model_key(proposal, role, publisher, terms)
     return _with_targets(proposal, terms, _unchanged)
+
+
+def _check_holders(role: str, keys: Sequence[Key], threshold: int, publisher: Key) -> None:
+    ids = {key.keyid for key in keys}
+    if len(ids) != len(keys):
+        raise InvalidRequest(f"two of the {role} keys are the same key")
+    if not 1 <= threshold <= len(ids):
+        raise InvalidRequest(f"the threshold is {threshold}, it must be 1 to {len(ids)}: the number of {role} keys")
+    if publisher.keyid in ids:
+        raise InvalidRequest(f"the publisher's key must not be a {role} key: it is used daily")
 
 
 def rotate(proposal: Proposal, role: str, old: str, new: Key, terms: Terms) -> Proposal:

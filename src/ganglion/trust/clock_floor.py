@@ -26,6 +26,14 @@ def reference_s(now_s: float, *, seen_s: float, hub_s: float | None) -> float:
     return max(now_s, floor_s)
 
 
+def remembered_s(reference_s: float, *, seen_s: float, hub_s: float | None) -> float:
+    """Return the newest time to remember: of a clock that is ahead, no more than the hub confirms.
+
+    Otherwise a clock that is set right later would look as if it had been set back.
+    """
+    return reference_s if hub_s is None else max(seen_s, min(reference_s, hub_s))
+
+
 def check_not_ahead(now_s: float, *, hub_s: float | None) -> None:
     """Say whether it is the clock that makes metadata look expired. Raises: ClockWrong: it is far from the hub's."""
     if hub_s is not None and now_s > hub_s + _LAG_S_MAX:

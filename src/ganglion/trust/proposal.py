@@ -163,7 +163,7 @@ def read(present: Present, documents: Mapping[str, bytes]) -> Proposal:
                 parse_name(model_of(role), what="model")
                 proposal = replace(proposal, models={**proposal.models, role: _parsed(Targets, data)})
         except (DeserializationError, InvalidName, TypeError) as error:
-            raise ProposalRefused(f"the proposed document {role[:80]!r} is no metadata of that role") from error
+            raise ProposalRefused(f"the document {role[:80]!r} is no metadata of that role") from error
     return proposal
 
 

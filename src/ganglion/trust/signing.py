@@ -7,15 +7,15 @@ wrong key on the hub's disk is an error here and not an outage on every node.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, TypeAlias
+from typing import TypeAlias
 
-import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.signer import CryptoSigner, Key
 from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Metadata, Root, Snapshot, T, Targets, Timestamp
 
 from ganglion.core.errors import KeyMismatch
+from ganglion.trust.lifetimes import RepositorySettings
 
 _KEY_NAMES = "key_names"
 """A field of our own in the root: roles whose key was changed, with the name of the present key."""
@@ -24,23 +24,6 @@ _OFFLINE = "ganglion_keys_offline"
 """A field of our own in the root: the keys of root, targets and models are with people, not on the hub."""
 
 AnySigned: TypeAlias = Root | Targets | Snapshot | Timestamp
-
-Days = Annotated[int, msgspec.Meta(ge=1, le=3650)]
-
-
-class RepositorySettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How long signed metadata is good. Short lives bound how long an attacker can hide news from a node."""
-
-    root_life_days: Days = 90
-    """Life of the root of trust. It is signed again when a third of it is left."""
-    targets_life_days: Days = 90
-    """Life of the list of models and of each model's list of packages. Signed again when a third is left."""
-    snapshot_life_days: Days = 30
-    """Life of the list of metadata versions. Signed again when a third is left."""
-    timestamp_life_days: Days = 7
-    """A node that cannot reach the hub for longer than this installs nothing new; it goes on serving."""
-    timestamp_age_days_max: Days = 1
-    """The timestamp is signed again when it is older than this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +46,8 @@ class Terms:
         left = signed.expires - self.now()
         life = self._life(type(signed))
         if isinstance(signed, Timestamp):
-            return left < life - timedelta(days=self.settings.timestamp_age_days_max)
+            # A life as short as that age is halved: a timestamp that is signed when it has expired is too late.
+            return left < life - min(timedelta(days=self.settings.timestamp_age_days_max), life / 2)
         return left < life / 3
 
     def now(self) -> datetime:

@@ -97,6 +97,19 @@ class AccessRequest(msgspec.Struct, frozen=True):
 
     assertion: bytes
     signature: bytes
+    measured: bytes = b""
+    """What the node measured of itself (see `trust.node_statements`); empty when it says nothing."""
+    measured_signature: bytes = b""
+
+
+class RekeyRequest(msgspec.Struct, frozen=True):
+    """Announce the key that the node will use from now on (see `trust.node_statements`)."""
+
+    statement: bytes
+    signature: bytes
+    """With the present key."""
+    next_signature: bytes
+    """With the key that is announced: whoever announces it has it."""
 
 
 class AccessReply(msgspec.Struct, frozen=True):
@@ -160,7 +173,27 @@ class CollectionSettings(msgspec.Struct, frozen=True):
     random_share: float = 0.02
     bytes_per_hour: int = 2_000_000
     results_share: float = 1.0
-    """Share of the results that are sent one by one; all others leave as counts, minute by minute. Failures are sent."""
+    """Share of the results that are sent one by one; others leave as counts, minute by minute. Failures are sent."""
+
+
+class AgentOptions(msgspec.Struct, frozen=True):
+    """How the agent behaves. A field at its default leaves it to the node's own settings."""
+
+    log_level: str = ""
+    """debug, info, warning or error."""
+    report_s: float = 0.0
+    """Time between two looks whether there is something to report."""
+
+
+class NodeCommand(msgspec.Struct, frozen=True):
+    """Something to do once. The hub stops naming it when it expires; a node does each id once."""
+
+    id: str
+    name: str
+    """report: report now. collect: keep the next `count` inputs. A node refuses a name that it does not know."""
+    expires_at_s: float
+    """The hub's clock."""
+    count: int = 0
 
 
 class DesiredState(msgspec.Struct, frozen=True):
@@ -172,6 +205,10 @@ class DesiredState(msgspec.Struct, frozen=True):
     collection: CollectionSettings = CollectionSettings()
     root_version_min: int = 1
     schema: int = SCHEMA
+    agent: AgentOptions = AgentOptions()
+    commands: tuple[NodeCommand, ...] = ()
+    rekey_of: str = ""
+    """The node's key that the hub wants replaced, hexadecimal; empty: none."""
 
 
 # --- upstream -------------------------------------------------------------------------------------
@@ -207,6 +244,14 @@ class NodeReport(msgspec.Struct, frozen=True):
     machine: dict[str, float] = {}
     """Figures of the machine, with their unit in their name: cpu_share, temperature_c, disk_free_bytes."""
     schema: int = SCHEMA
+    commands: dict[str, str] = {}
+    """What came of the commands that the node heard of, by id: done, or why not."""
+    refused: str = ""
+    """Why the node did not believe the newest desired state that it was given; empty when it did."""
+    audit_number: int = 0
+    """Links of the node's audit chain so far; 0: none, or a release that keeps no chain."""
+    audit_hash: str = ""
+    """The hash of the newest of them, for the hub to sign."""
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True):
@@ -273,7 +318,7 @@ class ComparisonRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     compared: int
     """Rows that both versions answered, and of these …"""
     agreed: int
-    """… the rows on which both gave the same label."""
+    """… the rows on which both gave the same label. Without labels: one answer, of the same form."""
     latency_us: int
     """How long `compared_with` took."""
 
@@ -326,7 +371,7 @@ class SampleRecord(msgspec.Struct, frozen=True):
     version: str
     request_id: str
     reason: str
-    """low_confidence or random."""
+    """low_confidence, random or requested."""
     label: str
     confidence: float
     inputs: dict[str, "SampleTensor"]

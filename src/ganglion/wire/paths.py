@@ -8,6 +8,7 @@ CA = f"{API}/ca"
 JOIN = f"{API}/node/join"
 CHALLENGE = f"{API}/node/challenge"
 ACCESS = f"{API}/node/access"
+REKEY = f"{API}/node/rekey"
 DESIRED = f"{API}/node/desired"
 REPORT = f"{API}/node/report"
 BATCHES = f"{API}/node/batches"
@@ -16,6 +17,7 @@ TUF_TARGETS = f"{API}/tuf/targets"
 
 NODES = f"{API}/nodes"
 NODE_TOKENS = f"{API}/node-tokens"
+NODE_TOKEN_LISTS = f"{NODE_TOKENS}/lists"
 RELEASES = f"{API}/releases"
 ROLLOUTS = f"{API}/rollouts"
 SAMPLES = f"{API}/samples"
@@ -24,7 +26,16 @@ DATASETS = f"{API}/datasets"
 ARTIFACTS = f"{API}/artifacts"
 RESULTS = f"{API}/results"
 EVENTS = f"{API}/events"
+STATUS = f"{API}/status"
+SETTINGS = f"{API}/settings"
 ACCOUNTS = f"{API}/accounts"
+PROGRAM_TOKENS = f"{API}/tokens"
+LOGIN = f"{API}/login"
+LOGIN_REQUESTS = f"{LOGIN}/requests"
+WHO = f"{API}/who"
+AUDIT = f"{API}/audit"
+AUDIT_VERIFICATION = f"{AUDIT}/verification"
+AUDIT_CHECKPOINTS = f"{AUDIT}/checkpoints"
 TRUST = f"{API}/trust"
 TRUST_DOCUMENTS = f"{TRUST}/documents"
 TRUST_PROPOSALS = f"{TRUST}/proposals"
@@ -38,8 +49,18 @@ def rollout(rollout_id: RolloutId, action: str = "") -> str:
 
 
 def node(name: str, action: str = "") -> str:
-    """Return the path of a node, or of an action on it: revoke."""
+    """Return the path of a node, or of an action on it: revoke, retire, admit, rekey."""
     return f"{NODES}/{name}/{action}" if action else f"{NODES}/{name}"
+
+
+def account(name: str, action: str = "") -> str:
+    """Return the path of an account, or of an action on it: disable, renew, password, link."""
+    return f"{ACCOUNTS}/{name}/{action}" if action else f"{ACCOUNTS}/{name}"
+
+
+def program_token(token_id: str, action: str = "") -> str:
+    """Return the path of a program's token, or of an action on it: revoke."""
+    return f"{PROGRAM_TOKENS}/{token_id}/{action}" if action else f"{PROGRAM_TOKENS}/{token_id}"
 
 
 def release_package(model: str, version: str, variant: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ganglion.core import errors
+from ganglion.core import delivery_errors, errors
 from ganglion.core.errors import GanglionError
 
 PROBLEM_TYPE = "application/problem+json"
@@ -24,7 +24,10 @@ _OUTCOMES: dict[type[GanglionError], tuple[int, int]] = {
     errors.GoldenMissing: (422, EXIT_FAILED),
     errors.MissingExtra: (501, EXIT_BROKEN),
     errors.Unavailable: (503, EXIT_UNAVAILABLE),
-    errors.BodyStalled: (408, EXIT_UNAVAILABLE),
+    delivery_errors.Busy: (429, EXIT_UNAVAILABLE),
+    delivery_errors.BodyStalled: (408, EXIT_UNAVAILABLE),
+    errors.LoginBlocked: (429, EXIT_UNAVAILABLE),
+    errors.ProviderFailed: (502, EXIT_UNAVAILABLE),
     errors.DeadlineExceeded: (504, EXIT_UNAVAILABLE),
     errors.ModelHung: (504, EXIT_UNAVAILABLE),
     errors.Untrusted: (403, EXIT_AUTH),

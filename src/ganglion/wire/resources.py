@@ -18,6 +18,13 @@ class TokenRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenListRequest:
+    """Ask for join tokens of many nodes: all are made, or none."""
+
+    nodes: list[TokenRequest]
+
+
+@dataclass(frozen=True, slots=True)
 class TokenReply:
     """A join token, shown once."""
 
@@ -49,7 +56,7 @@ class NodeView:
     zone: str
     node_class: str
     state: str
-    """active or revoked."""
+    """pending, active, quarantined, retired or revoked."""
     enrolled_at_s: float
     last_seen_at_s: float | None
     epoch: str = ""
@@ -64,6 +71,16 @@ class NodeView:
     clock_error_s: float = 0.0
     """How far its clock was ahead of the hub's when its newest records left; the hub corrects their times."""
     models: list[ModelOnNode] = field(default_factory=list)
+    quarantine_reason: str = ""
+    """Why it waits for a person to admit it; empty when it does not."""
+    measured: dict[str, str] = field(default_factory=dict)
+    """What it last measured of itself, signed with its key."""
+    key_since_at_s: float = 0.0
+    """Since when it has its present key."""
+    rekey_asked: bool = False
+    """It is asked for a new key, and has not used one yet."""
+    refused: str = ""
+    """Why it did not believe the newest desired state that it was given; empty when it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,17 +316,3 @@ class EventView:
     facts: dict[str, str] = field(default_factory=dict)
     node_at_s: float = 0.0
     """What the node's own clock showed; `at_s` is corrected by the hub's."""
-
-
-@dataclass(frozen=True, slots=True)
-class AccountRequest:
-    """Make an account for a person or a program."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class AccountReply:
-    """The account's token, shown once."""
-
-    token: str

@@ -56,7 +56,7 @@ def test_a_class_without_a_label_is_called_by_its_number() -> None:
         ({"x": np.zeros((1, 3))}, "must be FP32, not float64"),
         ({"x": rows((1, 2))}, "has shape"),
         ({"x": np.zeros(3, np.float32)}, "has shape"),
-        ({"x": np.zeros((0, 3), np.float32)}, "has shape"),
+        ({"x": np.zeros((0, 3), np.float32)}, "no size may be 0"),
         ({"x": np.zeros((5, 3), np.float32)}, "at most 4"),
     ],
 )

@@ -71,6 +71,14 @@ def test_a_setting_for_a_model_that_is_not_there_is_mentioned() -> None:
     assert lines == ["serve.split names 'gaet', and there is no such model now"]
 
 
+def test_a_version_that_should_share_the_requests_and_is_not_there_is_mentioned() -> None:
+    split = {"gate": {"1": 90.0, "2": 10.0, "3": 0.0}, "gaet": {"1": 1.0}}
+
+    lines = list(serve_words.unmatched_versions(split, [a_source("gate", "1")]))
+
+    assert lines == ["serve.split gives version '2' of model gate a share, and it is not served now"]
+
+
 def test_a_reason_of_several_lines_is_told_in_one() -> None:
     lines = list(serve_words.not_served([Unusable(Path("bad.onnx"), "line one\n  line two")]))
 

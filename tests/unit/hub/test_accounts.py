@@ -21,14 +21,14 @@ def test_a_new_hub_makes_its_first_account_once(accounts: Accounts) -> None:
     token = accounts.first_account()
 
     assert token is not None
-    assert accounts.authenticate(token) == "admin"
+    assert accounts.authenticate(token).name == "admin"
     assert accounts.first_account() is None
 
 
 def test_an_account_is_recognised_by_its_token(accounts: Accounts) -> None:
     tokens = {name: accounts.create(name) for name in ("ada", "bob")}
 
-    assert {name: accounts.authenticate(token) for name, token in tokens.items()} == {"ada": "ada", "bob": "bob"}
+    assert {name: accounts.authenticate(token).name for name, token in tokens.items()} == {"ada": "ada", "bob": "bob"}
 
 
 @pytest.mark.parametrize("token", ["", "ganglion-account-00", "admin"])
@@ -64,7 +64,7 @@ def test_a_renewed_token_replaces_the_old_one(accounts: Accounts) -> None:
 
     new = accounts.renew("ada")
 
-    assert accounts.authenticate(new) == "ada"
+    assert accounts.authenticate(new).name == "ada"
     with pytest.raises(Unauthenticated):
         accounts.authenticate(old)
 
@@ -76,7 +76,7 @@ def test_only_an_account_that_exists_is_renewed(accounts: Accounts) -> None:
 
 def test_a_session_is_recognised_until_it_is_closed(accounts: Accounts) -> None:
     session = accounts.open_session(accounts.create("ada"))
-    assert accounts.authenticate_session(session) == "ada"
+    assert accounts.authenticate_session(session).name == "ada"
 
     accounts.close_session(session)
     accounts.close_session(session)
@@ -88,7 +88,7 @@ def test_a_session_is_recognised_until_it_is_closed(accounts: Accounts) -> None:
 def test_a_session_ends_after_twelve_hours(accounts: Accounts, clock: FakeClock) -> None:
     session = accounts.open_session(accounts.create("ada"))
     clock.advance(12 * 3600 - 1)
-    assert accounts.authenticate_session(session) == "ada"
+    assert accounts.authenticate_session(session).name == "ada"
 
     clock.advance(1)
 

@@ -13,8 +13,8 @@ from ganglion.testing.memory_store import MemoryControlStore
 from ganglion.trust import assertion, join_token
 from ganglion.wire.messages import JoinReply, JoinRequest, NodeFacts
 from ganglion.wire.resources import TokenRequest
+from unit.hub.enrolments import PIN, enrolment_at
 
-PIN = "ab" * 32
 KEY, OTHER_KEY = (assertion.public_key_of(bytes([fill]) * 32) for fill in (1, 2))
 FACTS = NodeFacts(arch="x86_64", runtime="onnxruntime", cores=4, memory_bytes=8_000_000_000, release="0.1.0")
 
@@ -26,7 +26,7 @@ def control() -> MemoryControlStore:
 
 @pytest.fixture
 def enrolment(control: MemoryControlStore, clock: FakeClock, chance: SeededChance) -> Enrolment:
-    return Enrolment(control=control, clock=clock, chance=chance, ca_pin=PIN, tuf_root=lambda: b"root")
+    return enrolment_at(control, clock, chance)
 
 
 def token_for(enrolment: Enrolment, name: str = "gate-1", *, expires_in_s: float = 3600) -> str:
@@ -170,3 +170,20 @@ def test_the_database_holds_no_usable_token(enrolment: Enrolment, control: Memor
 def test_revoking_a_node_that_does_not_exist_is_an_error(enrolment: Enrolment) -> None:
     with pytest.raises(NotFound, match="gate-9"):
         enrolment.revoke("gate-9")
+
+
+def test_old_join_tokens_are_forgotten_a_day_after_their_end(
+    enrolment: Enrolment, control: MemoryControlStore, clock: FakeClock
+) -> None:
+    spent, unused = token_for(enrolment), token_for(enrolment, "gate-2")
+    join(enrolment, spent)
+    clock.advance(3600 + 86_399)
+    token_for(enrolment, "gate-3")
+    with pytest.raises(TokenRefused, match="has expired"):
+        join(enrolment, unused)
+
+    clock.advance(1)
+    token_for(enrolment, "gate-4")
+
+    with pytest.raises(TokenRefused, match="does not know"):
+        join(enrolment, unused)

@@ -10,8 +10,8 @@ from ganglion.testing.memory_store import MemoryControlStore
 from ganglion.trust import assertion
 from ganglion.wire.messages import AccessRequest, Challenge, JoinReply, JoinRequest, NodeFacts
 from ganglion.wire.resources import TokenRequest
+from unit.hub.enrolments import PIN, enrolment_at
 
-PIN = "ab" * 32
 KEY, OTHER_KEY = b"\1" * 32, b"\2" * 32
 FACTS = NodeFacts(arch="x86_64", runtime="onnxruntime", cores=4, memory_bytes=8_000_000_000, release="0.1.0")
 
@@ -23,7 +23,7 @@ def control() -> MemoryControlStore:
 
 @pytest.fixture
 def enrolment(control: MemoryControlStore, clock: FakeClock, chance: SeededChance) -> Enrolment:
-    return Enrolment(control=control, clock=clock, chance=chance, ca_pin=PIN, tuf_root=lambda: b"root")
+    return enrolment_at(control, clock, chance)
 
 
 @pytest.fixture
@@ -161,6 +161,32 @@ def test_an_unsigned_request_leaves_no_trace(
         enrolment.access(AccessRequest(assertion=b"{}", signature=b""))
 
 
+def test_asking_for_a_challenge_costs_no_row(enrolment: Enrolment, control: MemoryControlStore) -> None:
+    control.disk_full = True
+
+    nonces = {enrolment.challenge().nonce for _ in range(50)}
+
+    assert len(nonces) == 50
+
+
+def test_a_challenge_of_another_process_of_the_hub_is_refused(
+    enrolment: Enrolment, node: JoinReply, control: MemoryControlStore, clock: FakeClock
+) -> None:
+    restarted = enrolment_at(control, clock, SeededChance(99))
+
+    with pytest.raises(Unauthenticated, match="challenge"):
+        restarted.access(answer(node, enrolment.challenge()))
+    access_token(restarted, node)
+
+
+def test_a_nonce_that_nobody_gave_out_is_refused(enrolment: Enrolment, node: JoinReply) -> None:
+    given = enrolment.challenge()
+    for nonce in ("", "-", "x-y-z", "00" * 16, given.nonce[:-1] + "x", f"{given.nonce}-{given.nonce}", "é-1-2"):
+        invented = Challenge(nonce=nonce, expires_in_s=60, issued_at_s=given.issued_at_s)
+        with pytest.raises(Unauthenticated):
+            enrolment.access(answer(node, invented))
+
+
 def test_expired_challenges_and_tokens_are_removed(
     enrolment: Enrolment, node: JoinReply, clock: FakeClock, control: MemoryControlStore
 ) -> None:
@@ -169,10 +195,11 @@ def test_expired_challenges_and_tokens_are_removed(
         enrolment.challenge()
     clock.advance(900)
 
-    enrolment.challenge()
+    access_token(enrolment, node)
 
     with control.write() as tx:
-        assert tx.remove_credentials(expired_at_s=clock.utc_ns() / 1e9 + 1e6) == 1
+        # One access token, and the challenge that was spent for it.
+        assert tx.remove_credentials(expired_at_s=clock.utc_ns() / 1e9 + 1e6) == 2
 
 
 def test_the_database_holds_no_usable_access_token(

@@ -70,7 +70,7 @@ def test_records_are_stored_as_they_came_with_both_times(
 
     assert (ack.epoch, ack.cursor) == ("e1", 1)
     assert records_in(store) == [
-        RecordRow("n1", "e1", 1, RecordClass.RESULT, 77, clock.utc_ns(), sent.payload),
+        RecordRow("n1", "e1", 1, RecordClass.RESULT, 77, clock.utc_ns(), sent.payload, 77),
     ]
 
 
@@ -158,7 +158,7 @@ def test_an_event_can_be_looked_at(ingest: Ingest, store: MemoryTelemetryStore) 
     ingest.store("n1", batch([envelope(3, event, at_ns=5)]))
 
     assert events_in(store) == [
-        EventRow("n1", "e1", 3, 5, "update.rolled_back", "digits", "2", "r1", "too slow", b'{"p99_us":"900"}')
+        EventRow("n1", "e1", 3, 5, "update.rolled_back", "digits", "2", "r1", "too slow", b'{"p99_us":"900"}', 5)
     ]
 
 

@@ -104,6 +104,8 @@ class FakeLane:
         self._later: list[Callable[[], None]] = []
         self.timers: list[tuple[float, FakeTicket, Callable[[], None]]] = []
         self.alarms: list[FakeTimer] = []
+        self.holds_turns = False
+        """All requests come in one turn of the loop, which ends with `turn`; otherwise each has a turn of its own."""
 
     @property
     def waiting(self) -> int:
@@ -150,7 +152,10 @@ class FakeLane:
             job()
 
     def end_of_turn(self, job: Callable[[], None]) -> None:
-        job()  # Every request of a test comes in a turn of its own.
+        if self.holds_turns:
+            self._later.append(job)
+        else:
+            job()
 
     def run(self) -> None:
         """Run everything that waits, in order."""

@@ -1,7 +1,10 @@
+import msgspec
+import pytest
+
 from ganglion.node.domain import reconcile
 from ganglion.node.domain.reconcile import ModelState
 from ganglion.node.domain.update import Update, UpdateEvent
-from ganglion.wire.messages import UpdateState
+from ganglion.wire.messages import DeploymentPolicy, UpdateState
 from unit.node.builders import a_desired, an_assignment, an_installed
 
 
@@ -48,6 +51,25 @@ def test_an_update_under_way_is_withdrawn_when_the_hub_changes_its_mind() -> Non
     assert after.update is not None
     assert after.update.state is UpdateState.ROLLED_BACK
     assert "wants 3 now" in after.update.reason
+
+
+@pytest.mark.parametrize("state", [UpdateState.OFFERED, UpdateState.PRECHECKED])
+def test_before_it_is_checked_an_update_goes_on_with_the_newest_word_for_the_same_bytes(state: UpdateState) -> None:
+    held = msgspec.structs.replace(an_assignment("2"), statement=b"old", statement_key="old")
+    newest = msgspec.structs.replace(an_assignment("2"), statement=b"new", statement_key="new")
+    model = ModelState(committed=an_installed("1"), update=Update(assignment=held, state=state, starts=1))
+
+    after = reconcile.begin(model, newest)
+
+    assert after.update == Update(assignment=newest, state=state, starts=1)
+
+
+@pytest.mark.parametrize("state", [UpdateState.DOWNLOADING, UpdateState.SHADOW, UpdateState.PROBATION])
+def test_what_was_checked_is_not_replaced_by_a_word_that_was_not(state: UpdateState) -> None:
+    loose = an_assignment("2", policy=DeploymentPolicy(probation_s=0.0, inferences_min=0))
+    model = ModelState(committed=an_installed("1"), update=Update(assignment=an_assignment("2"), state=state))
+
+    assert reconcile.begin(model, loose) == model
 
 
 def test_going_back_to_the_spare_version_is_known_not_new() -> None:

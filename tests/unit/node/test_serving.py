@@ -65,6 +65,22 @@ def test_the_record_is_in_the_journal_before_the_client_has_its_answer(world: Se
     assert journaled_at_reply == ["r1"]
 
 
+def test_an_answer_that_cannot_be_recorded_takes_no_other_one_with_it(world: ServingWorld) -> None:
+    world.add(version_of("1"))
+    broken = version_of("2")
+    broken.package = broken_label_package()
+    world.add(broken, active=False)
+    world.table.switch("steer", "1", compare_with="", compare_share=0.0, beside=("2",))
+    world.lane.holds_turns = True
+
+    good, bad, last = world.ask(request_id="r1"), world.ask(request_id="r2", version="2"), world.ask(request_id="r3")
+    world.lane.turn()
+
+    assert "cannot be recorded" in refused(bad).message
+    assert [answered(each).name.request_id for each in (good, last)] == ["r1", "r3"]
+    assert [result.request_id for result in world.journal.results] == ["r1", "r3"]
+
+
 def test_a_result_says_what_was_answered(world: ServingWorld) -> None:
     world.add(version_of("1"))
 
@@ -262,3 +278,28 @@ def test_samples_stop_when_the_budget_is_spent() -> None:
 
     size = sum(len(payload) for kind, payload in world.journal.records if kind is RecordClass.SAMPLE)
     assert 200 < size <= 400
+
+
+def test_inputs_that_somebody_asked_for_are_kept_and_then_no_more() -> None:
+    world = ServingWorld(collection=CollectionSettings(confidence_below=0.0, random_share=0.0))
+    world.add(version_of("1"))
+    world.ask(request_id="before")
+
+    world.recorder.request(2)
+    for number in range(4):
+        world.ask(request_id=f"r{number}")
+
+    assert [(each.request_id, each.reason) for each in world.journal.samples] == [
+        ("r0", "requested"),
+        ("r1", "requested"),
+    ]
+
+
+def test_what_is_asked_for_stays_within_the_budget() -> None:
+    world = ServingWorld(collection=CollectionSettings(confidence_below=0.0, random_share=0.0, bytes_per_hour=0))
+    world.add(version_of("1"))
+
+    world.recorder.request(2)
+    world.ask()
+
+    assert world.journal.samples == []

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -7,9 +8,10 @@ import anyio
 import numpy as np
 import pytest
 
-from ganglion.core.errors import InvalidPackage
+from ganglion.core.errors import InvalidPackage, ModelNotReady
 from ganglion.core.steps import Tensors
-from ganglion.node.services.serving_commands import ServingCommands
+from ganglion.entrypoints.inference_api.documents import repository_index
+from ganglion.node.services.serving_commands import LoadLimits, ServingCommands
 from ganglion.node.services.serving_runs import Package
 from ganglion.ports.serving_control import (
     Collect,
@@ -39,8 +41,11 @@ def crashing(feeds: Tensors) -> Tensors:
     raise ZeroDivisionError
 
 
+@dataclass
 class CommandWorld(ServingWorld):
     """Serving, and the agent that talks to it."""
+
+    versions_max: int = 32
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -52,10 +57,13 @@ class CommandWorld(ServingWorld):
             open_package=self.open,
             clock=self.clock,
             instance="i1",
+            limits=LoadLimits(versions_max=self.versions_max),
         )
 
     def open(self, path: Path) -> Package:
         self.opened.append(path.name)
+        if path.name == "unforeseen":
+            raise ZeroDivisionError
         if path.name == "broken":
             raise InvalidPackage("a byte is wrong")
         return package_of(path.name, self.models.get(path.name, copy_through))
@@ -119,6 +127,42 @@ def test_a_model_that_crashes_on_its_golden_inputs_is_not_loaded(world: CommandW
 
     assert code_of(world.load("2")) == "package_invalid"
     assert world.status().models["steer"].loaded == ()
+
+
+def test_a_file_that_breaks_the_loading_in_an_unforeseen_way_is_refused_as_any_other(world: CommandWorld) -> None:
+    reply = world.load("unforeseen")
+
+    assert code_of(reply) == "package_invalid"
+    assert world.tell(Load("steer", "1", "/packages/1"), Switch("steer", "1")) == [Done(), Done()]
+
+
+def test_whoever_asks_for_a_model_that_could_not_be_loaded_is_told_why(world: CommandWorld) -> None:
+    world.tell(Load("steer", "2", "/packages/broken"))
+
+    (outcome,) = world.ask()
+
+    assert isinstance(outcome, ModelNotReady)
+    assert "a byte is wrong" in outcome.message
+    (entry,) = repository_index(world.table.models, only_ready=False)
+    assert entry["reason"] == "a byte is wrong"
+
+
+def test_the_reason_goes_when_a_version_is_loaded_after_all(world: CommandWorld) -> None:
+    world.tell(Load("steer", "2", "/packages/broken"), Load("steer", "1", "/packages/1"), Unload("steer", "1"))
+
+    (outcome,) = world.ask()
+
+    assert isinstance(outcome, ModelNotReady)
+    assert "a byte is wrong" not in outcome.message
+
+
+def test_no_more_versions_are_loaded_than_the_limit_allows() -> None:
+    world = CommandWorld(versions_max=1)
+
+    replies = world.tell(Load("steer", "1", "/packages/1"), Load("steer", "2", "/packages/2"))
+
+    assert replies[0] == Done()
+    assert code_of(replies[1]) == "conflict"
 
 
 def test_a_model_that_answers_its_golden_inputs_is_proven(world: CommandWorld) -> None:

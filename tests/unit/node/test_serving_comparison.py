@@ -1,10 +1,14 @@
+from pathlib import Path
+
+import msgspec
 import numpy as np
 import pytest
 
 from ganglion.core.errors import ModelFailed
+from ganglion.core.pipeline import Infer, Pipeline
 from ganglion.core.steps import Tensors
 from ganglion.node.services.serving_versions import LoadedVersion
-from unit.node.serving_builders import ServingWorld, rows, version_of
+from unit.node.serving_builders import ServingWorld, manifest_of, package_of, rows, version_of
 
 
 def turned(feeds: Tensors) -> Tensors:
@@ -18,6 +22,18 @@ def failing(feeds: Tensors) -> Tensors:
 @pytest.fixture
 def world() -> ServingWorld:
     return ServingWorld()
+
+
+def copied(feeds: Tensors) -> Tensors:
+    return {"probabilities": feeds["x"]}
+
+
+def without_labels(name: str, infer: Infer = copied) -> LoadedVersion:
+    """Return a version that answers with numbers only."""
+    manifest = msgspec.structs.replace(manifest_of(name), labels=(), prediction=None)
+    package = package_of(name)
+    bare = msgspec.structs.replace(package, pipeline=Pipeline(manifest, infer))
+    return LoadedVersion(name, Path(f"/packages/{name}"), bare, element_us=1.0)
 
 
 def switch_from(world: ServingWorld, previous: LoadedVersion, candidate: LoadedVersion) -> LoadedVersion:
@@ -100,7 +116,31 @@ def test_a_previous_version_that_fails_is_no_evidence(world: ServingWorld) -> No
     world.lane.run()
 
     assert candidate.behaviour.compared == 0
+    assert candidate.behaviour.compared_failed == 1
     assert world.journal.comparisons == []
+
+
+def test_versions_without_labels_agree_when_their_answers_have_the_same_form(world: ServingWorld) -> None:
+    previous = without_labels("1", turned)
+    candidate = switch_from(world, previous, without_labels("2"))
+
+    world.ask(rows((0.9, 0.1), (0.2, 0.8)))
+    world.lane.run()
+
+    assert (candidate.behaviour.compared, candidate.behaviour.agreed) == (1, 1)
+    assert candidate.behaviour.compared_latency_us.count == 1
+
+
+def test_an_answer_without_labels_that_is_no_number_disagrees(world: ServingWorld) -> None:
+    def broken(feeds: Tensors) -> Tensors:
+        return {"probabilities": np.full_like(feeds["x"], np.nan)}
+
+    active = switch_from(world, without_labels("1", broken), without_labels("2"))
+
+    world.ask()
+    world.lane.run()
+
+    assert (active.behaviour.compared, active.behaviour.agreed) == (1, 0)
 
 
 def test_a_request_that_the_new_version_failed_is_not_compared(world: ServingWorld) -> None:

@@ -30,6 +30,16 @@ def test_enough_agreement_is_enough() -> None:
     assert "agreement 0.980 over 100 inputs" in judgement.reason
 
 
+def test_a_version_that_fails_on_what_the_other_one_answers_is_given_up() -> None:
+    seen = counted(answers=200, compared=90)
+    seen.compared_failed = 10
+
+    judgement = shadow.judge(POLICY, watched(), seen)
+
+    assert judgement.verdict is Verdict.UNHEALTHY
+    assert "error rate 0.100" in judgement.reason
+
+
 def test_what_was_counted_before_is_not_looked_at() -> None:
     before = counted(answers=900, compared=900, agreed=0)
     now = counted(answers=900, compared=900, agreed=0)

@@ -6,7 +6,7 @@ import anyio
 import msgspec
 import pytest
 
-from ganglion.core.errors import ArtifactUntrusted, GanglionError, HubUnreachable, Unauthenticated
+from ganglion.core.errors import ArtifactUntrusted, AssignmentOutdated, GanglionError, HubUnreachable, Unauthenticated
 from ganglion.node.domain.reconcile import ModelState, NodeState
 from ganglion.node.domain.update import Update, UpdateEffect
 from ganglion.node.services.places import Places
@@ -183,6 +183,44 @@ def test_a_model_that_the_hub_wants_no_more_is_unloaded(tmp_path: Path) -> None:
 
     assert bench.serving.loaded["meter"] == set()
     assert bench.event_names() == ["model.removed"]
+
+
+def test_a_root_that_arrives_before_the_word_it_asks_for_delays_an_update_and_does_not_fail_it(tmp_path: Path) -> None:
+    bench = serving_version_1(tmp_path)
+    bench.effects.failing[UpdateEffect.TRUST] = AssignmentOutdated("the root names another key")
+    bench.take(a_desired(1, msgspec.structs.replace(an_assignment("2"), statement_key="old")))
+    bench.step_until_still()
+
+    assert bench.state_now is UpdateState.PRECHECKED
+    assert bench.model.failed is None
+    (status,) = bench.updates.statuses(None)
+    assert status.reason.startswith("assignment_outdated")
+
+
+def test_an_assignment_signed_with_the_next_key_goes_on_with_the_same_update(tmp_path: Path) -> None:
+    bench = serving_version_1(tmp_path)
+    bench.effects.failing[UpdateEffect.TRUST] = HubUnreachable("no route")
+    bench.take(a_desired(1, msgspec.structs.replace(an_assignment("2"), statement_key="old")))
+    bench.step_until_still()
+
+    bench.take(a_desired(2, msgspec.structs.replace(an_assignment("2"), statement_key="next")))
+    bench.effects.failing.clear()
+    bench.step_until_still()
+
+    assert bench.model.update is not None
+    assert bench.model.update.assignment.statement_key == "next"
+    assert bench.state_now is UpdateState.PROBATION
+    assert bench.event_names() == ["update.offered"], "it is one attempt"
+
+
+def test_a_version_that_replaces_another_under_way_is_told_of_as_offered(tmp_path: Path) -> None:
+    bench = serving_version_1(tmp_path)
+    bench.take(a_desired(1, an_assignment("2")))
+
+    bench.take(a_desired(2, an_assignment("3", rollout="r3")))
+
+    told = [(event.name, event.version) for event in bench.store.events]
+    assert told == [("update.offered", "2"), ("update.rolled_back", "2"), ("update.offered", "3")]
 
 
 def test_a_download_is_wanted_until_the_hub_wants_something_else(tmp_path: Path) -> None:

@@ -67,3 +67,28 @@ def test_a_clock_that_is_set_back_does_not_stretch_the_term_of_a_running_node(be
     bench.step_until_still()
 
     assert bench.serving.loaded["meter"] == set()
+
+
+def test_a_machine_whose_clock_begins_anew_at_every_start_uses_its_term_up_all_the_same(bench: Bench) -> None:
+    for _ in range(3):
+        bench.clock.advance(HOUR_S / 3)
+        bench.step_until_still()
+        bench.clock.jump(-50 * 365 * 24 * HOUR_S)
+        bench.restart_and_step()
+    bench.clock.advance(200)
+
+    bench.step_until_still()
+
+    assert bench.serving.loaded == {"meter": set(), "other": {"1"}}
+
+
+def test_a_word_of_the_hub_gives_the_whole_term_again_over_restarts(bench: Bench) -> None:
+    bench.clock.advance(HOUR_S - 1)
+    bench.step_until_still()
+    bench.run(bench.updates.note_contact)
+    bench.restart_and_step()
+
+    bench.clock.advance(HOUR_S - 1)
+    bench.step_until_still()
+
+    assert bench.serving.active["meter"] == "1"

@@ -33,7 +33,7 @@ from ganglion.ports.serving_control import (
 )
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
-from ganglion.wire.messages import Assignment, Envelope, EventRecord, UpdateState
+from ganglion.wire.messages import Assignment, Envelope, EventRecord, RecordClass, UpdateState
 from unit.node.builders import an_installed
 
 EVENT_OF = {
@@ -53,13 +53,16 @@ class StoreInMemory:
     def __init__(self) -> None:
         self.saved: bytes | None = None
         self.events: list[EventRecord] = []
+        self.links: list[bytes] = []
 
     def state(self) -> bytes | None:
         return self.saved
 
     def save(self, state: bytes, records: Sequence[NewRecord] = ()) -> None:
         self.saved = state
-        self.events += [msgspec.msgpack.decode(record.payload, type=EventRecord) for record in records]
+        told = [record.payload for record in records if record.record_class is RecordClass.EVENT]
+        self.events += [msgspec.msgpack.decode(payload, type=EventRecord) for payload in told]
+        self.links += [record.payload for record in records if record.record_class is RecordClass.AUDIT]
 
     def journal_position(self) -> JournalPosition:
         return JournalPosition()

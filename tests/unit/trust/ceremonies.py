@@ -11,9 +11,10 @@ from ganglion.core.ids import Digest
 from ganglion.testing.memory_files import MemorySigningKeys
 from ganglion.trust import ceremony, edition, installation, proposal, repository, target_path
 from ganglion.trust.edition import Edition, MetadataFile
+from ganglion.trust.lifetimes import RepositorySettings
 from ganglion.trust.proposal import Present, Proposal
 from ganglion.trust.repository import Package
-from ganglion.trust.signing import RepositorySettings, Signing, Terms
+from ganglion.trust.signing import Signing, Terms
 
 DAY_S = 86_400.0
 NOW_S = 1_700_000_000.0

@@ -5,7 +5,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tuf.api.metadata import Root
 
-from ganglion.core.errors import ArtifactUntrusted
+from ganglion.core.errors import ArtifactUntrusted, AssignmentOutdated
 from ganglion.trust import assignment
 from ganglion.trust.assignment import AssignmentStatement, ExpectedAssignment, SignedAssignment
 
@@ -63,10 +63,17 @@ def test_a_statement_about_something_else_is_refused(field: str, value: object) 
         assignment.verify(root_naming(KEY), signed, EXPECTED)
 
 
-def test_a_key_that_the_root_does_not_name_is_refused() -> None:
+def test_a_statement_without_a_signature_is_refused() -> None:
+    signed = dataclasses.replace(assignment.sign(KEY, statement()), key_id="", signature=b"")
+
+    with pytest.raises(ArtifactUntrusted, match="not signed"):
+        assignment.verify(root_naming(KEY), signed, EXPECTED)
+
+
+def test_a_key_that_the_root_does_not_name_is_not_believed_and_says_nothing_of_the_version() -> None:
     signed = assignment.sign(OTHER_KEY, statement())
 
-    with pytest.raises(ArtifactUntrusted, match="not signed with a key"):
+    with pytest.raises(AssignmentOutdated, match="does not name"):
         assignment.verify(root_naming(KEY), signed, EXPECTED)
 
 

@@ -1,11 +1,11 @@
 import pytest
 
-from ganglion.core.errors import Conflict, InvalidRequest, NotFound
+from ganglion.core.errors import Conflict, InvalidRequest, NotFound, SignaturesMissing
 from ganglion.trust import assignment, ceremony, proposal_words
 from ganglion.trust.ceremony import OnlineKey
 from ganglion.trust.proposal import Proposal, keyids_of
 from ganglion.trust.signing import is_offline
-from unit.trust.ceremonies import HOLDERS, PATH, Hub, begun, in_production, keyid, signer, terms
+from unit.trust.ceremonies import HOLDERS, PATH, Hub, begun, in_production, keyid, signed_by, signer, terms
 
 
 def online(hub: Hub, role: str) -> OnlineKey:
@@ -48,6 +48,41 @@ def test_the_first_ceremony_leaves_the_hubs_own_roles_as_they_are() -> None:
 def test_a_threshold_that_the_keys_cannot_meet_is_refused(holders: tuple[str, ...], threshold: int) -> None:
     with pytest.raises(InvalidRequest):
         begun(Hub(), holders=holders, threshold=threshold)
+
+
+def begun_with_targets(hub: Hub, *names: str, threshold: int) -> Proposal:
+    root, targets = ([signer(name).public_key for name in group] for group in (HOLDERS, names))
+    publisher = signer("publisher").public_key
+    return ceremony.begin(Proposal(hub.present()), root, 2, publisher, terms(), targets=(targets, threshold))
+
+
+def test_the_list_of_models_can_have_holders_and_a_threshold_of_its_own() -> None:
+    hub = Hub("digits")
+
+    proposed = begun_with_targets(hub, "dee", "eve", threshold=1)
+    hub.install(signed_by(proposed, "ada", "bo", "eve", "publisher"))
+
+    root = hub.root()
+    assert set(keyids_of(root, "targets")) == {keyid("dee"), keyid("eve")}
+    assert set(keyids_of(root, "root")) == {keyid(name) for name in HOLDERS}
+    assert (root.roles["root"].threshold, root.roles["targets"].threshold) == (2, 1)
+
+
+def test_the_holders_of_root_alone_do_not_sign_the_list_of_models_of_others() -> None:
+    hub = Hub("digits")
+
+    with pytest.raises(SignaturesMissing):
+        hub.install(signed_by(begun_with_targets(hub, "dee", "eve", threshold=1), "ada", "bo", "publisher"))
+
+
+@pytest.mark.parametrize(
+    ("names", "threshold"), [(("dee",), 2), (("dee", "dee"), 1), (("dee", "publisher"), 1), (("dee",), 0)]
+)
+def test_holders_of_the_list_of_models_that_cannot_do_their_work_are_refused(
+    names: tuple[str, ...], threshold: int
+) -> None:
+    with pytest.raises(InvalidRequest, match="targets"):
+        begun_with_targets(Hub(), *names, threshold=threshold)
 
 
 def test_the_daily_key_of_the_publisher_is_no_root_key() -> None:

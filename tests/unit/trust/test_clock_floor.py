@@ -3,7 +3,7 @@
 import pytest
 
 from ganglion.core.errors import ClockWrong
-from ganglion.trust.clock_floor import BUILT_AT_S, check_not_ahead, reference_s
+from ganglion.trust.clock_floor import BUILT_AT_S, check_not_ahead, reference_s, remembered_s
 
 DAY_S = 86_400.0
 NOW_S = BUILT_AT_S + 100 * DAY_S
@@ -37,3 +37,12 @@ def test_a_clock_that_is_days_ahead_of_the_hub_is_to_blame_for_expired_metadata(
 @pytest.mark.parametrize("hub_s", [None, NOW_S - 60, NOW_S + 9 * DAY_S])
 def test_otherwise_the_metadata_is(hub_s: float | None) -> None:
     check_not_ahead(NOW_S, hub_s=hub_s)
+
+
+@pytest.mark.parametrize(
+    ("hub_s", "remembered"), [(None, NOW_S + 5 * DAY_S), (NOW_S, NOW_S), (NOW_S - 9 * DAY_S, NOW_S - DAY_S)]
+)
+def test_of_a_clock_that_is_ahead_no_more_is_remembered_than_the_hub_confirms(
+    hub_s: float | None, remembered: float
+) -> None:
+    assert remembered_s(NOW_S + 5 * DAY_S, seen_s=NOW_S - DAY_S, hub_s=hub_s) == remembered

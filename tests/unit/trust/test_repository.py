@@ -8,8 +8,9 @@ from ganglion.core.ids import Digest
 from ganglion.testing.memory_files import MemorySigningKeys
 from ganglion.trust import edition, repository, target_path
 from ganglion.trust.edition import Edition, MetadataFile
+from ganglion.trust.lifetimes import RepositorySettings
 from ganglion.trust.repository import Package
-from ganglion.trust.signing import RepositorySettings, Signing
+from ganglion.trust.signing import Signing
 
 DAY_S = 86_400.0
 NOW_S = 1_700_000_000.0

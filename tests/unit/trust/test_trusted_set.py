@@ -10,7 +10,8 @@ from ganglion.hub.services.repository import Repository
 from ganglion.ports.clock import utc_s
 from ganglion.testing.clock import FakeClock
 from ganglion.testing.memory_files import MemoryMetadataFiles, MemorySigningKeys
-from ganglion.trust.signing import RepositorySettings, Signing
+from ganglion.trust.lifetimes import RepositorySettings
+from ganglion.trust.signing import Signing
 from ganglion.trust.trusted_set import TargetSearch, TrustedSet
 
 DAY_S = 86_400

@@ -45,6 +45,10 @@ class HttpsHubLink:
         data = self._session.read(response)
         return None if response.status == _NO_CONTENT else codec.decode_json(data, DesiredState)
 
+    def rekey(self, replaced: str) -> bool:
+        """Change the node's key if it is the one that is to be replaced."""
+        return self._session.rekey(replaced)
+
     def report(self, report: NodeReport) -> None:
         """Send the present state."""
         self._session.ask("POST", paths.REPORT, body=codec.encode_json(report))

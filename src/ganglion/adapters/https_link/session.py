@@ -1,7 +1,8 @@
 """Authenticated requests to the hub: the CA is pinned, the node proves its key, every wait has a deadline."""
 
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -19,12 +20,15 @@ from ganglion.core.errors import (
     HubUnreachable,
     InvalidSettings,
     Unauthenticated,
+    Unavailable,
 )
 from ganglion.ports.clock import Clock, utc_s
-from ganglion.trust import assertion
+from ganglion.ports.node_keys import NodeKey, NodeKeys
+from ganglion.trust import assertion, node_statements
 from ganglion.trust.clock_floor import BUILT_AT_S
+from ganglion.trust.node_statements import Measured, Rekey
 from ganglion.wire import codec, paths
-from ganglion.wire.messages import AccessReply, AccessRequest, Challenge
+from ganglion.wire.messages import AccessReply, AccessRequest, Challenge, RekeyRequest
 from ganglion.wire.problems import Problem, error_of
 
 M = TypeVar("M")
@@ -36,6 +40,7 @@ _WRONG_DATE = frozenset({9, 10})
 _PATIENCE_S_MIN = 0.05
 """A deadline that has passed still needs a timeout that sockets accept."""
 _UNAUTHORISED = 401
+_RETRY_DIGITS_MAX = 6
 _ERROR_FROM = 400
 
 
@@ -55,16 +60,19 @@ class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     rate_window_s: float = 30.0
     """Over which time the rate is measured."""
     metadata: TufLimits = TufLimits()
+    """Limits of signed metadata."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who this node is to the hub. The key is not shown when this is printed."""
+    """Who this node is to the hub."""
 
     hub_url: str
     node_id: str
     audience: str
-    private_key: bytes = field(repr=False)
+    keys: NodeKeys = field(repr=False)
+    measure: Callable[[], Mapping[str, str]] = dict
+    """What the node measures of itself, told with each proof."""
 
 
 class Session:
@@ -119,7 +127,47 @@ class Session:
         return response
 
     def _prove(self) -> str:
-        """Sign the hub's challenge with the enrolled key and return the access token."""
+        """Sign the hub's challenge with the enrolled key and return the access token.
+
+        While the key is being changed, the next one is tried first: the hub makes it the present one by that.
+        """
+        keys = self._identity.keys
+        with keys.alone():
+            upcoming = keys.upcoming()
+            if upcoming is not None:
+                with suppress(Unauthenticated):
+                    token = self._prove_with(upcoming)
+                    keys.adopt()
+                    return token
+            return self._prove_with(keys.current())
+
+    def rekey(self, replaced: str) -> bool:
+        """Change the key if it is the one that is to be `replaced`. False: it is not, any more.
+
+        To be repeated after any failure: until the hub has used the next key both are good.
+        Raises: HubUnreachable, Unauthenticated, KeyStoreUnusable, and whatever error the hub states.
+        """
+        keys, identity = self._identity.keys, self._identity
+        self._token = self._prove()
+        with keys.alone():
+            current = keys.current()
+            if current.public_key != replaced:
+                return False
+            upcoming = keys.prepare()
+        statement = Rekey(
+            node_id=identity.node_id,
+            audience=identity.audience,
+            nonce=self._exchange(paths.CHALLENGE, b"{}", Challenge).nonce,
+            public_key=upcoming.public_key,
+        )
+        payload = node_statements.encode(statement)
+        signed = node_statements.signed_bytes(Rekey, payload)
+        request = RekeyRequest(payload, current.sign(signed), upcoming.sign(signed))
+        self.ask("POST", paths.REKEY, body=codec.encode_json(request))
+        self._token = self._prove()
+        return True
+
+    def _prove_with(self, key: NodeKey) -> str:
         challenge = self._exchange(paths.CHALLENGE, b"{}", Challenge)
         self._hub_time = (challenge.issued_at_s, self.clock.monotonic_s()) if challenge.issued_at_s else None
         payload = assertion.compose(
@@ -128,9 +176,18 @@ class Session:
             nonce=challenge.nonce,
             issued_at_s=challenge.issued_at_s,
         )
-        signature = assertion.sign(self._identity.private_key, payload)
-        request = codec.encode_json(AccessRequest(assertion=payload, signature=signature))
+        told, told_signature = self._measured(key, challenge.nonce)
+        signature = key.sign(assertion.signed_bytes(payload))
+        request = codec.encode_json(AccessRequest(payload, signature, told, told_signature))
         return self._exchange(paths.ACCESS, request, AccessReply).access_token
+
+    def _measured(self, key: NodeKey, nonce: str) -> tuple[bytes, bytes]:
+        facts = dict(self._identity.measure())
+        if not facts:
+            return b"", b""
+        statement = Measured(node_id=self._identity.node_id, audience=self._identity.audience, nonce=nonce, facts=facts)
+        payload = node_statements.encode(statement)
+        return payload, key.sign(node_statements.signed_bytes(Measured, payload))
 
     def _exchange(self, path: str, body: bytes, kind: type[M]) -> M:
         response = self._send("POST", path, body=body, headers={"Content-Type": codec.JSON_TYPE})
@@ -170,11 +227,18 @@ class Session:
             error = error_of(msgspec.json.decode(data, type=Problem))
         except msgspec.DecodeError:
             kind = Unauthenticated if response.status == _UNAUTHORISED else HubUnreachable
-            return kind(f"{self._identity.hub_url} answered with status {response.status}")
+            error = kind(f"{self._identity.hub_url} answered with status {response.status}")
         if isinstance(error, Broken) or type(error) is GanglionError:
             # The hub's disk is meant, not this node's: to this node the hub is away until it is repaired.
-            return HubUnreachable(f"{self._identity.hub_url} reports {error.code}: {error.message}")
+            error = HubUnreachable(f"{self._identity.hub_url} reports {error.code}: {error.message}")
+        if isinstance(error, Unavailable):
+            error.retry_after_s = _retry_after_s(response.headers.get("Retry-After", ""))
         return error
+
+
+def _retry_after_s(text: str) -> float | None:
+    """Return the seconds of a Retry-After header; a date, which no hub sends, and nonsense say nothing."""
+    return float(text) if text.isascii() and text.isdigit() and len(text) <= _RETRY_DIGITS_MAX else None
 
 
 class _Pool(urllib3.HTTPSConnectionPool):

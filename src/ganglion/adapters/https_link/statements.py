@@ -11,7 +11,7 @@ from ganglion.wire.messages import Assignment, DeploymentPolicy
 
 
 def check(assignment: Assignment, root: Root, *, node_id: str) -> None:
-    """Check the statement, where this root names keys for it. Raises: ArtifactUntrusted."""
+    """Check the statement, where this root names keys for it. Raises: ArtifactUntrusted, AssignmentOutdated."""
     if not signed_assignments.is_demanded(root):
         return
     expected = ExpectedAssignment(

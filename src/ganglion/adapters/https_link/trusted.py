@@ -66,8 +66,9 @@ class TrustedTargets:
             raise MetadataStale(f"signed metadata: {error}") from error
         except (tuf_errors.RepositoryError, TooLarge) as error:
             raise ArtifactUntrusted(f"signed metadata: {error}") from error
-        if reference_s > seen_s + _SEEN_STEP_S:
-            files.write(_SEEN_FILE, f"{reference_s:.0f}".encode())
+        newest_s = clock_floor.remembered_s(reference_s, seen_s=seen_s, hub_s=self._session.hub_time_s())
+        if newest_s > seen_s + _SEEN_STEP_S:
+            files.write(_SEEN_FILE, f"{newest_s:.0f}".encode())
         return _matching(assignment, target), trusted.root
 
     def _open(self) -> tuple[MetadataFiles, TufClient]:

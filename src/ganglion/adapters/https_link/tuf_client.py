@@ -30,11 +30,15 @@ class TufLimits(msgspec.Struct, frozen=True, kw_only=True):
     deadline_s: float = 60.0
     """The whole refresh, however many files it takes. A line that needs longer makes no progress: it is given up."""
     root_bytes_max: int = 512_000
+    """Largest root.json that is read."""
     root_steps_max: int = 256
     """New roots in one refresh; the next refresh goes on from there."""
     timestamp_bytes_max: int = 16_384
+    """Largest timestamp.json that is read."""
     snapshot_bytes_max: int = 2_000_000
+    """Largest snapshot.json that is read."""
     targets_bytes_max: int = 5_000_000
+    """Largest list of models, or of one model's packages, that is read."""
 
 
 class MetadataSource(Protocol):

@@ -12,12 +12,13 @@ from ganglion.adapters.hub_store.database import Database, StoreLimits, open_dat
 from ganglion.adapters.hub_store.deployment import DeploymentRows
 from ganglion.adapters.hub_store.feedback import FeedbackRows
 from ganglion.adapters.hub_store.identity import IdentityRows
+from ganglion.adapters.hub_store.people import PeopleRows
 from ganglion.ports.hub_store import ControlTransaction
 
 _REVISION = "desired_revision"
 
 
-class ControlRows(IdentityRows, DeploymentRows, FeedbackRows):
+class ControlRows(IdentityRows, DeploymentRows, FeedbackRows, PeopleRows):
     """Everything that one transaction can ask of the control database."""
 
     def __init__(self, connection: sa.Connection) -> None:
@@ -25,8 +26,8 @@ class ControlRows(IdentityRows, DeploymentRows, FeedbackRows):
 
     def meta(self, key: str) -> str | None:
         """Return the value kept under `key`."""
-        query = sa.select(tables.meta.c.value).where(tables.meta.c.key == key)
-        value: str | None = self._connection.execute(query).scalar_one_or_none()
+        found = self._connection.exec_driver_sql("SELECT value FROM meta WHERE key = ?", (key,))
+        value: str | None = found.scalar_one_or_none()
         return value
 
     def set_meta(self, key: str, value: str) -> None:

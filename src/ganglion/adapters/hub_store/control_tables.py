@@ -38,6 +38,15 @@ nodes = table(
     sa.Column("last_seen_at_s", REAL),
     required("report", BYTES),
     required("desired_revision", INTEGER),
+    required("next_public_key", TEXT),
+    required("former_public_keys", TEXT),
+    sa.Column("key_since_at_s", REAL),
+    sa.Column("rekey_asked_at_s", REAL),
+    sa.Column("quarantined_at_s", REAL),
+    required("quarantine_reason", TEXT),
+    sa.Column("admitted_at_s", REAL),
+    sa.Column("retired_at_s", REAL),
+    required("measured", BYTES),
     sa.UniqueConstraint("name", name="nodes_name_once"),
 )
 

@@ -48,6 +48,10 @@ class DeploymentRows:
 
     def assignments(self, *, node_id: str | None = None, model: str | None = None) -> Sequence[AssignmentRow]:
         """Return assignments by node and model."""
+        if node_id is not None and model is None:
+            # What every node asks that waits for news.
+            found = rows.find(self._connection, tables.assignments, AssignmentRow, node_id=node_id)
+            return sorted(found, key=lambda row: row.model)
         columns = tables.assignments.c
         query = rows.select(tables.assignments, AssignmentRow).order_by(columns.node_id, columns.model)
         if node_id is not None:

@@ -25,7 +25,7 @@ class FindingRows:
     ) -> Sequence[EventRow]:
         """Return events, newest first."""
         columns = tables.events.c
-        newest = (columns.at_ns.desc(), columns.node_id.desc(), columns.epoch.desc(), columns.seq.desc())
+        newest = (columns.corrected_at_ns.desc(), columns.node_id.desc(), columns.epoch.desc(), columns.seq.desc())
         query = rows.select(tables.events, EventRow).order_by(*newest).limit(limit)
         if node_id is not None:
             query = query.where(columns.node_id == node_id)
@@ -45,8 +45,12 @@ class FindingRows:
         sample_ids: Sequence[str] | None = None,
         before: tuple[int, str] | None = None,
         limit: int = 100,
+        bytes_max: int | None = None,
     ) -> Sequence[SampleRow]:
-        """Return samples by (at_ns, sample_id), newest first, older than the pair `before` when one is given."""
+        """Return samples by (corrected_at_ns, sample_id), newest first, older than the pair `before` when given.
+
+        With `bytes_max` it stops before the inputs are more than that, but not before the first sample.
+        """
         columns = tables.samples.c
         query = rows.select(tables.samples, SampleRow)
         if model is not None:
@@ -54,14 +58,27 @@ class FindingRows:
         if node_id is not None:
             query = query.where(columns.node_id == node_id)
         if before is not None:
-            query = query.where(sa.tuple_(columns.at_ns, columns.sample_id) < sa.tuple_(*map(sa.literal, before)))
-        query = query.order_by(columns.at_ns.desc(), columns.sample_id.desc()).limit(limit)
+            at_and_id = sa.tuple_(columns.corrected_at_ns, columns.sample_id)
+            query = query.where(at_and_id < sa.tuple_(*map(sa.literal, before)))
+        query = query.order_by(columns.corrected_at_ns.desc(), columns.sample_id.desc()).limit(limit)
         if sample_ids is None:
-            return rows.fetch(self._connection, query, SampleRow)
+            return self._up_to(query, bytes_max)
         return self._among(query, sample_ids)[:limit]
+
+    def _up_to(self, query: sa.Select[Any], bytes_max: int | None) -> list[SampleRow]:
+        """Return the rows of the query, read one by one: inputs can be large."""
+        found: list[SampleRow] = []
+        size_bytes = 0
+        for values in self._connection.execute(query):
+            row = SampleRow(*values)
+            size_bytes += len(row.inputs)
+            if found and bytes_max is not None and size_bytes > bytes_max:
+                break
+            found.append(row)
+        return found
 
     def _among(self, query: sa.Select[Any], sample_ids: Sequence[str]) -> list[SampleRow]:
         found: list[SampleRow] = []
         for some in rows.chunks(list(dict.fromkeys(sample_ids))):
             found += rows.fetch(self._connection, query.where(tables.samples.c.sample_id.in_(some)), SampleRow)
-        return sorted(found, key=lambda row: (row.at_ns, row.sample_id), reverse=True)
+        return sorted(found, key=lambda row: (row.corrected_at_ns, row.sample_id), reverse=True)

@@ -9,8 +9,6 @@ from ganglion.adapters.hub_store import rows
 from ganglion.core.errors import Conflict
 from ganglion.ports.hub_store import CredentialRow, JoinTokenRow, NodeRow
 
-_ACCOUNT = "account"
-
 
 class IdentityRows:
     """Join tokens, nodes and credentials."""
@@ -34,6 +32,11 @@ class IdentityRows:
         done = self._connection.execute(sa.update(tables.join_tokens).where(unused).values(used_at_s=at_s))
         return done.rowcount == 1
 
+    def remove_join_tokens(self, *, expired_at_s: float) -> int:
+        """Remove those that expired at that time or before, used or not."""
+        expired = tables.join_tokens.c.expires_at_s <= expired_at_s
+        return self._connection.execute(sa.delete(tables.join_tokens).where(expired)).rowcount
+
     def put_node(self, row: NodeRow) -> None:
         """Insert, or replace the row of the same id. Raises: Conflict: another node has the name."""
         namesake = self.node_by_name(row.name)
@@ -43,17 +46,22 @@ class IdentityRows:
 
     def node(self, node_id: str) -> NodeRow | None:
         """Return the node with this id."""
-        query = rows.select(tables.nodes, NodeRow).where(tables.nodes.c.node_id == node_id)
-        return rows.fetch_one(self._connection, query, NodeRow)
+        return rows.find_one(self._connection, tables.nodes, NodeRow, node_id=node_id)
 
     def node_by_name(self, name: str) -> NodeRow | None:
         """Return the node with this name."""
-        query = rows.select(tables.nodes, NodeRow).where(tables.nodes.c.name == name)
-        return rows.fetch_one(self._connection, query, NodeRow)
+        return rows.find_one(self._connection, tables.nodes, NodeRow, name=name)
 
     def nodes(self) -> Sequence[NodeRow]:
         """Return every node, by name."""
         return rows.fetch(self._connection, rows.select(tables.nodes, NodeRow).order_by(tables.nodes.c.name), NodeRow)
+
+    def set_revision(self, node_ids: Sequence[str], revision: int) -> None:
+        """Give these nodes that desired-state revision."""
+        columns = tables.nodes.c
+        for some in rows.chunks(node_ids):
+            statement = sa.update(tables.nodes).where(columns.node_id.in_(some)).values(desired_revision=revision)
+            self._connection.execute(statement)
 
     def put_credential(self, row: CredentialRow) -> None:
         """Insert, or replace the one of the same hash and kind."""
@@ -61,8 +69,7 @@ class IdentityRows:
 
     def credential(self, secret_hash: str, kind: str) -> CredentialRow | None:
         """Return the credential of this kind with this hash."""
-        query = rows.select(tables.credentials, CredentialRow).where(_is(secret_hash, kind))
-        return rows.fetch_one(self._connection, query, CredentialRow)
+        return rows.find_one(self._connection, tables.credentials, CredentialRow, secret_hash=secret_hash, kind=kind)
 
     def take_credential(self, secret_hash: str, kind: str) -> CredentialRow | None:
         """Return it and remove it, so that it is good once."""
@@ -74,12 +81,6 @@ class IdentityRows:
         """Remove what expired at that time or before; those without an expiry stay."""
         expired = tables.credentials.c.expires_at_s <= expired_at_s
         return self._connection.execute(sa.delete(tables.credentials).where(expired)).rowcount
-
-    def accounts(self) -> Sequence[CredentialRow]:
-        """Return the credentials of kind "account", by name."""
-        columns = tables.credentials.c
-        query = rows.select(tables.credentials, CredentialRow).where(columns.kind == _ACCOUNT)
-        return rows.fetch(self._connection, query.order_by(columns.subject), CredentialRow)
 
 
 def _is(secret_hash: str, kind: str) -> sa.ColumnElement[bool]:

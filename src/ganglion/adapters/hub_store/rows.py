@@ -1,7 +1,9 @@
 """Between the rows of the ports and SQL: columns have the names of the fields."""
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
@@ -37,10 +39,33 @@ def fetch_one(connection: sa.Connection, query: sa.Select[Any], kind: Callable[.
     return None if row is None else kind(*row)
 
 
+def find(connection: sa.Connection, table: sa.Table, kind: Callable[..., R], /, **equals: str) -> list[R]:
+    """Return the rows whose columns have these values, for questions that every request asks.
+
+    Written out and kept: to build and compile such a statement costs several times what it takes to run.
+    """
+    return [
+        kind(*row) for row in connection.exec_driver_sql(_search(table, kind, tuple(equals)), tuple(equals.values()))
+    ]
+
+
+def find_one(connection: sa.Connection, table: sa.Table, kind: Callable[..., R], /, **equals: str) -> R | None:
+    """Return the first of the rows that `find` returns, or None."""
+    return next(iter(find(connection, table, kind, **equals)), None)
+
+
+@functools.cache
+def _search(table: sa.Table, kind: "type[DataclassInstance]", names: tuple[str, ...]) -> str:
+    columns = ", ".join(field.name for field in fields(kind))
+    where = " AND ".join(f"{name} = ?" for name in names)
+    return f"SELECT {columns} FROM {table.name} WHERE {where}"  # noqa: S608 - names of ours
+
+
 def add(connection: sa.Connection, table: sa.Table, new: Sequence["DataclassInstance"]) -> None:
     """Insert rows in one call; none may be there already."""
     if new:
-        connection.execute(sa.insert(table), _all_values(new))
+        statement, values_of = _insertion(table, type(new[0]))
+        connection.exec_driver_sql(statement, [values_of(row) for row in new])
 
 
 def add_missing(connection: sa.Connection, table: sa.Table, new: Sequence["DataclassInstance"]) -> None:
@@ -61,6 +86,14 @@ def chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:
     """Yield a few keys at a time: a statement takes a limited number of parameters."""
     for start in range(0, len(keys), _KEYS_MAX):
         yield keys[start : start + _KEYS_MAX]
+
+
+@functools.cache
+def _insertion(table: sa.Table, kind: "type[DataclassInstance]") -> tuple[str, Callable[[object], tuple[Any, ...]]]:
+    """Return the statement that inserts a `kind`, and what takes its values: records come by tens of thousands."""
+    names = [field.name for field in fields(kind)]
+    columns, places = ", ".join(names), ", ".join("?" * len(names))
+    return f"INSERT INTO {table.name} ({columns}) VALUES ({places})", attrgetter(*names)  # noqa: S608 - names of ours
 
 
 def _all_values(new: Sequence["DataclassInstance"]) -> list[Values]:

@@ -1,5 +1,6 @@
 """The telemetry database: implements `ports.telemetry_store`."""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,24 +10,34 @@ import sqlalchemy as sa
 
 from ganglion.adapters.hub_store import rows
 from ganglion.adapters.hub_store import telemetry_tables as tables
+from ganglion.adapters.hub_store.ageing import AgeingRows
 from ganglion.adapters.hub_store.database import Database, StoreLimits, open_database
 from ganglion.adapters.hub_store.findings import FindingRows
 from ganglion.core.behaviour import Behaviour
 from ganglion.ports.telemetry_store import CursorRow, RecordRow, RollupKey, TelemetryTransaction
 
+_HOUR_MINUTES = 60
+# What every batch asks is written out: to build and compile these statements would cost more than to run them.
+_COLUMNS = ", ".join(tables.cursors.c.keys())
+_CURSOR = f"SELECT {_COLUMNS} FROM cursors WHERE node_id = ? AND epoch = ?"  # noqa: S608 - names of ours
+_PLACES = ", ".join("?" * len(tables.cursors.c))
+_PUT_CURSOR = f"INSERT OR REPLACE INTO cursors ({_COLUMNS}) VALUES ({_PLACES})"  # noqa: S608 - as above
+_IT = "node_id = ? AND model = ? AND version = ? AND minute = ?"
+_ROLLUP = f"SELECT behaviour FROM rollups WHERE {_IT}"  # noqa: S608 - as above
+_PUT_ROLLUP = "INSERT OR REPLACE INTO rollups (node_id, model, version, minute, behaviour) VALUES (?, ?, ?, ?, ?)"
 
-class TelemetryRows(FindingRows):
+
+class TelemetryRows(FindingRows, AgeingRows):
     """Everything that one transaction can ask of the telemetry database."""
 
     def cursor(self, node_id: str, epoch: str) -> CursorRow | None:
         """Return up to where this epoch of the node is stored."""
-        columns = tables.cursors.c
-        it = sa.and_(columns.node_id == node_id, columns.epoch == epoch)
-        return rows.fetch_one(self._connection, rows.select(tables.cursors, CursorRow).where(it), CursorRow)
+        found = self._connection.exec_driver_sql(_CURSOR, (node_id, epoch)).one_or_none()
+        return None if found is None else CursorRow(*found)
 
     def put_cursor(self, row: CursorRow) -> None:
         """Insert, or replace the one of the same node and epoch."""
-        rows.put(self._connection, tables.cursors, row, on=["node_id", "epoch"])
+        self._connection.exec_driver_sql(_PUT_CURSOR, dataclasses.astuple(row))
 
     def cursors(self, node_id: str | None = None) -> Sequence[CursorRow]:
         """Return cursors by node and epoch."""
@@ -56,31 +67,31 @@ class TelemetryRows(FindingRows):
 
     def merge_rollup(self, key: RollupKey, behaviour: Behaviour) -> None:
         """Add these counts to what is stored under `key`."""
-        columns = tables.rollups.c
-        it = sa.and_(*(columns[name] == value for name, value in rows.values(key).items()))
-        stored = self._connection.execute(sa.select(columns.behaviour).where(it)).scalar_one_or_none()
-        if stored is None:
-            new = rows.values(key) | {"behaviour": msgspec.msgpack.encode(behaviour)}
-            self._connection.execute(sa.insert(tables.rollups).values(new))
-            return
-        merged = _behaviour(stored)
-        merged.merge(behaviour)
-        document = msgspec.msgpack.encode(merged)
-        self._connection.execute(sa.update(tables.rollups).where(it).values(behaviour=document))
+        it = dataclasses.astuple(key)
+        stored = self._connection.exec_driver_sql(_ROLLUP, it).scalar_one_or_none()
+        merged = behaviour
+        if stored is not None:
+            merged = _behaviour(stored)
+            merged.merge(behaviour)
+        self._connection.exec_driver_sql(_PUT_ROLLUP, (*it, msgspec.msgpack.encode(merged)))
 
     def behaviour(
         self, *, node_ids: Sequence[str], model: str, version: str, since_minute: int, until_minute: int | None = None
     ) -> dict[str, Behaviour]:
         """Return the merged counts of each node that has any, from `since_minute` on, before `until_minute`."""
-        columns = tables.rollups.c
-        query = sa.select(columns.node_id, columns.behaviour)
-        query = query.where(columns.model == model, columns.version == version, columns.minute >= since_minute)
+        minute, hour = tables.rollups.c.minute, tables.rollup_hours.c.hour
+        minutes, hours = [minute >= since_minute], [hour * _HOUR_MINUTES >= since_minute]
         if until_minute is not None:
-            query = query.where(columns.minute < until_minute)
+            minutes.append(minute < until_minute)
+            hours.append((hour + 1) * _HOUR_MINUTES <= until_minute)
         merged: dict[str, Behaviour] = {}
-        for some in rows.chunks(node_ids):
-            for node_id, document in self._connection.execute(query.where(columns.node_id.in_(some))):
-                merged.setdefault(node_id, Behaviour()).merge(_behaviour(document))
+        for table, times in ((tables.rollups, minutes), (tables.rollup_hours, hours)):
+            columns = table.c
+            query = sa.select(columns.node_id, columns.behaviour)
+            query = query.where(columns.model == model, columns.version == version, *times)
+            for some in rows.chunks(node_ids):
+                for node_id, document in self._connection.execute(query.where(columns.node_id.in_(some))):
+                    merged.setdefault(node_id, Behaviour()).merge(_behaviour(document))
         return merged
 
 

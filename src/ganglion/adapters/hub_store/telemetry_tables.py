@@ -18,6 +18,7 @@ cursors = table(
     required("made", INTEGER),
     required("shed", BYTES),
     required("gaps", INTEGER),
+    required("clock_error_ns", INTEGER),
 )
 
 records = table(
@@ -30,6 +31,7 @@ records = table(
     required("at_ns", INTEGER),
     required("received_at_ns", INTEGER),
     required("payload", BYTES),
+    required("corrected_at_ns", INTEGER),
 )
 
 rollups = table(
@@ -40,6 +42,18 @@ rollups = table(
     key("version", TEXT),
     key("minute", INTEGER),
     required("behaviour", BYTES),
+    sa.Index("rollups_by_minute", "minute"),
+)
+
+rollup_hours = table(
+    metadata,
+    "rollup_hours",
+    key("node_id", TEXT),
+    key("model", TEXT),
+    key("version", TEXT),
+    key("hour", INTEGER),
+    required("behaviour", BYTES),
+    sa.Index("rollup_hours_by_hour", "hour"),
 )
 
 events = table(
@@ -55,8 +69,9 @@ events = table(
     required("rollout_id", TEXT),
     required("reason", TEXT),
     required("facts", BYTES),
-    sa.Index("events_by_time", "at_ns"),
-    sa.Index("events_by_rollout", "rollout_id", "at_ns"),
+    required("corrected_at_ns", INTEGER),
+    sa.Index("events_by_time", "corrected_at_ns"),
+    sa.Index("events_by_rollout", "rollout_id", "corrected_at_ns"),
 )
 
 samples = table(
@@ -72,7 +87,8 @@ samples = table(
     required("label", TEXT),
     required("confidence", REAL),
     required("inputs", BYTES),
-    sa.Index("samples_by_time", "at_ns", "sample_id"),
-    sa.Index("samples_by_model", "model", "at_ns", "sample_id"),
-    sa.Index("samples_by_node", "node_id", "at_ns", "sample_id"),
+    required("corrected_at_ns", INTEGER),
+    sa.Index("samples_by_time", "corrected_at_ns", "sample_id"),
+    sa.Index("samples_by_model", "model", "corrected_at_ns", "sample_id"),
+    sa.Index("samples_by_node", "node_id", "corrected_at_ns", "sample_id"),
 )

@@ -96,6 +96,8 @@ class OnnxEngine:
 
 
 def _spec(value: Any, what: str) -> TensorSpec:  # noqa: ANN401 - it ships no types
+    if what == "output" and value.type in values.SCORES_BY_CLASS:
+        return TensorSpec(name=value.name, datatype="FP32", shape=(-1, -1))
     datatype = _DATATYPES.get(value.type)
     if datatype is None:
         raise InvalidPackage(f"{what} {value.name!r} is a {value.type}: only tensors of numbers or text can be served")

@@ -1,4 +1,7 @@
-"""Text and BF16, which the binding does not take as they lie in memory. Models without them pay nothing for this."""
+"""Text, BF16, and scores by class: what the binding does not take or give as it lies in memory.
+
+Models without them pay nothing for this.
+"""
 
 import ctypes
 from collections.abc import Callable, Sequence
@@ -14,6 +17,8 @@ from ganglion.core.steps import Tensor, Tensors
 
 Converter: TypeAlias = Callable[[Tensors], Tensors]
 _BF16_KIND = 16  # onnx.TensorProto.BFLOAT16
+SCORES_BY_CLASS = ("seq(map(string,tensor(float)))", "seq(map(int64,tensor(float)))")
+"""Types of outputs that hold one map per row, as converters of scikit-learn's classifiers write them."""
 
 
 def converter_for(
@@ -23,20 +28,21 @@ def converter_for(
 ) -> Converter | None:
     """Return how to run a session whose tensors must be converted; None when none must.
 
-    Raises: InvalidPackage: text and BF16 in one model, for which the binding has no call.
+    Raises: InvalidPackage: BF16 beside text or maps in one model, for which the binding has no call.
     """
-    kinds = {spec.datatype for spec in (*inputs, *outputs)} & {"BYTES", "BF16"}
-    if not kinds:
+    kinds = {spec.datatype for spec in (*inputs, *outputs)}
+    has_python_values = "BYTES" in kinds or any(output.type in SCORES_BY_CLASS for output in session.get_outputs())
+    if not (has_python_values or "BF16" in kinds):
         return None
-    if len(kinds) > 1:
-        raise InvalidPackage("a model with both text and BF16 tensors cannot be served")
-    run = _run_text if kinds == {"BYTES"} else _run_bf16
+    if has_python_values and "BF16" in kinds:
+        raise InvalidPackage("a model with BF16 tensors beside text or maps cannot be served")
+    run = _run_python_values if has_python_values else _run_bf16
     names = [spec.name for spec in outputs]
     brief = {spec.name for spec in inputs if spec.datatype == "BF16"}
     return lambda feeds: run(session, names, brief, feeds)
 
 
-def _run_text(session: Any, names: list[str], _brief: set[str], feeds: Tensors) -> Tensors:  # noqa: ANN401 - untyped
+def _run_python_values(session: Any, names: list[str], _brief: set[str], feeds: Tensors) -> Tensors:  # noqa: ANN401 - untyped
     values = session.run(names, {name: _decoded(name, tensor) for name, tensor in feeds.items()})
     return {name: _encoded(value) for name, value in zip(names, values, strict=True)}
 
@@ -52,12 +58,19 @@ def _decoded(name: str, tensor: Tensor) -> Tensor:
     return text
 
 
-def _encoded(value: Tensor) -> Tensor:
+def _encoded(value: Tensor | list[dict[object, float]]) -> Tensor:
+    if isinstance(value, list):
+        return _scores(value)
     if value.dtype != object:
         return value
     elements = np.empty(value.shape, object)
     elements.ravel()[:] = [element.encode() for element in value.ravel()]
     return elements
+
+
+def _scores(rows: list[dict[object, float]]) -> Tensor:
+    """Return one row per map. The classes ascend, as in the maps of the runtime, and so the columns do."""
+    return np.array([list(row.values()) for row in rows], np.float32)
 
 
 def _run_bf16(session: Any, names: list[str], brief: set[str], feeds: Tensors) -> Tensors:  # noqa: ANN401 - untyped

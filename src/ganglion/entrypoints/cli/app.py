@@ -9,6 +9,7 @@ import typer
 from ganglion.entrypoints.cli import (
     account,
     advise,
+    audit,
     dataset,
     demo,
     event,
@@ -19,6 +20,8 @@ from ganglion.entrypoints.cli import (
     rollout,
     sample,
     serve,
+    simulate,
+    token,
     trust,
     version,
 )
@@ -37,6 +40,8 @@ for _name, _group in {
     "event": event.event_app,
     "result": event.result_app,
     "account": account.app,
+    "token": token.app,
+    "audit": audit.app,
     "advise": advise.app,
     "trust": trust.app,
 }.items():
@@ -45,6 +50,7 @@ app.command("serve")(serve.serve)
 app.command("login")(login.login)
 app.command("logout")(login.logout)
 app.command("demo")(demo.demo)
+app.command("simulate")(simulate.simulate)
 app.command("version")(version.version)
 
 

@@ -77,7 +77,7 @@ def _cell(row: object, name: str) -> str:
     content = getattr(row, name)
     if name.endswith("at_s"):
         return moment(content)
-    if name.endswith("_bytes"):
+    if name.endswith("_bytes") and isinstance(content, int | float):
         return size(content)
     return text(content)
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 Hub = Annotated[str | None, typer.Option("--hub", help="Address of the hub; otherwise the one logged in to.")]
-Token = Annotated[str | None, typer.Option("--token", help="Token of an account; otherwise the one logged in with.")]
+Token = Annotated[
+    str | None, typer.Option("--token", help="Token, of an account or a program; else that of the login.")
+]
 CaPin = Annotated[str | None, typer.Option("--ca-pin", help="SHA-256 of the public key of the hub's CA.")]
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")]
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ganglion.entrypoints.cli.context import Config
+from ganglion.entrypoints.cli.context import Config, Session, hub_command
 from ganglion.entrypoints.cli.extras import needs_extra
 
 app = typer.Typer(no_args_is_help=True)
@@ -66,3 +66,12 @@ def token(
     with needs_extra("hub", "the hub"):
         from ganglion.entrypoints.hub_rescue import renew_token
     typer.echo(renew_token(Path(settings.data_dir), account))
+
+
+@hub_command(app, "status")
+def status(session: Session) -> None:
+    """Show what the hub keeps, how much room it has, and how many wait for it.
+
+    Example: ganglion hub status
+    """
+    session.show(session.client.hub_status())

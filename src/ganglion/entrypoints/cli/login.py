@@ -10,19 +10,27 @@ from ganglion.entrypoints.cli.context import CaPin, Config, login_file
 from ganglion.entrypoints.cli.output import note
 
 if TYPE_CHECKING:
+    from ganglion.entrypoints.client_settings import ClientSettings
+    from ganglion.entrypoints.hub_client import HubClient
     from ganglion.entrypoints.pinned_tls import OfferedCa
+
+_ASK_EVERY_S = 2.0
 
 
 def login(
     url: Annotated[str, typer.Argument(help="Address of the hub, https://HOST:PORT.")],
     token: Annotated[str | None, typer.Option("--token", help="Token of an account; asked for when missing.")] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", help="Log in with this name and a password, which is asked for.")
+    ] = None,
+    browser: Annotated[bool, typer.Option("--browser", help="Let a browser that is logged in grant it.")] = False,
     ca_pin: CaPin = None,
     config: Config = None,
 ) -> None:
-    """Log in to a hub, and use it from now on.
+    """Log in to a hub, and use it from now on: with a token, a password, or from a browser.
 
-    The hub prints the pin of its certificate authority when it starts. Without --ca-pin the pin is shown, and
-    you say whether it is the same.
+    A token lasts until it is replaced; a login by password or browser lasts half a day. The hub prints the pin of
+    its certificate authority when it starts. Without --ca-pin the pin is shown, and you say whether it is the same.
 
     Example: ganglion login https://hub.example:8443 --token TOKEN --ca-pin PIN
     """
@@ -34,11 +42,11 @@ def login(
     address = str(parse_address(url))
     settings = load_settings(config, {"client.token": token, "client.ca_pin": ca_pin}).client
     ca_pem = _trusted_ca(address, settings.ca_pin)
-    chosen = settings.token or _asked_token()
+    chosen = _proof(address, ca_pem, settings, user=user, browser=browser)
     with HubClient(address, ca_pem=ca_pem, token=chosen, settings=settings) as client:
-        client.nodes()  # a token that the hub does not know must not be stored
+        who = client.who()  # a token that the hub does not know must not be stored
     login_file().add(Login(hub=address, token=chosen, ca_pem=ca_pem.decode()))
-    note(f"logged in to {address}")
+    note(f"logged in to {address} as {who.name} ({who.role})")
 
 
 def logout(
@@ -68,6 +76,36 @@ def _confirmed(address: str, offered: "OfferedCa") -> bytes:
     if not typer.confirm("Did the hub print the same pin when it started?", err=True):
         raise CaMismatch(f"the pin of {address} was not confirmed")
     return offered.pem
+
+
+def _proof(address: str, ca_pem: bytes, settings: "ClientSettings", *, user: str | None, browser: bool) -> str:
+    """Return a token, or a session that a password or a browser gave."""
+    from ganglion.entrypoints.hub_client import HubClient
+
+    if not browser and user is None:
+        return settings.token or _asked_token()
+    with HubClient(address, ca_pem=ca_pem, token="", settings=settings) as client:
+        if user is not None:
+            return client.login(user, _asked_password()).token
+        return _granted(client)
+
+
+def _granted(client: "HubClient") -> str:
+    """Wait until somebody grants the login in a browser. Raises: Unauthenticated: nobody did in time."""
+    import threading
+
+    pause = threading.Event()
+    asked = client.ask_for_login()
+    note(f"Open this in a browser, and see that it shows the code {asked.code}:\n  {client.url}{asked.path}")
+    while not (answer := client.fetch_login(asked.secret)).token:
+        pause.wait(_ASK_EVERY_S)
+    return answer.token
+
+
+def _asked_password() -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    return str(typer.prompt("Password", hide_input=True, err=True))
 
 
 def _asked_token() -> str:

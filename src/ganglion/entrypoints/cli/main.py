@@ -1,5 +1,6 @@
 """`ganglion`: every command begins and ends here. The commands themselves hang in `app`."""
 
+import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,8 +14,12 @@ def main() -> None:
     arguments = sys.argv[1:]
     child = _early_child(arguments)
     # Imported only now: it takes a third of the time in which the child gets ready.
-    from ganglion.entrypoints.cli.app import app
     from ganglion.entrypoints.cli.failures import DEBUG, EXIT_INTERRUPTED, FailureStyle, report
+
+    if arguments[:1] == ["serve"]:
+        from ganglion.entrypoints.cli.serve_app import app
+    else:
+        from ganglion.entrypoints.cli.app import app
 
     style = FailureStyle.of(arguments)
     try:
@@ -29,9 +34,13 @@ def _early_child(arguments: Sequence[str]) -> "Child | None":
     """Start the process of `ganglion serve` while its command line is being read: it has a lot to import."""
     if arguments[:1] != ["serve"] or {"--help", "--no-supervise"} & {*arguments}:
         return None
+    # Ctrl-C while everything is being imported ends the program without a traceback; the child sees that, and goes.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from ganglion.adapters.run_marks import RunMarks
-    from ganglion.entrypoints.serve_start import Child
+    from ganglion.entrypoints.serve_start import Child, open_standard_streams
 
+    open_standard_streams()
     return Child.start(RunMarks.create())
 
 

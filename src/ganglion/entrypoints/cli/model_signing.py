@@ -9,8 +9,10 @@ from ganglion.entrypoints.cli.context import Session
 from ganglion.entrypoints.cli.output import note
 from ganglion.entrypoints.passphrases import passphrase_of
 from ganglion.entrypoints.publisher_signing import describe, sign_release
+from ganglion.entrypoints.settings import load_settings
+from ganglion.entrypoints.trust_settings import lifetimes_of
 from ganglion.ports.clock import utc_s
-from ganglion.trust.signing import RepositorySettings, Terms
+from ganglion.trust.signing import Terms
 
 
 def sign_and_offer(session: Session, file: Path, key: Path) -> None:
@@ -20,7 +22,7 @@ def sign_and_offer(session: Session, file: Path, key: Path) -> None:
     """
     package = describe(PackageArchives().inspect(file), file)
     signer = key_documents.read_signer(key, passphrase_of(session.config, f"Passphrase of {key.name}"))
-    terms = Terms(now_s=utc_s(SystemClock()), settings=RepositorySettings())
+    terms = Terms(now_s=utc_s(SystemClock()), settings=lifetimes_of(load_settings(session.config).trust))
     signed = sign_release(session.client.trust_documents(), package, signer, terms)
     if signed is not None:
         session.client.offer_model(package.path.role, signed)

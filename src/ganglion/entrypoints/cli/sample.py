@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganglion.core.errors import InvalidRequest, NotFound
+from ganglion.core.errors import InvalidRequest
 from ganglion.entrypoints.cli.context import Session, hub_command
 from ganglion.entrypoints.cli.output import OutputFormat, note
 from ganglion.entrypoints.cli.shading import shaded
@@ -20,8 +20,6 @@ Model = Annotated[str | None, typer.Option("--model", help="Only samples of this
 Node = Annotated[str | None, typer.Option("--node", help="Only samples of this node.")]
 Unlabelled = Annotated[bool, typer.Option("--unlabelled", help="Only samples that nobody has labelled.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="At most this many, the newest first.")]
-_SEARCHED = 1000
-"""How many of the newest samples `show` looks through."""
 _COLUMNS = ("sample_id", "node", "at_s", "model", "version", "reason", "prediction", "confidence", "label")
 """What a table has of a sample: everything but its inputs."""
 
@@ -49,14 +47,11 @@ def list_samples(
 
 @hub_command(app, "show")
 def show_sample(session: Session, sample_id: Annotated[str, typer.Argument(help="Sample to show.")]) -> None:
-    """Show one of the newest samples. An input that can be an image is drawn.
+    """Show one sample. An input that can be an image is drawn.
 
     Example: ganglion sample show SAMPLE_ID
     """
-    newest = session.client.samples(limit=_SEARCHED)
-    found = next((each for each in newest if each.sample_id == sample_id), None)
-    if found is None:
-        raise NotFound(f"the sample {sample_id!r} is not among the newest {_SEARCHED}")
+    found = session.client.sample(sample_id)
     session.show(found, columns=_COLUMNS)
     if session.output is OutputFormat.TABLE:
         for name, tensor in found.inputs.items():

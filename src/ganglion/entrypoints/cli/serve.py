@@ -17,6 +17,9 @@ def serve(
     path: Annotated[Path, typer.Argument(help="A model file, a package, or a folder of them.")],
     *,
     host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
+    open_to_network: Annotated[
+        bool | None, typer.Option("--open-to-network", help="Let every machine ask, without a token.")
+    ] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.", show_default="8080")] = None,
     uds: Annotated[Path | None, typer.Option(help="Unix socket to listen on, too.", show_default="none")] = None,
     grpc_port: Annotated[int | None, typer.Option(help="Port of gRPC; 0: a free one.", show_default="none")] = None,
@@ -48,10 +51,12 @@ def serve(
     Example: ganglion serve gate.onnx --port 8000
     """
     from ganglion.entrypoints.cli import serve_options
+    from ganglion.entrypoints.serving_guard import check_exposure
     from ganglion.entrypoints.settings import load_settings
 
     overrides = {
         "serve.host": host,
+        "serve.open_to_network": open_to_network,
         "serve.port": port,
         "serve.uds": str(uds) if uds else None,
         "serve.grpc_port": grpc_port,
@@ -62,6 +67,7 @@ def serve(
         "serve.split": serve_options.split_of(split) if split else None,
     }
     settings = load_settings(config, overrides).serve
+    check_exposure(settings.host, open_to_network=settings.open_to_network, clients=settings.clients_path)
     if supervise:
         _hand_over(path, settings, journal, context.obj)
     _serve_here(path, settings, journal)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ganglion.core.errors import InvalidRequest
 from ganglion.entrypoints.cli.context import Config, Session, hub_command
 from ganglion.entrypoints.cli.output import Output, OutputFormat, emit, note
 
@@ -116,6 +117,14 @@ def init(
         Path | None, typer.Option(metavar="KEY.pub", help="The models' key, made elsewhere, beside --holder.")
     ] = None,
     threshold: Annotated[int, typer.Option(help="How many root keys must sign.", min=1, max=20)] = 2,
+    targets_holder: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="KEY.pub", help="A key for the list of models alone. Repeatable; default: the root keys."),
+    ] = None,
+    targets_threshold: Annotated[
+        int | None,
+        typer.Option(help="How many keys must sign the list of models.", show_default="as for root", min=1, max=20),
+    ] = None,
     config: Config = None,
     output: Output = OutputFormat.TABLE,
 ) -> None:
@@ -128,10 +137,18 @@ def init(
     """
     from ganglion.entrypoints.cli import trust_views, trust_work
 
+    if keys and (holder or publisher or targets_holder or targets_threshold):
+        raise InvalidRequest("give --keys DIR to make all keys here, or name keys that were made elsewhere; not both")
     if keys:
         trust_work.begin_with_new_keys(directory, keys, count, threshold, config)
     else:
-        trust_work.begin(directory, holder or [], publisher, threshold)
+        holders = trust_work.Holders(
+            root=holder or [],
+            threshold=threshold,
+            targets=targets_holder or [],
+            targets_threshold=targets_threshold,
+        )
+        trust_work.begin(directory, holders, publisher, config)
     trust_views.show_proposal(directory, output)
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import typer
-from securesystemslib.signer import Key
 
 from ganglion.adapters import key_documents
 from ganglion.adapters.system import SystemClock
@@ -16,11 +15,13 @@ from ganglion.entrypoints.ceremony_directory import CeremonyDirectory
 from ganglion.entrypoints.cli.output import note
 from ganglion.entrypoints.hub_client import HubClient
 from ganglion.entrypoints.passphrases import passphrase_of
+from ganglion.entrypoints.settings import load_settings
+from ganglion.entrypoints.trust_settings import lifetimes_of
 from ganglion.ports.clock import utc_s
 from ganglion.trust import assignment, ceremony, proposal, proposal_words, target_path
 from ganglion.trust.proposal import Proposal, keyids_of
 from ganglion.trust.repository import ONLINE_ROLES
-from ganglion.trust.signing import RepositorySettings, Terms, is_offline
+from ganglion.trust.signing import Terms, is_offline
 from ganglion.wire.trust_resources import TrustInstalled
 
 _PUBLISHER = "publisher"
@@ -52,15 +53,37 @@ def begin_with_new_keys(directory: Path, keys: Path, count: int, threshold: int,
     for name in names:
         note(f"key {name}: {make_key(keys / name, name, config).key_id}")
     public = [key_documents.read_public(key_documents.public_file_of(keys / name)) for name in names]
-    _begin(directory, loaded, public[:-1], public[-1], threshold)
+    proposed = ceremony.begin(loaded, public[:-1], threshold, public[-1], _terms(config))
+    CeremonyDirectory(directory).save(proposed)
 
 
-def begin(directory: Path, holders: Sequence[Path], publisher: Path | None, threshold: int) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holders:
+    """Public key files of who shall hold the release keys. Without holders of its own, targets has those of root."""
+
+    root: Sequence[Path]
+    threshold: int
+    targets: Sequence[Path] = ()
+    targets_threshold: int | None = None
+    """Without a number: as many as for root."""
+
+
+def begin(directory: Path, holders: Holders, publisher: Path | None, config: Path | None) -> None:
     """Propose keys that were made elsewhere. Raises: InvalidRequest, KeyUnreadable, NotFound."""
-    if not holders or publisher is None:
+    if not holders.root or publisher is None:
         raise InvalidRequest("give --keys DIR to make the keys here, or --holder for each root key, and --publisher")
-    public = [key_documents.read_public(file) for file in holders]
-    _begin(directory, _not_begun(directory), public, key_documents.read_public(publisher), threshold)
+    loaded = _not_begun(directory)
+    root, targets = ([key_documents.read_public(file) for file in files] for files in (holders.root, holders.targets))
+    threshold = holders.targets_threshold or holders.threshold
+    proposed = ceremony.begin(
+        loaded,
+        root,
+        holders.threshold,
+        key_documents.read_public(publisher),
+        _terms(config),
+        targets=(targets or root, threshold),
+    )
+    CeremonyDirectory(directory).save(proposed)
 
 
 def sign(directory: Path, file: Path, config: Path | None, *, confirmed: bool) -> None:
@@ -152,11 +175,6 @@ def publish(client: HubClient, directory: Path) -> TrustInstalled:
     return installed
 
 
-def _begin(directory: Path, loaded: Proposal, holders: Sequence[Key], publisher: Key, threshold: int) -> None:
-    proposed = ceremony.begin(loaded, holders, threshold, publisher, _terms())
-    CeremonyDirectory(directory).save(proposed)
-
-
 def _not_begun(directory: Path) -> Proposal:
     loaded = CeremonyDirectory(directory).load()
     if is_offline(loaded.present.root.signed):
@@ -164,8 +182,8 @@ def _not_begun(directory: Path) -> Proposal:
     return loaded
 
 
-def _terms() -> Terms:
-    return Terms(now_s=utc_s(SystemClock()), settings=RepositorySettings())
+def _terms(config: Path | None = None) -> Terms:
+    return Terms(now_s=utc_s(SystemClock()), settings=lifetimes_of(load_settings(config).trust))
 
 
 def _agrees() -> bool:

@@ -9,12 +9,15 @@ import structlog
 
 from ganglion.core.errors import Forbidden, GanglionError, Overloaded
 from ganglion.entrypoints.grpc_api.calls import Call, Status
+from ganglion.entrypoints.grpc_api.guarding import authorization_of
 from ganglion.entrypoints.grpc_api.infer_request import GrpcRequest, GrpcRequestDecoder
 from ganglion.entrypoints.grpc_api.infer_response import GrpcResponseEncoder, stream_error
 from ganglion.entrypoints.grpc_api.rounds import Rounds
 from ganglion.entrypoints.grpc_api.statuses import status_of
+from ganglion.entrypoints.serving_guard import Guard
 from ganglion.node.services.serving import Inferred, InferRequest, Outcome, Reply, Serving
 from ganglion.node.services.serving_lane import Ticket
+from ganglion.trust.client_tokens import Verb
 
 log = structlog.get_logger()
 
@@ -34,11 +37,14 @@ class InferenceService:
         decoder: GrpcRequestDecoder,
         encoder: GrpcResponseEncoder,
         streams: "Rounds[InferStream]",
+        guard: Guard,
     ) -> None:
+        self._guard = guard
         self._serving, self._decoder, self.encoder, self._streams = serving, decoder, encoder, streams
 
     def infer(self, message: bytes, call: Call) -> None:
         """Answer one request. Raises: GanglionError: it cannot be read."""
+        self._check_known(call)
         began_s = self._serving.now_s()
         request = self._decoder.decode(message)
         manner = request.manner
@@ -48,7 +54,8 @@ class InferenceService:
             call.on_end(partial(_give_up, ticket))
 
     def open_stream(self, call: Call) -> "InferStream":
-        """Begin a call that brings any number of requests."""
+        """Begin a call that brings any number of requests. Raises: Unauthenticated, Forbidden."""
+        self._check_known(call)
         stream = InferStream(self, call)
         self._streams.add(stream)
         call.on_end(partial(self._streams.discard, stream))
@@ -59,9 +66,19 @@ class InferenceService:
         began_s = self._serving.now_s()
         return self._decoder.decode(message), began_s
 
+    def _check_known(self, call: Call) -> None:
+        """Refuse a stranger before anything that it sent is decoded."""
+        if not call.is_local:
+            self._guard.check(authorization_of(call), Verb.INFER, None)
+
     def submit(self, request: GrpcRequest, began_s: float, call: Call, reply: Reply) -> Ticket | None:
-        """Hand a request to the serving core. Raises: Forbidden: shared memory is named from another machine."""
+        """Hand a request to the serving core.
+
+        Raises: Unauthenticated, Forbidden: the client is on another machine, and may not ask, or names shared memory.
+        """
         manner = request.manner
+        if not call.is_local:
+            self._guard.check(authorization_of(call), Verb.INFER, request.model)
         if manner.uses_memory:
             refuse_strangers(call)
         deadline_s = call.deadline_s

@@ -7,6 +7,7 @@ from ganglion.adapters.shared_memory import SharedRegions
 from ganglion.entrypoints.grpc_api import messages
 from ganglion.entrypoints.grpc_api.about_service import AboutService
 from ganglion.entrypoints.grpc_api.calls import Methods, StreamMethod, UnaryMethod
+from ganglion.entrypoints.grpc_api.guarding import guarded
 from ganglion.entrypoints.grpc_api.health_service import Health, HealthService
 from ganglion.entrypoints.grpc_api.infer_request import GrpcRequestDecoder
 from ganglion.entrypoints.grpc_api.infer_response import GrpcResponseEncoder
@@ -14,6 +15,7 @@ from ganglion.entrypoints.grpc_api.inference_service import InferenceService, en
 from ganglion.entrypoints.grpc_api.reflection_service import Described, ReflectionStream
 from ganglion.entrypoints.grpc_api.rounds import CanCallLater, Rounds
 from ganglion.entrypoints.inference_api.repository import Repository
+from ganglion.entrypoints.serving_guard import Guard, NoGuard
 from ganglion.node.services.serving import Serving
 
 INFERENCE = "inference.GRPCInferenceService"
@@ -29,21 +31,23 @@ def inference_methods(
     is_stopping: Callable[[], bool],
     repository: Repository | None = None,
     regions: SharedRegions | None = None,
+    guard: Guard | None = None,
 ) -> Methods:
     """Return every method. Without a repository no client can load or unload.
 
-    `regions` are given by whoever shares them with another edge.
+    `regions` are given by whoever shares them with another edge; the `guard` judges calls from other machines.
     """
-    regions = regions or SharedRegions()
+    regions, guard = regions or SharedRegions(), guard or NoGuard()
     streams = Rounds(partial(end_if_idle, is_stopping), loop)
-    inference = InferenceService(serving, GrpcRequestDecoder(regions), GrpcResponseEncoder(regions), streams)
+    inference = InferenceService(serving, GrpcRequestDecoder(regions), GrpcResponseEncoder(regions), streams, guard)
     about = AboutService(serving, regions, repository, release, is_stopping)
+    told = about.methods()
     health = HealthService(partial(_health_of, about), loop, is_stopping=is_stopping)
     described = Described(messages.files())
     return {
         f"/{INFERENCE}/ModelInfer": UnaryMethod(inference.infer),
         f"/{INFERENCE}/ModelStreamInfer": StreamMethod(inference.open_stream),
-        **{f"/{INFERENCE}/{name}": UnaryMethod(answer) for name, answer in about.methods().items()},
+        **{f"/{INFERENCE}/{name}": UnaryMethod(guarded(name, answer, guard)) for name, answer in told.items()},
         f"/{_HEALTH}/Check": UnaryMethod(health.check),
         f"/{_HEALTH}/Watch": UnaryMethod(health.watch),
         **{

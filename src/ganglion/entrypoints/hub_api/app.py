@@ -6,21 +6,25 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Scope
 
 from ganglion.entrypoints.hub_api import (
+    audit_routes,
     curation_routes,
     fleet_routes,
     health_routes,
     node_routes,
     openapi,
+    people_routes,
     problems,
     release_routes,
     rollout_routes,
+    settings_routes,
+    status_routes,
     telemetry_routes,
     trust_routes,
     tuf_routes,
 )
 from ganglion.entrypoints.hub_api.body_limit import BodyLimit
 from ganglion.entrypoints.hub_api.envelope import Envelope
-from ganglion.entrypoints.hub_api.web import label_routes, login_routes, page_routes
+from ganglion.entrypoints.hub_api.web import admit_routes, label_routes, login_routes, page_routes, provider_routes
 from ganglion.entrypoints.hub_api.web.manifests import Manifests
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.entrypoints.hub_wiring import Hub
@@ -31,13 +35,24 @@ _ROUTERS = (
     tuf_routes.router,
     trust_routes.router,
     fleet_routes.router,
+    people_routes.router,
+    audit_routes.router,
     release_routes.router,
     rollout_routes.router,
     curation_routes.router,
     telemetry_routes.router,
     health_routes.router,
+    settings_routes.router,
+    status_routes.router,
 )
-_UNDESCRIBED = (openapi.router, page_routes.router, login_routes.router, label_routes.router)
+_UNDESCRIBED = (
+    openapi.router,
+    page_routes.router,
+    login_routes.router,
+    provider_routes.router,
+    label_routes.router,
+    admit_routes.router,
+)
 
 
 def create_app(hub: Hub) -> ASGIApp:

@@ -10,7 +10,8 @@ import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ganglion.core.errors import BodyStalled, GanglionError, InvalidRequest, TooLarge
+from ganglion.core.delivery_errors import BodyStalled
+from ganglion.core.errors import GanglionError, InvalidRequest, TooLarge
 from ganglion.entrypoints.hub_api.problems import error_response
 
 _LINGER_S = 1.0

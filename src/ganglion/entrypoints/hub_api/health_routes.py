@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.responses import PlainTextResponse, Response
 
 from ganglion.core.errors import Unavailable
-from ganglion.entrypoints.hub_api.access import Account, HubPart
+from ganglion.entrypoints.hub_api.access import HubPart, Viewer
 from ganglion.entrypoints.hub_api.bodies import gives_file
 
 router = APIRouter(tags=["health"])
@@ -26,6 +26,7 @@ async def readyz(hub: HubPart) -> str:
 
 
 @router.get("/metrics", responses=gives_file(_METRICS_TYPE, "Prometheus' text format."))
-def metrics(hub: HubPart, _account: Account) -> Response:
+def metrics(hub: HubPart, caller: Viewer) -> Response:
     """Return figures for Prometheus; give it an account's token as its bearer token."""
+    caller.check_whole_fleet()
     return Response(hub.metrics.text(), media_type=_METRICS_TYPE)

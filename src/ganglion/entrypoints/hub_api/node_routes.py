@@ -22,6 +22,7 @@ from ganglion.wire.messages import (
     JoinReply,
     JoinRequest,
     NodeReport,
+    RekeyRequest,
 )
 
 router = APIRouter(tags=["nodes' own calls"])
@@ -42,8 +43,9 @@ def join(hub: HubPart, body: RawBody) -> Response:
 
 
 @router.post(paths.CHALLENGE, responses=gives(Challenge, "Sign this."))
-def challenge(hub: HubPart) -> Response:
+def challenge(hub: HubPart, _body: RawBody) -> Response:
     """Give out a nonce to be signed."""
+    # What was sent is read, though it says nothing: the connection would be closed over it, before the next call.
     return message_reply(hub.enrolment.challenge())
 
 
@@ -51,6 +53,13 @@ def challenge(hub: HubPart) -> Response:
 def access(hub: HubPart, body: RawBody) -> Response:
     """Exchange a signed assertion for an access token."""
     return message_reply(hub.enrolment.access(codec.decode_json(body, AccessRequest)))
+
+
+@router.post(paths.REKEY, openapi_extra=takes(RekeyRequest), status_code=204)
+def rekey(hub: HubPart, node: Node, body: RawBody) -> Response:
+    """Announce the key that the node will use from now on; the present one is good until then."""
+    hub.enrolment.announce_key(node, codec.decode_json(body, RekeyRequest))
+    return Response(status_code=204)
 
 
 @router.get(paths.DESIRED, responses=gives(DesiredState, "A newer state.") | _NOTHING_NEW)
@@ -74,39 +83,48 @@ def report(hub: HubPart, node: Node, body: RawBody) -> Response:
 
 
 @router.post(paths.BATCHES, openapi_extra=takes(Batch, codec.BATCH_TYPE), responses=gives(Ack, "Stored."))
-def batches(hub: HubPart, node: Node, body: RawBody) -> Response:
-    """Store a batch of records; the ack says up to where everything is stored."""
+async def batches(hub: HubPart, token: NodeToken, body: RawBody) -> Response:
+    """Store a batch of records; the ack says up to where everything is stored. 429 says when to come again."""
+    return message_reply(await hub.gate.pass_through(token, partial(_store, hub, token, body)))
+
+
+def _store(hub: Hub, token: str, body: bytes) -> Ack:
+    node = hub.enrolment.authenticate(token)
     packed = codec.decompress(body, size_max=hub.settings.records.batch_bytes_max)
     ack = hub.ingest.store(node.node_id, codec.decode_packed(packed, Batch))
     hub.metrics.count_batch()
-    return message_reply(ack)
+    return ack
 
 
 async def _newer_state(hub: Hub, token: str, *, known: tuple[str, int], wait_s: float) -> DesiredState | None:
     """Return the first state newer than `known`, or None when there is none in time or the hub stops."""
+    threads = hub.waiters.threads
     # The token is proven at every look, so that a node revoked while it waits gets no answer.
-    look = partial(to_thread.run_sync, _state_of, hub, token)
-    node = await to_thread.run_sync(hub.enrolment.authenticate, token)
-    with hub.waiters.watch(node.node_id) as changed:
-        state = await look()
-        if state.incarnation == known[0] and state.revision < known[1]:
+    look = partial(to_thread.run_sync, _look, hub, token, known, limiter=threads)
+    node = await to_thread.run_sync(hub.enrolment.authenticate, token, limiter=threads)
+    with hub.fleet.listening(node.node_id), hub.waiters.watch(node.node_id) as changed:
+        newest, state = await look()
+        if newest[0] == known[0] and newest[1] < known[1]:
             # The node has seen the future of this hub: it was restored from an older copy.
             await to_thread.run_sync(
                 partial(hub.restoration.notice, node.node_id, incarnation=known[0], revision=known[1])
             )
-            state = await look()
+            newest, state = await look()
         with anyio.move_on_after(min(wait_s, hub.settings.http.long_poll_s_max)):
-            while not _is_newer(state, known) and not hub.waiters.closed:
+            while state is None and not hub.waiters.closed:
                 await changed.wait()
                 changed.clear()
-                state = await look()
-    return state if _is_newer(state, known) else None
+                newest, state = await look()
+    return state
 
 
-def _state_of(hub: Hub, token: str) -> DesiredState:
-    return hub.desired.state_of(hub.enrolment.authenticate(token).node_id)
+def _look(hub: Hub, token: str, known: tuple[str, int]) -> tuple[tuple[str, int], DesiredState | None]:
+    """Return the newest revision, and the state if it is news: most polls end without, and nothing is signed."""
+    node_id = hub.enrolment.authenticate(token).node_id
+    newest = hub.desired.revision_of(node_id)
+    return newest, hub.desired.state_of(node_id) if _is_newer(newest, known) else None
 
 
-def _is_newer(state: DesiredState, known: tuple[str, int]) -> bool:
+def _is_newer(newest: tuple[str, int], known: tuple[str, int]) -> bool:
     """Compare revisions within an incarnation; another incarnation is always news."""
-    return state.incarnation != known[0] or state.revision > known[1]
+    return newest[0] != known[0] or newest[1] > known[1]

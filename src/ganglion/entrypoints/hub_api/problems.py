@@ -1,16 +1,22 @@
 """Every error of the HTTP surface as a problem document (RFC 9457), whoever raised it."""
 
+import math
 from collections.abc import Mapping, Sequence
 
+import structlog
+from anyio import to_thread
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from ganglion.core.errors import GanglionError, InvalidRequest, NotFound, Unauthenticated, Unavailable
+from ganglion.core.errors import GanglionError, InvalidRequest, NotFound, Unauthenticated, Unavailable, Untrusted
 from ganglion.entrypoints.hub_api.web.error_page import error_page, wants_page
+from ganglion.entrypoints.hub_wiring import Hub
 from ganglion.wire import codec
 from ganglion.wire.problems import PROBLEM_TYPE, Problem, problem_of
+
+log = structlog.get_logger()
 
 RETRY_AFTER_S = 2
 _NOT_FOUND, _METHOD_NOT_ALLOWED = 404, 405
@@ -30,7 +36,7 @@ def error_response(error: GanglionError) -> Response:
 def headers_of(error: GanglionError) -> dict[str, str]:
     """Return what the status of `error` demands beside the body."""
     if isinstance(error, Unavailable):
-        return {"Retry-After": str(RETRY_AFTER_S)}
+        return {"Retry-After": str(math.ceil(error.retry_after_s or RETRY_AFTER_S))}
     if isinstance(error, Unauthenticated):
         return {"WWW-Authenticate": "Bearer"}
     return {}
@@ -52,6 +58,9 @@ def _answer(request: Request, problem: Problem, headers: Mapping[str, str]) -> R
 
 async def _on_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, GanglionError)
+    # Whoever proves nothing is turned away without a trace: a node's token ends every quarter of an hour.
+    if isinstance(error, Untrusted) and not isinstance(error, Unauthenticated):
+        await to_thread.run_sync(_write_down, request, error)
     return _answer(request, problem_of(error), headers_of(error))
 
 
@@ -72,6 +81,16 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 async def _on_unexpected(request: Request, _: Exception) -> Response:
     """Answer; the envelope logs, for the framework raises the error once more behind this."""
     return _answer(request, unexpected(request.state.request_id), {})
+
+
+def _write_down(request: Request, error: GanglionError) -> None:
+    """Add the refusal to the audit chain. It stays a refusal when that fails, which the log then says."""
+    hub: Hub = request.app.state.hub
+    actor = getattr(request.state, "actor", "(unknown)")
+    try:
+        hub.audit.refused(actor, f"{request.method} {request.url.path}", error)
+    except GanglionError as failure:
+        log.exception("audit.failed", actor=actor, code=error.code, reason=failure.message)
 
 
 def unexpected(request_id: str) -> Problem:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from ganglion.core.errors import DiskUnusable
 from ganglion.core.ids import parse_digest, parse_name
-from ganglion.entrypoints.hub_api.access import Account, HubPart
+from ganglion.entrypoints.hub_api.access import HubPart, Publisher, Viewer
 from ganglion.entrypoints.hub_api.bodies import gives_file, takes_file
 from ganglion.entrypoints.hub_api.file_reply import BINARY_TYPE, file_reply
 from ganglion.entrypoints.hub_api.open_file import open_file
@@ -26,21 +26,21 @@ _WRITE_BYTES = 1_048_576
 
 
 @router.post(paths.RELEASES, status_code=201, openapi_extra=takes_file(BINARY_TYPE, "A single-file model package."))
-async def create_release(hub: HubPart, _account: Account, request: Request) -> ReleaseView:
+async def create_release(hub: HubPart, caller: Publisher, request: Request) -> ReleaseView:
     """Check a package, keep it, and sign it for its model."""
     async with _received(hub, request) as file:
-        return await to_thread.run_sync(hub.releases.release, file)
+        return await to_thread.run_sync(partial(hub.releases.release, file, by=caller))
 
 
 @router.get(paths.RELEASES)
-def list_releases(hub: HubPart, _account: Account, model: str | None = None) -> list[ReleaseView]:
+def list_releases(hub: HubPart, _caller: Viewer, model: str | None = None) -> list[ReleaseView]:
     """List releases, newest first."""
     return hub.releases.list(model)
 
 
 @router.get(paths.RELEASES + "/{model}/{version}/{variant}/package", responses=gives_file(BINARY_TYPE, "The package."))
 async def fetch_package(
-    hub: HubPart, _account: Account, request: Request, *, model: str, version: str, variant: str
+    hub: HubPart, _caller: Viewer, request: Request, *, model: str, version: str, variant: str
 ) -> Response:
     """Return a released package; Range resumes a part."""
     names = (parse_name(model, what="model"), parse_name(version, what="version"), parse_name(variant, what="variant"))

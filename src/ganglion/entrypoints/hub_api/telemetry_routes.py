@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from ganglion.core.ids import parse_name
-from ganglion.entrypoints.hub_api.access import Account, HubPart
+from ganglion.entrypoints.hub_api import scopes
+from ganglion.entrypoints.hub_api.access import HubPart, Viewer
 from ganglion.entrypoints.hub_api.limits import bounded
 from ganglion.wire import paths
 from ganglion.wire.resources import EventView, ResultView
@@ -18,7 +19,7 @@ _SEQ_MAX = 2**63 - 1
 @router.get(paths.RESULTS)
 def list_results(
     hub: HubPart,
-    _account: Account,
+    caller: Viewer,
     *,
     node: str,
     after_epoch: str = "",
@@ -26,6 +27,7 @@ def list_results(
     limit: Annotated[int, Query(ge=1)] = 100,
 ) -> list[ResultView]:
     """List a node's stored results in the order of (epoch, seq), beginning after the pair given."""
+    scopes.check_node(hub, caller, node)
     return hub.telemetry.results(
         parse_name(node, what="node"), after=(after_epoch, after_seq), limit=bounded(limit, hub.settings.http.rows_max)
     )
@@ -34,10 +36,11 @@ def list_results(
 @router.get(paths.EVENTS)
 def list_events(
     hub: HubPart,
-    _account: Account,
+    caller: Viewer,
     node: str | None = None,
     rollout: str | None = None,
     limit: Annotated[int, Query(ge=1)] = 100,
 ) -> list[EventView]:
     """List events, newest first."""
-    return hub.telemetry.events(node_name=node, rollout_id=rollout, limit=bounded(limit, hub.settings.http.rows_max))
+    found = hub.telemetry.events(node_name=node, rollout_id=rollout, limit=bounded(limit, hub.settings.http.rows_max))
+    return scopes.of_visible_nodes(hub, caller, found)

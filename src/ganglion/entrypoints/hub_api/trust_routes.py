@@ -1,11 +1,15 @@
-"""The hub's trust for its key holders. Every account may send a proposal: its signatures decide, not the sender."""
+"""The hub's trust for its key holders. Signatures decide what a proposal changes; who sends it is written down."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Body
 
-from ganglion.entrypoints.hub_api.access import Account, HubPart
+from ganglion.entrypoints.hub_api.access import Administrator, HubPart, Publisher, Viewer
+from ganglion.entrypoints.hub_wiring import Hub
+from ganglion.hub.services.audit import Deed
 from ganglion.hub.services.trust_views import trust_documents, trust_view
+from ganglion.trust.roles import Caller, Right
+from ganglion.trust.target_path import role_of
 from ganglion.wire import paths
 from ganglion.wire.trust_resources import TrustDocuments, TrustInstalled, TrustView
 
@@ -14,35 +18,55 @@ _Documents = Annotated[TrustDocuments, Body()]
 
 
 @router.get(paths.TRUST)
-def show_trust(hub: HubPart, _account: Account) -> TrustView:
+def show_trust(hub: HubPart, _caller: Viewer) -> TrustView:
     """Return every role with its keys and its expiry."""
     return trust_view(hub.repository)
 
 
 @router.get(paths.TRUST_DOCUMENTS)
-def list_documents(hub: HubPart, _account: Account) -> TrustDocuments:
+def list_documents(hub: HubPart, _caller: Viewer) -> TrustDocuments:
     """Return the signed metadata that a ceremony may change."""
     return trust_documents(hub.repository)
 
 
 @router.post(paths.TRUST_PROPOSALS)
-def install_proposal(hub: HubPart, _account: Account, proposal: _Documents) -> TrustInstalled:
+def install_proposal(hub: HubPart, caller: Publisher, proposal: _Documents) -> TrustInstalled:
     """Put new metadata in force, if everyone has signed it who must."""
+    _check_roles(caller, proposal)
     hub.repository.install({role: text.encode() for role, text in proposal.documents.items()})
     hub.desired.sign_again(hub.repository.assignment_keys())
+    _note(hub, caller, "trust.installed", ", ".join(sorted(proposal.documents)))
     return TrustInstalled(sorted(proposal.documents), hub.repository.root_version())
 
 
 @router.post(paths.TRUST_ONLINE_KEYS)
-def make_online_keys(hub: HubPart, _account: Account) -> TrustView:
+def make_online_keys(hub: HubPart, caller: Administrator) -> TrustView:
     """Make new keys for the roles that the hub signs by itself; they serve when a root names them."""
     hub.repository.make_online_keys()
+    _note(hub, caller, "trust.online_keys_made", "")
     return trust_view(hub.repository)
 
 
 @router.post(paths.TRUST_MODELS)
-def offer_models(hub: HubPart, _account: Account, offer: _Documents) -> TrustInstalled:
+def offer_models(hub: HubPart, caller: Publisher, offer: _Documents) -> TrustInstalled:
     """Keep a publisher's signed list of packages until the package that it adds is released."""
+    _check_roles(caller, offer)
     for role, text in offer.documents.items():
         hub.repository.offer_model(role, text.encode())
+    _note(hub, caller, "trust.model_offered", ", ".join(sorted(offer.documents)))
     return TrustInstalled(sorted(offer.documents), hub.repository.root_version())
+
+
+def _check_roles(caller: Caller, documents: TrustDocuments) -> None:
+    """Raises: Forbidden: a publisher sends what is not of their models; everything else is an admin's."""
+    own = {role_of(model) for model in caller.scope.models}
+    for role in documents.documents:
+        if not role.startswith(role_of("")) or (own and role not in own):
+            caller.check(Right.ADMINISTER)
+            caller.check_unlimited()
+
+
+def _note(hub: Hub, caller: Caller, action: str, subject: str) -> None:
+    """Write down what was done. Metadata are files: the link follows the change, not in one transaction with it."""
+    facts = {"root_version": str(hub.repository.root_version())}
+    hub.audit.record(Deed(actor=caller.actor, action=action, subject=subject, facts=facts))

@@ -13,32 +13,50 @@ from ganglion.entrypoints.inference_api.messages import Request, Response, json_
 from ganglion.entrypoints.inference_api.oip_request import RequestDecoder
 from ganglion.entrypoints.inference_api.oip_response import ResponseEncoder
 from ganglion.entrypoints.inference_api.repository import Repository
-from ganglion.entrypoints.inference_api.request_reader import HEADER_LENGTH, KEY, TIMEOUT_MS, TIMING
+from ganglion.entrypoints.inference_api.request_reader import (
+    AUTHORIZATION,
+    HEADER_LENGTH,
+    KEY,
+    TIMEOUT_MS,
+    TIMING,
+)
 from ganglion.entrypoints.inference_api.routes import Action, Route, route_of
 from ganglion.entrypoints.inference_api.telling import Telling, refuse_strangers
+from ganglion.entrypoints.serving_guard import Guard, NoGuard
 from ganglion.node.services.serving import NEVER_S, Inferred, InferRequest, Outcome, Serving
 from ganglion.node.services.serving_lane import Ticket
+from ganglion.trust.client_tokens import Verb
 
 log = structlog.get_logger()
 
 _TIMEOUT_DIGITS_MAX = 9
+_FOR_ALL = frozenset({Action.LIVE, Action.READY})
+"""What load balancers ask, who have no token."""
+_VERBS = {
+    Action.INFER: Verb.INFER,
+    Action.PREDICT: Verb.INFER,
+    Action.LOAD: Verb.LOAD,
+    Action.UNLOAD: Verb.LOAD,
+}
 
 
 class InferenceApplication:
     """Answers the Open Inference Protocol from a serving core. Without a repository no client can load or unload.
 
-    `regions` are given by whoever shares them with another edge.
+    `regions` are given by whoever shares them with another edge; the `guard` judges requests from other machines.
     """
 
     def __init__(
         self,
         serving: Serving,
         *,
-        release: str,
+        release: Callable[[], str],
         is_stopping: Callable[[], bool],
         repository: Repository | None = None,
         regions: SharedRegions | None = None,
+        guard: Guard | None = None,
     ) -> None:
+        self._guard = guard or NoGuard()
         regions = regions or SharedRegions()
         self._serving = serving
         self._decoder, self._encoder = RequestDecoder(regions), ResponseEncoder(regions)
@@ -48,6 +66,9 @@ class InferenceApplication:
         """Call `reply` once, now or when the model has answered. The ticket takes a request back that waits."""
         route = route_of(request.head.target)
         try:
+            if not request.is_local and route.action not in _FOR_ALL:
+                authorization = request.head.headers.get(AUTHORIZATION, b"")
+                self._guard.check(authorization, _VERBS.get(route.action, Verb.READ), route.model)
             if route.action is Action.INFER and request.head.method == b"POST":
                 return self._infer(route, request, reply)
             if route.action is Action.PREDICT and request.head.method == b"POST":

@@ -62,4 +62,5 @@ def _entries(name: str, served: ServedModel) -> Iterator[dict[str, object]]:
             "reason": reason,
         }
     if not served.versions:
-        yield {"name": name, "version": "", "state": "UNAVAILABLE", "reason": "no version is loaded"}
+        reasons = filter(None, (*served.withheld.values(), served.refused, "no version is loaded"))
+        yield {"name": name, "version": "", "state": "UNAVAILABLE", "reason": next(reasons)}

@@ -69,7 +69,7 @@ class Options(msgspec.Struct, frozen=True):
 class Document(msgspec.Struct, frozen=True):
     """The whole request."""
 
-    inputs: Annotated[tuple[InputItem, ...], msgspec.Meta(min_length=1, max_length=TENSORS_MAX)]
+    inputs: Annotated[tuple[InputItem, ...], msgspec.Meta(max_length=TENSORS_MAX)]
     id: str = ""
     parameters: Options = Options()
     outputs: Annotated[tuple[OutputItem, ...], msgspec.Meta(max_length=TENSORS_MAX)] = ()

@@ -104,6 +104,8 @@ class RequestDecoder:
         return DecodedRequest(document.id, inputs, manner)
 
     def _learn(self, document: Document, manner: Manner, inputs: Tensors, body: bytes, json_bytes: int) -> None:
+        if not document.inputs:
+            return  # For a model that takes none there is nothing to be faster at.
         if json_bytes == len(body):
             item = document.inputs[0]
             self._gaps.learn(document, body, _KnownGap(manner, item.name, item.datatype, item.shape))
@@ -129,10 +131,11 @@ class RequestDecoder:
 
 
 def _parse_length(text: bytes, body_bytes: int) -> int:
-    if not text.isdigit() or len(text) > _LENGTH_DIGITS_MAX or int(text) > body_bytes:
+    length = int(text) if text.isdigit() and len(text) <= _LENGTH_DIGITS_MAX else -1
+    if not 0 <= length <= body_bytes:
         value = text.decode("latin-1")[:40]
         raise InvalidRequest(f"Inference-Header-Content-Length is {value!r}, the body has {body_bytes} bytes")
-    return int(text)
+    return length
 
 
 def _is_placed(item: InputItem) -> bool:

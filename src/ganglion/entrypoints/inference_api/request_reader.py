@@ -20,9 +20,10 @@ TIMEOUT_MS = b"x-request-timeout-ms"
 TIMING = b"x-request-timing"
 KEY = b"ganglion-key"
 ACCEPT = b"accept"
+AUTHORIZATION = b"authorization"
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"content-encoding", b"expect"})
 _NOT_PLAIN = frozenset({b"transfer-encoding", b"expect"})
-_KEPT = _FRAMING | {HEADER_LENGTH, TIMEOUT_MS, TIMING, KEY, ACCEPT}
+_KEPT = _FRAMING | {HEADER_LENGTH, TIMEOUT_MS, TIMING, KEY, ACCEPT, AUTHORIZATION}
 
 _END_OF_HEAD = b"\r\n\r\n"
 _KNOWN_HEAD_BYTES_MAX = 1024

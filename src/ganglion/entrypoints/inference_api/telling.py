@@ -45,7 +45,8 @@ class Telling:
     serving: Serving
     regions: SharedRegions
     repository: Repository | None
-    release: str
+    release: Callable[[], str]
+    """The number of the installed release; looked for only when somebody asks."""
     is_stopping: Callable[[], bool]
 
     def tell(self, route: Route, request: Request, reply: Reply) -> None:
@@ -62,7 +63,7 @@ class Telling:
     def _document(self, route: Route, request: Request) -> Response:  # noqa: PLR0911 - one return per kind of document
         match route.action:
             case Action.SERVER_METADATA:
-                return json_response(documents.server_metadata(self.release))
+                return json_response(documents.server_metadata(self.release()))
             case Action.LIVE:
                 return json_response({"live": True})
             case Action.READY:

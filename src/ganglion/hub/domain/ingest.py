@@ -4,6 +4,7 @@ A batch is refused as a whole only when its frame is wrong. What a single record
 others: a payload that cannot be read is `Unreadable`, and the service keeps it as it came.
 """
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
@@ -23,6 +24,8 @@ from ganglion.wire.messages import (
     RecordClass,
     ResultRecord,
     SampleRecord,
+    SummaryRecord,
+    is_map,
 )
 
 _NUMBER_MAX = 2**63 - 1
@@ -44,6 +47,8 @@ class BatchLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Payload bytes in one batch; a larger batch is refused with 413."""
     sample_bytes_max: int = 4_000_000
     """Largest sample that is offered for labelling; a larger one is kept as a record only, and an event tells."""
+    disk_free_bytes_min: int = 0
+    """No batch is taken while the disk has less room than this; it is refused with 507, and nodes keep it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +58,15 @@ class Unreadable:
     reason: str
 
 
-Content: TypeAlias = ResultRecord | ComparisonRecord | EventRecord | SampleRecord | Unreadable | None
+Content: TypeAlias = ResultRecord | ComparisonRecord | SummaryRecord | EventRecord | SampleRecord | Unreadable | None
 """None: a class of which nothing is shown or counted, like audit."""
 
 
 def check(batch: Batch, limits: BatchLimits) -> None:
     """Refuse a batch with a wrong frame. Raises: InvalidRequest, InvalidName, TooLarge."""
     parse_name(batch.epoch, what="epoch")
+    if not 0 <= batch.sent_at_ns <= _NUMBER_MAX:
+        raise InvalidRequest("`sent_at_ns` is no possible time")
     if len(batch.records) > limits.records_max:
         raise TooLarge(f"the batch has {len(batch.records)} records, at most {limits.records_max} are taken")
     size_bytes = sum(len(record.payload) for record in batch.records)
@@ -118,7 +125,7 @@ def _read(record: Envelope, limits: BatchLimits) -> Content:
         case RecordClass.RESULT:
             return _checked_result(codec.decode_packed(record.payload, ResultRecord))
         case RecordClass.SUMMARY:
-            return _checked_comparison(codec.decode_packed(record.payload, ComparisonRecord))
+            return _counts_in(record.payload)
         case RecordClass.EVENT:
             return codec.decode_packed(record.payload, EventRecord)
         case RecordClass.SAMPLE:
@@ -136,11 +143,23 @@ def _checked_result(result: ResultRecord) -> ResultRecord:
     return result
 
 
+def _counts_in(payload: bytes) -> ComparisonRecord | SummaryRecord:
+    if is_map(payload):
+        return _checked_summary(codec.decode_packed(payload, SummaryRecord))
+    return _checked_comparison(codec.decode_packed(payload, ComparisonRecord))
+
+
 def _checked_comparison(comparison: ComparisonRecord) -> ComparisonRecord:
     _check_version(comparison.model, comparison.version)
     if not 0 <= comparison.agreed <= comparison.compared <= _ROWS_MAX:
         raise InvalidRequest(f"{comparison.agreed} of {comparison.compared} compared rows cannot have agreed")
     return comparison
+
+
+def _checked_summary(summary: SummaryRecord) -> SummaryRecord:
+    _check_version(summary.model, summary.version)
+    summary.behaviour.check()
+    return summary
 
 
 def _checked_sample(payload: bytes, limits: BatchLimits) -> SampleRecord:
@@ -152,6 +171,7 @@ def _checked_sample(payload: bytes, limits: BatchLimits) -> SampleRecord:
     return sample
 
 
+@functools.lru_cache(maxsize=1024)
 def _check_version(model: str, version: str) -> None:
     parse_name(model, what="model")
     parse_name(version, what="version")
@@ -172,25 +192,50 @@ class Tally:
 
     behaviours: dict[Minute, Behaviour] = field(default_factory=dict)
 
-    def count(self, content: ResultRecord | ComparisonRecord, at_ns: int) -> None:
-        """Count one result, or one comparison, at its event time."""
-        minute = Minute(content.model, content.version, at_ns // _MINUTE_NS)
-        behaviour = self.behaviours.setdefault(minute, Behaviour())
+    def count(self, content: ComparisonRecord | SummaryRecord, at_ns: int, shift_ns: int) -> None:
+        """Count one comparison or summary at its corrected event time.
+
+        A summary of many minutes counts in the first of them, shifted by what the record's own time was shifted.
+        """
         match content:
-            case ResultRecord(error=""):
-                behaviour.count_answer(content.latency_us, content.labels, content.confidences)
-            case ResultRecord():
-                behaviour.count_error()
             case ComparisonRecord():
+                behaviour = self._of(content.model, content.version, at_ns // _MINUTE_NS)
                 behaviour.count_comparison(content.compared, content.agreed, content.latency_us)
+            case SummaryRecord():
+                began_ns = max(0, content.began_ns + shift_ns)
+                self._of(content.model, content.version, began_ns // _MINUTE_NS).merge(content.behaviour)
             case _:
                 assert_never(content)
 
+    def count_results(self, model: str, version: str, minute: int, results: Sequence[ResultRecord]) -> None:
+        """Count the results of one version in one minute, all at once: there may be thousands."""
+        behaviour = self._of(model, version, minute)
+        answered = [result for result in results if not result.error]
+        for _ in range(len(results) - len(answered)):
+            behaviour.count_error()
+        behaviour.count_answers(
+            [result.latency_us for result in answered],
+            [label for result in answered for label in result.labels],
+            [confidence for result in answered for confidence in result.confidences],
+        )
 
-def tally(contents: Iterable[tuple[Content, int]]) -> Tally:
-    """Return the counts of everything that counts among pairs of content and event time."""
+    def _of(self, model: str, version: str, minute: int) -> Behaviour:
+        return self.behaviours.setdefault(Minute(model, version, minute), Behaviour())
+
+
+def tally(contents: Iterable[tuple[Content, int, int]]) -> Tally:
+    """Return the counts of all that counts among triples of content, corrected event time, and by what it shifted."""
     counts = Tally()
-    for content, at_ns in contents:
-        if isinstance(content, ResultRecord | ComparisonRecord):
-            counts.count(content, at_ns)
+    results: dict[tuple[str, str, int], list[ResultRecord]] = {}
+    for content, at_ns, shift_ns in contents:
+        if isinstance(content, ResultRecord):
+            key = (content.model, content.version, at_ns // _MINUTE_NS)
+            found = results.get(key)
+            if found is None:
+                results[key] = found = []
+            found.append(content)
+        elif isinstance(content, ComparisonRecord | SummaryRecord):
+            counts.count(content, at_ns, shift_ns)
+    for key, found in results.items():
+        counts.count_results(*key, found)
     return counts

@@ -14,7 +14,8 @@ from ganglion.core.errors import InvalidRequest, NotFound, TooLarge
 from ganglion.core.ids import Digest, parse_name
 from ganglion.hub.domain import datasets, sample_inputs
 from ganglion.hub.domain.datasets import LabelledSample
-from ganglion.hub.services import stored_samples
+from ganglion.hub.services import audit, stored_samples
+from ganglion.hub.services.audit import Deed
 from ganglion.hub.services.stored_samples import Wanted
 from ganglion.ports.artifacts import ArtifactStore
 from ganglion.ports.clock import Clock, utc_s
@@ -30,6 +31,8 @@ class CurationLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     samples_max: int = 1000
     """Most samples that one question is answered with."""
+    page_bytes_max: int = 4_000_000
+    """Most input bytes that one question is answered with; one sample is always given."""
     values_shown_max: int = 65_536
     """An input with more values is listed without them."""
     labels_max: int = 10_000
@@ -59,18 +62,48 @@ class Curation:
         self._limits = limits or CurationLimits()
 
     def samples(
-        self, *, model: str | None = None, node_id: str | None = None, unlabelled: bool = False, limit: int = 100
+        self,
+        *,
+        model: str | None = None,
+        node_id: str | None = None,
+        unlabelled: bool = False,
+        before: str | None = None,
+        limit: int = 100,
     ) -> list[SampleView]:
         """Return samples with their labels, newest first; `unlabelled` leaves out those that have one.
 
-        A node may be given by its name too. Raises: NotFound: no such node. InvalidRequest: the limit is out of range.
+        Fewer than `limit` are returned when their inputs are large; `before` names the sample after which to go on. A
+        node may be given by its name too. Raises: NotFound: no such node or sample. InvalidRequest: the limit is out
+        of range.
         """
         if not 1 <= limit <= self._limits.samples_max:
             raise InvalidRequest(f"limit lies between 1 and {self._limits.samples_max}, not at {limit}")
         if node_id is not None:
             node_id = self._node_id(node_id)
-        wanted = Wanted(model=model, node_id=node_id, unlabelled=unlabelled, limit=limit)
-        found = stored_samples.find(self._control, self._telemetry, wanted)
+        last = None if before is None else self._sample(before)
+        wanted = Wanted(
+            model=model,
+            node_id=node_id,
+            unlabelled=unlabelled,
+            before=None if last is None else (last.corrected_at_ns, last.sample_id),
+            limit=limit,
+            bytes_max=self._limits.page_bytes_max,
+        )
+        return self._views(stored_samples.find(self._control, self._telemetry, wanted))
+
+    def sample(self, sample_id: str) -> SampleView:
+        """Return one sample. Raises: NotFound."""
+        (view,) = self._views([self._sample(sample_id)])
+        return view
+
+    def _sample(self, sample_id: str) -> SampleRow:
+        with self._telemetry.read() as tx:
+            found = tx.samples(sample_ids=[sample_id], limit=1)
+        if not found:
+            raise NotFound(f"no sample has the id {sample_id[:200]!r}")
+        return found[0]
+
+    def _views(self, found: Sequence[SampleRow]) -> list[SampleView]:
         with self._control.read() as tx:
             labels = tx.labels([row.sample_id for row in found])
             names = _node_names(tx, found)
@@ -88,9 +121,12 @@ class Curation:
         if missing is not None:
             raise NotFound(f"no sample has the id {missing[:200]!r}")
         with self._control.write() as tx:
-            return sum(_add_label(tx, request, by, utc_s(self._clock)) for request in requests)
+            stored = sum(_add_label(tx, request, by, utc_s(self._clock)) for request in requests)
+            if stored:
+                audit.note(tx, self._clock, Deed(actor=by, action="samples.labelled", facts={"labels": str(stored)}))
+        return stored
 
-    def build_dataset(self, request: DatasetRequest) -> DatasetView:
+    def build_dataset(self, request: DatasetRequest, *, by: str = "hub") -> DatasetView:
         """Build the next version from every labelled sample of the model, or return the newest if it has the same.
 
         Raises: InvalidName, NotFound: nothing is labelled, Conflict: the samples do not fit each other, TooLarge.
@@ -104,6 +140,8 @@ class Curation:
                 return _dataset_view(newest)
             row = self._store_version(datasets.numbered(manifest, newest.version + 1 if newest else 1))
             tx.add_dataset(row)
+            facts = {"version": str(row.version), "sha256": row.sha256}
+            audit.note(tx, self._clock, Deed(actor=by, action="dataset.built", subject=row.name, facts=facts))
         log.info("dataset.built", dataset=row.name, version=row.version, samples=row.samples)
         return _dataset_view(row)
 
@@ -183,7 +221,7 @@ class Curation:
         return SampleView(
             sample_id=row.sample_id,
             node=node,
-            at_s=row.at_ns / 1e9,
+            at_s=row.corrected_at_ns / 1e9,
             model=row.model,
             version=row.version,
             request_id=row.request_id,

@@ -12,13 +12,14 @@ import structlog
 
 from ganglion.core.errors import NotFound
 from ganglion.core.ids import Digest
-from ganglion.hub.domain import variants
+from ganglion.hub.domain import lifecycle, node_settings, variants
 from ganglion.hub.domain.variants import VariantOffer
+from ganglion.hub.services import settings_documents
 from ganglion.hub.services.incarnation import known_incarnation
 from ganglion.ports.hub_store import AssignmentRow, ControlStore, ControlTransaction, NodeRow, ReleaseRow
 from ganglion.trust.assignment import AssignmentStatement, SignedAssignment
 from ganglion.wire import codec, paths
-from ganglion.wire.messages import Assignment, CollectionSettings, DeploymentPolicy, DesiredState, NodeFacts
+from ganglion.wire.messages import Assignment, DeploymentPolicy, DesiredState, NodeFacts
 
 log = structlog.get_logger()
 
@@ -44,13 +45,21 @@ class Desired:
         repository_root_version: Callable[[], int],
         changed: Callable[[Sequence[str]], None],
         sign: Callable[[AssignmentStatement], SignedAssignment | None] | None = None,
-        collection: CollectionSettings | None = None,
+        now_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._control = control
         self._root_version = repository_root_version
         self._changed = changed
         self._sign = sign or _unsigned
-        self._collection = collection or CollectionSettings()
+        self._now_s = now_s
+
+    def revision_of(self, node_id: str) -> tuple[str, int]:
+        """Return incarnation and revision of a node's desired state, without signing any of it. Raises: NotFound."""
+        with self._control.read() as tx:
+            node = tx.node(node_id)
+            if node is None:
+                raise NotFound(f"no node has the id {node_id}")
+            return known_incarnation(tx), node.desired_revision
 
     def state_of(self, node_id: str) -> DesiredState:
         """Return the whole desired state of a node. Raises: NotFound."""
@@ -60,12 +69,16 @@ class Desired:
             if node is None:
                 raise NotFound(f"no node has the id {node_id}")
             rows = sorted(tx.assignments(node_id=node_id), key=lambda row: row.model)
+            chosen = settings_documents.explained(tx, node)
             state = DesiredState(
                 incarnation=known_incarnation(tx),
                 revision=node.desired_revision,
                 assignments=tuple(_assignment(tx, row) for row in rows),
-                collection=self._collection,
+                collection=node_settings.collection_of(chosen),
+                agent=node_settings.agent_of(chosen),
+                commands=settings_documents.pending(tx, node, now_s=self._now_s()),
                 root_version_min=root_version,
+                rekey_of="" if node.rekey_asked_at_s is None else node.public_key,
             )
         signed = tuple(self._signed(one, node_id, state) for one in state.assignments)
         return msgspec.structs.replace(state, assignments=signed)
@@ -111,16 +124,14 @@ class Desired:
                 _bump(tx, node_id)
         self.announce(node_ids)
 
-    def adopt(self, node_id: str) -> None:
-        """Give a node the fleet's version of every model that it was given none of. Doing it again changes nothing."""
-        with self._control.write() as tx:
-            node = tx.node(node_id)
-            taken = [model for model in sorted(_defaults(tx)) if node and self._adopt_model(tx, node, model)]
-        self.announce([node_id] if taken else [])
+    def adopt(self, tx: ControlTransaction, node_id: str) -> bool:
+        """Give a node the fleet's version of every model that it was given none of; say whether there was any."""
+        node = tx.node(node_id)
+        return bool([model for model in sorted(_defaults(tx)) if node and self._adopt_model(tx, node, model)])
 
     def adopt_everywhere(self, tx: ControlTransaction, model: str) -> list[str]:
         """Give the fleet's version to every active node that has none of the model, and return those nodes."""
-        active = [node for node in tx.nodes() if node.revoked_at_s is None]
+        active = [node for node in tx.nodes() if lifecycle.takes_part(node)]
         return [node.node_id for node in active if self._adopt_model(tx, node, model)]
 
     def _signed(self, wish: Assignment, node_id: str, state: DesiredState) -> Assignment:

@@ -5,13 +5,14 @@ crash either all of it is there or none, and a batch that comes again meets a cu
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import msgspec
 import structlog
 
-from ganglion.core.errors import EpochTaken
-from ganglion.hub.domain import ingest, sample_inputs
+from ganglion.core.errors import DiskUnusable, EpochTaken
+from ganglion.hub.domain import clock_error, ingest, sample_inputs
 from ganglion.hub.domain.ingest import BatchLimits, Content, Unreadable
 from ganglion.ports.clock import Clock
 from ganglion.ports.telemetry_store import (
@@ -33,10 +34,18 @@ log = structlog.get_logger()
 class Ingest:
     """Takes batches in. Safe to use from many threads: the store has one writer at a time."""
 
-    def __init__(self, *, telemetry: TelemetryStore, clock: Clock, limits: BatchLimits | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        telemetry: TelemetryStore,
+        clock: Clock,
+        limits: BatchLimits | None = None,
+        free_bytes: Callable[[], int] | None = None,
+    ) -> None:
         self._telemetry = telemetry
         self._clock = clock
         self._limits = limits or BatchLimits()
+        self._free_bytes = free_bytes
 
     def store(self, node_id: str, batch: Batch) -> Ack:
         """Store what is new; when this returns, everything up to the cursor survives a power cut.
@@ -44,25 +53,48 @@ class Ingest:
         Raises: InvalidRequest, InvalidName, TooLarge, EpochTaken: nothing was stored. DiskUnusable.
         """
         ingest.check(batch, self._limits)
+        self._check_room()
         with self._telemetry.write() as tx:
             known = tx.cursor(node_id, batch.epoch) or CursorRow(node_id, batch.epoch, seq=0)
             _check_same_sender(tx, known, batch)
             new = ingest.fresh(batch.records, known.seq)
-            self._add(tx, known, new)
-            cursor = _advanced(known, batch, new)
+            received_at_ns = self._clock.utc_ns()
+            self._add(tx, known, _arrived(batch, new, received_at_ns))
+            cursor = _advanced(known, batch, new, received_at_ns)
             if cursor != known:
                 tx.put_cursor(cursor)
         return Ack(epoch=batch.epoch, cursor=cursor.seq)
 
-    def _add(self, tx: TelemetryTransaction, source: CursorRow, new: Sequence[Envelope]) -> None:
+    def _check_room(self) -> None:
+        """Leave the last of the disk to decisions: with none of it, no rollout could be stopped any more."""
+        free_bytes, wanted = self._free_bytes() if self._free_bytes else None, self._limits.disk_free_bytes_min
+        if free_bytes is not None and free_bytes < wanted:
+            raise DiskUnusable(f"the hub's disk has {free_bytes} bytes left and keeps {wanted}: nothing was stored")
+
+    def _add(self, tx: TelemetryTransaction, source: CursorRow, new: "_Arrived") -> None:
         """Add the records, their counts, and what people look at."""
-        contents = [ingest.read(record, self._limits) for record in new]
-        received_at_ns = self._clock.utc_ns()
-        tx.add_records([_record_row(source, record, received_at_ns) for record in new])
-        times = (record.at_ns for record in new)
-        for key, behaviour in ingest.tally(zip(contents, times, strict=True)).behaviours.items():
+        contents = [ingest.read(record, self._limits) for record in new.records]
+        tx.add_records(_record_rows(source, new))
+        shifts_ns = (at_ns - record.at_ns for at_ns, record in zip(new.times_ns, new.records, strict=True))
+        for key, behaviour in ingest.tally(zip(contents, new.times_ns, shifts_ns, strict=True)).behaviours.items():
             tx.merge_rollup(RollupKey(source.node_id, key.model, key.version, key.minute), behaviour)
-        _add_findings(tx, source, list(zip(new, contents, strict=True)))
+        _add_findings(tx, source, zip(new.records, contents, new.times_ns, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    """New records with their corrected times, and when they came."""
+
+    records: Sequence[Envelope]
+    times_ns: Sequence[int]
+    received_at_ns: int
+
+
+def _arrived(batch: Batch, new: Sequence[Envelope], received_at_ns: int) -> _Arrived:
+    times_ns = clock_error.corrected(
+        [record.at_ns for record in new], sent_at_ns=batch.sent_at_ns, received_at_ns=received_at_ns
+    )
+    return _Arrived(new, times_ns, received_at_ns)
 
 
 def _check_same_sender(tx: TelemetryTransaction, known: CursorRow, batch: Batch) -> None:
@@ -79,19 +111,19 @@ def _check_same_sender(tx: TelemetryTransaction, known: CursorRow, batch: Batch)
         raise EpochTaken(f"record {record.seq} of epoch {known.epoch} is another one: two nodes use one identity")
 
 
-def _add_findings(tx: TelemetryTransaction, source: CursorRow, pairs: Sequence[tuple[Envelope, Content]]) -> None:
+def _add_findings(tx: TelemetryTransaction, source: CursorRow, found: Iterable[tuple[Envelope, Content, int]]) -> None:
     events: list[EventRow] = []
     samples: list[SampleRow] = []
     unreadable = 0
-    for record, content in pairs:
+    for record, content, at_ns in found:
         match content:
             case EventRecord():
-                events.append(_event_row(source, record, content))
+                events.append(_event_row(source, record, content, at_ns))
             case SampleRecord():
-                samples.append(_sample_row(source, record, content))
+                samples.append(_sample_row(source, record, content, at_ns))
             case Unreadable():
                 unreadable += 1
-                events.append(_event_row(source, record, _told(record, content)))
+                events.append(_event_row(source, record, _told(record, content), at_ns))
             case _:
                 continue
     if unreadable:
@@ -100,8 +132,9 @@ def _add_findings(tx: TelemetryTransaction, source: CursorRow, pairs: Sequence[t
     tx.add_samples(samples)
 
 
-def _advanced(known: CursorRow, batch: Batch, new: Sequence[Envelope]) -> CursorRow:
+def _advanced(known: CursorRow, batch: Batch, new: Sequence[Envelope], received_at_ns: int) -> CursorRow:
     """Return the cursor behind the new records. What the node counts only grows, whatever order batches come in."""
+    error_ns = clock_error.estimate(sent_at_ns=batch.sent_at_ns, received_at_ns=received_at_ns)
     shed = ingest.highest(msgspec.json.decode(known.shed, type=dict[str, int]), batch.shed)
     return CursorRow(
         node_id=known.node_id,
@@ -110,19 +143,17 @@ def _advanced(known: CursorRow, batch: Batch, new: Sequence[Envelope]) -> Cursor
         made=max(known.made, batch.made),
         shed=msgspec.json.encode(shed),
         gaps=known.gaps + ingest.gaps(new, known.seq),
+        clock_error_ns=error_ns if new else known.clock_error_ns,
     )
 
 
-def _record_row(source: CursorRow, record: Envelope, received_at_ns: int) -> RecordRow:
-    return RecordRow(
-        node_id=source.node_id,
-        epoch=source.epoch,
-        seq=record.seq,
-        record_class=record.record_class,
-        at_ns=record.at_ns,
-        received_at_ns=received_at_ns,
-        payload=record.payload,
-    )
+def _record_rows(source: CursorRow, new: _Arrived) -> list[RecordRow]:
+    node_id, epoch, received_at_ns = source.node_id, source.epoch, new.received_at_ns
+    # By position: at thirty thousand rows a second, names cost as much as the row.
+    return [
+        RecordRow(node_id, epoch, each.seq, each.record_class, each.at_ns, received_at_ns, each.payload, at_ns)
+        for each, at_ns in zip(new.records, new.times_ns, strict=True)
+    ]
 
 
 def _told(record: Envelope, content: Unreadable) -> EventRecord:
@@ -130,7 +161,7 @@ def _told(record: Envelope, content: Unreadable) -> EventRecord:
     return EventRecord(UNREADABLE_EVENT, reason=content.reason, facts={"record_class": str(record.record_class)})
 
 
-def _event_row(source: CursorRow, record: Envelope, event: EventRecord) -> EventRow:
+def _event_row(source: CursorRow, record: Envelope, event: EventRecord, at_ns: int) -> EventRow:
     return EventRow(
         node_id=source.node_id,
         epoch=source.epoch,
@@ -142,10 +173,11 @@ def _event_row(source: CursorRow, record: Envelope, event: EventRecord) -> Event
         rollout_id=event.rollout_id,
         reason=event.reason,
         facts=msgspec.json.encode(event.facts),
+        corrected_at_ns=at_ns,
     )
 
 
-def _sample_row(source: CursorRow, record: Envelope, sample: SampleRecord) -> SampleRow:
+def _sample_row(source: CursorRow, record: Envelope, sample: SampleRecord, at_ns: int) -> SampleRow:
     return SampleRow(
         sample_id=f"{source.node_id}-{source.epoch}-{record.seq}",
         node_id=source.node_id,
@@ -158,4 +190,5 @@ def _sample_row(source: CursorRow, record: Envelope, sample: SampleRecord) -> Sa
         # Neither SQL nor JSON knows NaN, and no confidence is meant by it.
         confidence=sample.confidence if math.isfinite(sample.confidence) else 0.0,
         inputs=sample_inputs.pack(sample.inputs),
+        corrected_at_ns=at_ns,
     )

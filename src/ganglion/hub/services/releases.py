@@ -16,12 +16,15 @@ from ganglion.core import manifest as manifests
 from ganglion.core.errors import Conflict, DataCorrupt, NotFound
 from ganglion.core.ids import Digest
 from ganglion.core.manifest import Manifest
+from ganglion.hub.services import audit
+from ganglion.hub.services.audit import Deed
 from ganglion.hub.services.repository import Repository
 from ganglion.ports.artifacts import ArtifactStore
 from ganglion.ports.clock import Clock, utc_s
 from ganglion.ports.hub_store import ControlStore, ControlTransaction, ReleaseRow
 from ganglion.ports.packages import PackageFiles
 from ganglion.trust import target_path
+from ganglion.trust.roles import Caller
 from ganglion.trust.target_path import TargetPath
 from ganglion.wire.resources import ReleaseView
 
@@ -49,12 +52,15 @@ class Releases:
         self._repository = repository
         self._clock = clock
 
-    def release(self, file: Path) -> ReleaseView:
+    def release(self, file: Path, *, by: Caller | None = None) -> ReleaseView:
         """Release the package in `file`, under the name that its manifest gives; `file` may be gone afterwards.
 
-        Raises: InvalidPackage, GoldenMissing, Conflict: the version was released with other bytes. DiskUnusable.
+        Raises: Forbidden: the model is not among the caller's.
+        InvalidPackage, GoldenMissing, Conflict: the version was released with other bytes. DiskUnusable.
         """
         manifest = self._packages.inspect(file)
+        if by is not None:
+            by.check_model(manifest.name)
         golden.golden_of(manifest)  # What no node can prove must not be rolled out.
         row = self._describe(manifest, file)
         with self._control.read() as tx:
@@ -73,6 +79,7 @@ class Releases:
         if known is None:
             with self._control.write() as tx:
                 tx.add_release(row)
+                audit.note(tx, self._clock, _deed(row, by))
             log.info("release.made", model=row.model, version=row.version, variant=row.variant, sha256=row.sha256)
         return _view(known or row)
 
@@ -117,6 +124,11 @@ class Releases:
 
 def _find(tx: ControlTransaction, model: str, version: str, variant: str) -> ReleaseRow | None:
     return next((row for row in tx.releases(model, version) if row.variant == variant), None)
+
+
+def _deed(row: ReleaseRow, by: Caller | None) -> Deed:
+    subject = f"{row.model}:{row.version} ({row.variant})"
+    return Deed(actor=by.actor if by else "hub", action="release.made", subject=subject, facts={"sha256": row.sha256})
 
 
 def _view(row: ReleaseRow) -> ReleaseView:

@@ -18,9 +18,10 @@ from ganglion.trust import assignment, edition, installation, inventory, proposa
 from ganglion.trust.assignment import AssignmentStatement, SignedAssignment
 from ganglion.trust.edition import TIMESTAMP_FILE, Edition, MetadataFile
 from ganglion.trust.inventory import Role
+from ganglion.trust.lifetimes import RepositorySettings
 from ganglion.trust.proposal import Present
 from ganglion.trust.repository import Package
-from ganglion.trust.signing import RepositorySettings, Signing, is_offline
+from ganglion.trust.signing import Signing, is_offline
 
 _SERVED = re.compile(
     r"timestamp\.json|[1-9][0-9]{0,9}\.(root|targets|snapshot|model-[A-Za-z0-9][A-Za-z0-9._-]{0,63})\.json"

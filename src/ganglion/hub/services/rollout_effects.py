@@ -3,8 +3,8 @@
 import structlog
 
 from ganglion.core.ids import NodeId
+from ganglion.hub.domain import lifecycle, rollout_request
 from ganglion.hub.domain import rollout as machine
-from ganglion.hub.domain import rollout_request
 from ganglion.hub.domain.rollout import Decision, Previous, Rollout, RolloutEffect
 from ganglion.hub.services.desired import Desired, FleetDefault, assignment_row, choose_release
 from ganglion.hub.services.fleet import report_of
@@ -40,7 +40,7 @@ class RolloutEffects:
 
     def _nodes_of_stage(self, tx: ControlTransaction, rollout: Rollout) -> list[NodeRow]:
         rows = [tx.node(node_id) for node_id in rollout.current.node_ids]
-        return [row for row in rows if row is not None and row.revoked_at_s is None]
+        return [row for row in rows if row is not None and lifecycle.takes_part(row)]
 
     def _assign(self, tx: ControlTransaction, rollout: Rollout, nodes: list[NodeRow]) -> list[str]:
         releases = tx.releases(rollout.model, rollout.version)

@@ -1,8 +1,8 @@
 """Gathers what the gate looks at: who reported what, and the counts of old and new version on the right nodes.
 
 Outcomes come from the nodes' own events of this rollout; a report that says "committed" counts too, since
-a node that had the version already has nothing to tell. Node clocks choose minutes of that node's own
-counts only; every duration is measured by the hub's clock.
+a node that had the version already has nothing to tell. Minutes are those of corrected event time, so that a wrong
+node clock hides nothing; every duration is measured by the hub's clock.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from ganglion.core.behaviour import Behaviour
+from ganglion.hub.domain import lifecycle
 from ganglion.hub.domain import rollout as machine
 from ganglion.hub.domain.evidence import Evidence, NodeEvidence, Outcome
 from ganglion.hub.domain.rollout import Previous, Rollout
@@ -47,7 +48,7 @@ class RolloutEvidence:
         """Return the rollout with the commits that are known by now, and the evidence for its gate."""
         with self._control.read() as tx:
             known = Known(
-                nodes={row.node_id: row for row in tx.nodes() if row.revoked_at_s is None},
+                nodes={row.node_id: row for row in tx.nodes() if lifecycle.takes_part(row)},
                 assigned={row.node_id: row for row in tx.assignments(model=rollout.model)},
                 incarnation=known_incarnation(tx),
             )
@@ -176,7 +177,7 @@ def _is_of(known: Known, node_id: str, node_class: str) -> bool:
 
 
 def _first_minute(events: Sequence[EventRow], otherwise: int) -> int:
-    return min((event.at_ns // _MINUTE_NS for event in events), default=otherwise)
+    return min((event.corrected_at_ns // _MINUTE_NS for event in events), default=otherwise)
 
 
 def _stage_minute(rollout: Rollout) -> int:

@@ -13,10 +13,12 @@ import structlog
 
 from ganglion.core.errors import Conflict, GanglionError, NotFound, TargetMismatch
 from ganglion.core.transitions import IllegalTransition
-from ganglion.hub.domain import gate, rollout_request, stages
+from ganglion.hub.domain import gate, lifecycle, rollout_request, stages
 from ganglion.hub.domain import rollout as machine
-from ganglion.hub.domain.rollout import Cause, Decision, Rollout, RolloutEvent
+from ganglion.hub.domain.rollout import Cause, Decision, HistoryEntry, Rollout, RolloutEvent
 from ganglion.hub.domain.stages import Place, StageShare
+from ganglion.hub.services import audit
+from ganglion.hub.services.audit import Deed
 from ganglion.hub.services.desired import Desired, choose_release
 from ganglion.hub.services.rollout_effects import RolloutEffects
 from ganglion.hub.services.rollout_evidence import RolloutEvidence
@@ -83,6 +85,9 @@ class Rollouts:
                 self._look(row)
             except GanglionError as error:
                 log.warning("rollout.delayed", rollout_id=row.rollout_id, code=error.code, reason=error.message)
+            except Exception:
+                # An edge of its own: whatever is wrong with one rollout, the brakes of the others must work.
+                log.exception("rollout.look_failed", rollout_id=row.rollout_id)
 
     def get(self, rollout_id: str) -> RolloutView:
         """Return one rollout. Raises: NotFound."""
@@ -156,7 +161,11 @@ class Rollouts:
         return is_old and after.current.verdict_reason != seen.current.verdict_reason
 
     def _carry_out(self, tx: ControlTransaction, decision: Decision) -> tuple[Rollout, Sequence[str], RolloutView]:
+        stored = tx.rollout(decision.rollout.rollout_id)
+        told = len(_decode(stored).history) if stored else 0
         rollout, touched = self._effects.carry_out(tx, decision)
+        for entry in rollout.history[told:]:
+            audit.note(tx, self._clock, _deed(rollout, entry))
         return rollout, touched, view_of(rollout, _names(tx))
 
     def _tell(self, rollout: Rollout, touched: Sequence[str]) -> None:
@@ -175,6 +184,17 @@ class Rollouts:
 
     def _by(self, actor: str, reason: str) -> Cause:
         return Cause(utc_s(self._clock), actor, reason)
+
+
+def _deed(rollout: Rollout, entry: HistoryEntry) -> Deed:
+    facts = {"model": rollout.model, "version": rollout.version}
+    return Deed(
+        actor=entry.actor,
+        action=f"rollout.{entry.event}",
+        subject=rollout.rollout_id,
+        reason=entry.reason,
+        facts=facts,
+    )
 
 
 def _draft(
@@ -211,7 +231,7 @@ def _check_release(tx: ControlTransaction, request: RolloutRequest) -> None:
 
 
 def _active_nodes(tx: ControlTransaction) -> Sequence[NodeRow]:
-    return [node for node in tx.nodes() if node.revoked_at_s is None]
+    return [node for node in tx.nodes() if lifecycle.takes_part(node)]
 
 
 def _names(tx: ControlTransaction) -> dict[str, str]:

@@ -16,21 +16,32 @@ class Wanted:
     model: str | None = None
     node_id: str | None = None
     unlabelled: bool = False
+    before: tuple[int, str] | None = None
+    """(corrected_at_ns, sample_id): only older ones."""
     limit: int
+    bytes_max: int = 4_000_000
+    """It stops before the inputs are more than that, but not before the first sample."""
 
 
 def find(control: ControlStore, telemetry: TelemetryStore, wanted: Wanted) -> list[SampleRow]:
     """Return the newest samples that are wanted."""
     found: list[SampleRow] = []
-    before: tuple[int, str] | None = None
+    before, room_bytes = wanted.before, wanted.bytes_max
     while len(found) < wanted.limit:
+        limit = min(_PAGE, wanted.limit - len(found))
         with telemetry.read() as tx:
-            page = tx.samples(model=wanted.model, node_id=wanted.node_id, before=before, limit=_PAGE)
-        found += _unlabelled(control, page) if wanted.unlabelled else page
-        if len(page) < _PAGE:
+            page = tx.samples(
+                model=wanted.model, node_id=wanted.node_id, before=before, limit=limit, bytes_max=room_bytes
+            )
+        if not page:
             break
-        before = (page[-1].at_ns, page[-1].sample_id)
-    return found[: wanted.limit]
+        before = (page[-1].corrected_at_ns, page[-1].sample_id)
+        fitting = _unlabelled(control, page) if wanted.unlabelled else page
+        room_bytes -= sum(len(row.inputs) for row in fitting)
+        if found and room_bytes < 0:
+            break
+        found += fitting
+    return found
 
 
 def among(telemetry: TelemetryStore, sample_ids: Sequence[str], *, model: str | None = None) -> Iterator[SampleRow]:

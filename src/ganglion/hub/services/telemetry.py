@@ -76,7 +76,8 @@ def _result_view(node: str, row: RecordRow) -> ResultView:
         node=node,
         epoch=row.epoch,
         seq=row.seq,
-        at_s=row.at_ns / 1e9,
+        at_s=row.corrected_at_ns / 1e9,
+        node_at_s=row.at_ns / 1e9,
         request_id=result.request_id,
         model=result.model,
         version=result.version,
@@ -98,7 +99,8 @@ def _result_in(row: RecordRow) -> ResultRecord:
 def _event_view(node: str, row: EventRow) -> EventView:
     return EventView(
         node=node,
-        at_s=row.at_ns / 1e9,
+        at_s=row.corrected_at_ns / 1e9,
+        node_at_s=row.at_ns / 1e9,
         name=row.name,
         model=row.model,
         version=row.version,

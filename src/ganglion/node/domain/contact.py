@@ -8,8 +8,8 @@ from ganglion.node.domain.reconcile import ModelState
 def silence_s(*, now_s: float, heard_at_s: float, running_s: float) -> float:
     """Return for how long the hub was not heard of.
 
-    `now_s` and `heard_at_s` are wall-clock times; `running_s` is monotonic, since this process heard of it or began. A
-    clock that was set back hides the time that passed before this process, and nothing of the time since.
+    `now_s` and `heard_at_s` are wall-clock times; `running_s` is monotonic, of all processes since it was heard of. A
+    clock that was set back hides the time in which the machine was off, and nothing of the time in which it ran.
     """
     return max(now_s - heard_at_s, running_s)
 

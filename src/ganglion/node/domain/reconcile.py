@@ -11,6 +11,9 @@ import msgspec
 from ganglion.node.domain.update import Update, UpdateEvent
 from ganglion.wire.messages import Assignment, DesiredState, UpdateState
 
+_UNCHECKED = frozenset({UpdateState.OFFERED, UpdateState.PRECHECKED})
+"""States of an attempt whose assignment was not yet compared with the signed metadata."""
+
 
 class Installed(msgspec.Struct, frozen=True):
     """A version whose unpacked package lies at `path`; `sha256` is the digest of the package it came from."""
@@ -42,6 +45,12 @@ class NodeState(msgspec.Struct, frozen=True):
     models: dict[str, ModelState] = {}
     contact_at_s: float = 0.0
     """When the hub was last heard of, in seconds since 1970; kept up only while a model's term depends on it."""
+    silent_s: float = 0.0
+    """For how long this node has run since then: what a clock that begins anew at every start cannot hide."""
+    audit_number: int = 0
+    """Links of the node's audit chain so far."""
+    audit_hash: str = ""
+    """The hash of the newest of them."""
 
     def with_model(self, name: str, model: ModelState) -> "NodeState":
         """Return this state with one model replaced."""
@@ -66,7 +75,7 @@ def begin(model: ModelState, assignment: Assignment | None) -> ModelState:
     update = model.update
     if update is not None and not update.is_final:
         if assignment is not None and is_same_target(update.assignment, assignment):
-            return model
+            return msgspec.structs.replace(model, update=_restated(update, assignment))
         wish = f"{assignment.version}" if assignment else "nothing"
         withdrawn = update.after(UpdateEvent.WITHDRAWN, reason=f"withdrawn: the hub wants {wish} now")
         return msgspec.structs.replace(model, update=withdrawn)
@@ -127,6 +136,16 @@ def quarantine_committed(model: ModelState, assignment: Assignment | None, *, re
 def is_same_target(one: Assignment, other: Assignment) -> bool:
     """Say whether two assignments mean the same bytes in the same rollout."""
     return (one.sha256, one.rollout_id) == (other.sha256, other.rollout_id)
+
+
+def _restated(update: Update, assignment: Assignment) -> Update:
+    """Return the attempt with the hub's newest word for the same bytes: an earlier word may be signed with an old key.
+
+    Once its signature was checked the word stays: what comes later was never looked at.
+    """
+    if update.state not in _UNCHECKED or assignment == update.assignment:
+        return update
+    return msgspec.structs.replace(update, assignment=assignment)
 
 
 def _needs_update(model: ModelState, assignment: Assignment) -> bool:

@@ -23,6 +23,7 @@ class SampleReason(StrEnum):
 
     LOW_CONFIDENCE = "low_confidence"
     RANDOM = "random"
+    REQUESTED = "requested"
 
 
 @dataclass(frozen=True, slots=True)

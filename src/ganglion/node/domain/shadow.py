@@ -36,7 +36,7 @@ def wants_shadow(policy: DeploymentPolicy) -> bool:
 def judge(policy: DeploymentPolicy, watch: Watch, active: Behaviour) -> Judgement:
     """Judge the candidate by what the active version has counted since. A broken limit ends the attempt at once."""
     seen = since(active, watch.before)
-    if seen.compared == 0 and seen.requests * watch.share >= _UNANSWERED_MAX:
+    if seen.compared + seen.compared_failed == 0 and seen.requests * watch.share >= _UNANSWERED_MAX:
         return Judgement(Verdict.UNHEALTHY, f"shadow: of {seen.requests} inputs none could be compared")
     broken = probation.broken_limit(policy, _turned(seen))
     if broken:
@@ -67,13 +67,15 @@ def since(now: Behaviour, before: Behaviour) -> Behaviour:
         compared=now.compared - before.compared,
         agreed=now.agreed - before.agreed,
         compared_latency_us=_difference(now.compared_latency_us, before.compared_latency_us),
+        compared_failed=now.compared_failed - before.compared_failed,
     )
 
 
 def _turned(seen: Behaviour) -> Behaviour:
     """Return the counts as a probation sees them: here it is the candidate that was asked for comparison."""
     return Behaviour(
-        requests=seen.compared_latency_us.count,
+        requests=seen.compared_latency_us.count + seen.compared_failed,
+        errors=seen.compared_failed,
         latency_us=seen.compared_latency_us,
         compared=seen.compared,
         agreed=seen.agreed,

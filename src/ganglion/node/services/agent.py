@@ -15,21 +15,28 @@ import msgspec
 import structlog
 
 from ganglion.core.errors import DataCorrupt, GanglionError, ServingUnreachable
-from ganglion.node.domain import backoff
+from ganglion.node.domain import backoff, reporting
 from ganglion.node.domain.backoff import BackoffPolicy
+from ganglion.node.domain.poll_time import PollTime
+from ganglion.node.domain.reporting import ReportSettings
+from ganglion.node.services.commands import Commands
 from ganglion.node.services.forwarder import Forwarder
 from ganglion.node.services.journal_intake import JournalIntake
 from ganglion.node.services.updates import Updates
 from ganglion.ports.agent_store import AgentStore
-from ganglion.ports.clock import Chance
+from ganglion.ports.clock import Chance, Clock
 from ganglion.ports.hub_link import HubLink
 from ganglion.ports.serving_control import ServingControl, ServingStatus, Status
-from ganglion.wire.messages import DesiredState, NodeFacts, NodeReport
+from ganglion.wire.messages import AgentOptions, DesiredState, NodeFacts, NodeReport
 
 log = structlog.get_logger()
 T = TypeVar("T")
 
 _STATUS_TIMEOUT_S = 5.0
+_REPORT_S_MIN = 1.0
+"""However often the hub wants to hear of a node."""
+_REPORT_LOOK_S = 15.0
+"""How often the present state is looked at for changes that nobody announces, such as a dead serving process."""
 
 
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,8 +44,12 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     long_poll_s: float = 25.0
     """How long the hub may hold a request for a newer desired state."""
-    report_s: float = 15.0
-    """Pause between two reports when nothing changes; a change is reported at once."""
+    long_poll_s_max: float = 240.0
+    """The same on a line that has shown that it keeps a quiet connection."""
+    retry: BackoffPolicy = BackoffPolicy()
+    """How long to wait before the hub is asked again after a failure."""
+    reports: ReportSettings = ReportSettings()
+    """When the present state is told again."""
     step_s: float = 0.25
     """Pause between two looks at an update that waits for time or traffic."""
     idle_s: float = 1.0
@@ -51,6 +62,8 @@ class Machine:
 
     facts: NodeFacts
     figures: Callable[[], dict[str, float]]
+    set_log_level: Callable[[str], None] | None = None
+    """Takes debug, info, warning or error; an empty name is the process's own level."""
 
 
 class Agent:
@@ -67,19 +80,24 @@ class Agent:
         intake: JournalIntake,
         machine: Machine,
         chance: Chance,
+        clock: Clock,
         settings: AgentSettings,
-        retry: BackoffPolicy,
     ) -> None:
         self._link, self._control, self._store = link, control, store
         self._updates, self._forwarder, self._intake = updates, forwarder, intake
         self._machine, self._chance = machine, chance
-        self._settings, self._retry = settings, retry
+        self._clock, self._settings = clock, settings
+        self._poll_time = PollTime.beginning(settings.long_poll_s, most_s=settings.long_poll_s_max)
+        self._commands = Commands(control)
+        self._reports = settings.reports
         self._wake_updates = anyio.Event()
         self._wake_report = anyio.Event()
 
     async def run(self) -> None:
         """Run every loop; the first unexpected error ends the process, and the supervisor starts it again."""
         await self._updates.resume()
+        if held := self._updates.state.desired:
+            self._tune(held.agent)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._intake.run)
             tasks.start_soon(self._drive_updates)
@@ -93,25 +111,43 @@ class Agent:
             try:
                 desired = await _abandonable(self._ask_desired)
                 await self._updates.note_contact()
+                self._poll_time = self._poll_time if desired else self._poll_time.after_quiet()
                 taken = desired is not None and await self._updates.take(desired)
                 failures = 0
+                await self._rekey()
             except DataCorrupt:
                 raise
             except GanglionError as error:
                 failures += 1
+                self._poll_time = self._poll_time.after_break()
                 log.warning("desired.delayed", code=error.code, reason=error.message, failures=failures)
-                await anyio.sleep(backoff.delay_s(self._retry, failures, share=self._chance.share()))
+                await anyio.sleep(backoff.delay_s(self._settings.retry, failures, share=self._chance.share()))
                 continue
-            if taken:
+            if taken and desired is not None:
+                self._tune(desired.agent)
+                await self._commands.obey(desired)
                 self._wake_updates.set()
                 self._wake_report.set()
+
+    def _tune(self, options: AgentOptions) -> None:
+        """Behave as the hub wants; what it leaves open is as the node's own settings say."""
+        report_s = max(options.report_s, _REPORT_S_MIN) if options.report_s else self._settings.reports.report_s
+        self._reports = msgspec.structs.replace(self._settings.reports, report_s=report_s)
+        if self._machine.set_log_level is not None:
+            self._machine.set_log_level(options.log_level)
+
+    async def _rekey(self) -> None:
+        """Change the key that the hub wants replaced. At each contact, because an answer to it may be lost."""
+        held = self._updates.state.desired
+        if held is not None and held.rekey_of and await _abandonable(partial(self._link.rekey, held.rekey_of)):
+            log.info("node.rekeyed")
 
     def _ask_desired(self) -> DesiredState | None:
         held = self._updates.state.desired
         return self._link.desired(
             after_incarnation=held.incarnation if held else "",
             after_revision=held.revision if held else -1,
-            wait_s=self._settings.long_poll_s,
+            wait_s=self._poll_time.wait_s,
         )
 
     async def _drive_updates(self) -> None:
@@ -144,16 +180,21 @@ class Agent:
             self._wake_report.set()
 
     async def _report(self) -> None:
+        last: NodeReport | None = None
+        told_s = self._clock.monotonic_s()
         while True:
             self._wake_report = anyio.Event()
             try:
                 report = await self._compose_report()
-                await _abandonable(partial(self._link.report, report))
+                age_s = self._clock.monotonic_s() - told_s
+                if reporting.is_due(self._reports, last, report, age_s=age_s):
+                    await _abandonable(partial(self._link.report, report))
+                    last, told_s = report, self._clock.monotonic_s()
             except DataCorrupt:
                 raise
             except GanglionError as error:
                 log.info("report.delayed", code=error.code, reason=error.message)
-            with anyio.move_on_after(self._settings.report_s):
+            with anyio.move_on_after(min(self._reports.report_s, _REPORT_LOOK_S)):
                 await self._wake_report.wait()
 
     async def _compose_report(self) -> NodeReport:
@@ -171,6 +212,10 @@ class Agent:
             shed=figures.shed,
             sent_bytes=self._forwarder.spent.month_by_class,
             machine=self._machine.figures(),
+            refused=self._updates.refused,
+            audit_number=self._updates.state.audit_number,
+            audit_hash=self._updates.state.audit_hash,
+            commands=self._commands.answers,
         )
 
     async def _serving_status(self) -> ServingStatus | None:

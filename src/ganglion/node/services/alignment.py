@@ -148,7 +148,12 @@ def _without_committed(state: NodeState, withheld: frozenset[str]) -> NodeState:
 
 
 def _active(installed: Installed) -> ActiveModel:
-    return ActiveModel(version=installed.version, path=installed.path, sha256=installed.sha256)
+    return ActiveModel(
+        version=installed.version,
+        path=installed.path,
+        sha256=installed.sha256,
+        offline_s_max=installed.offline_s_max,
+    )
 
 
 def _paths(model: ModelState, places: Places) -> list[str]:

@@ -5,6 +5,7 @@ import anyio.to_thread
 import msgspec
 import structlog
 
+from ganglion.core.delivery_errors import Busy
 from ganglion.core.errors import (
     DataCorrupt,
     EpochTaken,
@@ -28,6 +29,8 @@ from ganglion.wire.messages import Ack, Batch, EventRecord, RecordClass
 log = structlog.get_logger()
 
 REFUSED_EVENT = "record.refused"
+_ASKED_S_MAX = 900.0
+"""However long a hub, or something on the way, wants to be left alone."""
 _WINDOW_LOOK_S = 60.0
 """However long records have to wait: the clock may be put right meanwhile."""
 
@@ -73,6 +76,7 @@ class Forwarder:
         """Send for ever; a hub that cannot be reached costs nothing but waiting."""
         failures = 0
         while True:
+            asked_s = 0.0
             try:
                 await self.drain()
                 failures = 0
@@ -80,8 +84,9 @@ class Forwarder:
                 raise
             except GanglionError as error:
                 failures += 1
+                asked_s = _asked_s(error)
                 log.warning("batch.delayed", code=error.code, reason=error.message, failures=failures)
-            pause_s = backoff.delay_s(self._retry, failures, share=self._chance.share())
+            pause_s = max(asked_s, backoff.delay_s(self._retry, failures, share=self._chance.share()))
             flush_s = self._settings.metered_flush_s if self._settings.egress.metered else self._settings.flush_s
             await anyio.sleep(max(flush_s, pause_s, min(self._wait_s(), _WINDOW_LOOK_S)))
 
@@ -103,6 +108,9 @@ class Forwarder:
             except (InvalidRequest, InvalidName, TooLarge) as error:
                 await self._take_refusal(batch, error)
                 continue
+            except Busy:
+                # Smaller batches would make more work for a hub that has too much.
+                raise
             except Unavailable:
                 self._size = self._size.after_trouble(sent=len(batch.records))
                 raise
@@ -111,7 +119,8 @@ class Forwarder:
             if ack.cursor > (await anyio.to_thread.run_sync(self._store.figures)).sent:
                 await self._renew_epoch(f"the hub has records up to {ack.cursor}, which were never sent from here")
                 continue
-            await anyio.to_thread.run_sync(self._store.acknowledge, ack.cursor)
+            # Behind this batch nobody has compared anything: a copy of this node may have used the same numbers.
+            await anyio.to_thread.run_sync(self._store.acknowledge, min(ack.cursor, batch.records[-1].seq))
             self._size = self._size.after_success()
             sent += len(batch.records)
 
@@ -186,3 +195,9 @@ def _payload_bytes(batch: Batch) -> dict[str, int]:
         name = RecordClass(record.record_class).name.lower()
         sizes[name] = sizes.get(name, 0) + len(record.payload)
     return sizes
+
+
+def _asked_s(error: GanglionError) -> float:
+    """Return for how long the hub wants to be left alone."""
+    asked_s = error.retry_after_s if isinstance(error, Unavailable) else None
+    return min(asked_s or 0.0, _ASKED_S_MAX)

@@ -25,6 +25,11 @@ class Places:
         return self.data / "keys" / "node.key"
 
     @property
+    def clients(self) -> Path:
+        """Programs on other machines that may ask the serving port."""
+        return self.data / "clients.json"
+
+    @property
     def ca(self) -> Path:
         """The hub's certificate authority, pinned when the node joined."""
         return self.data / "ca.pem"
@@ -48,6 +53,11 @@ class Places:
     def active(self) -> Path:
         """What serving starts from."""
         return self.data / "active.json"
+
+    @property
+    def listening(self) -> Path:
+        """Who serves, and where; there while serving listens."""
+        return self.data / "run" / "serving.json"
 
     @property
     def journal(self) -> Path:

@@ -144,7 +144,7 @@ class Serving:
         our own code: under load that halves the price of a request.
         """
         arrived, self._round = self._round, []
-        for some in _portions(arrived):
+        for some in [arrived] if len(arrived) <= _PORTION else _portions(arrived):
             results = [run(accepted.package, accepted.request.inputs, self._clock) for accepted in some]
             for accepted, result in zip(some, results, strict=True):
                 accepted.version.leave()
@@ -187,7 +187,7 @@ class Serving:
         self._recorder.consider_sample(name, request.inputs, result)
         # The previous version was not there when a sequence began, and would answer from another state.
         if accepted.served.compared is not None and request.place is None:
-            self._compare(accepted.served, Answered(name, version, request.inputs, result.labels))
+            self._compare(accepted.served, Answered(name, version, request.inputs, result.outcome, result.labels))
 
     def _accept(self, request: InferRequest, version: LoadedVersion) -> Form:
         """Check the request's form, and note how long it should take. Raises: InvalidRequest."""

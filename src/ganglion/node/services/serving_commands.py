@@ -51,6 +51,9 @@ class LoadLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How long an unloaded version may finish its requests; after that it goes with the last of them."""
 
 
+LOAD_LIMITS = LoadLimits()
+
+
 class ServingCommands:
     """The agent's hand in the serving process. Loading runs in a thread beside the requests, one at a time."""
 
@@ -63,10 +66,11 @@ class ServingCommands:
         clock: Clock,
         instance: str,
         batching: Mapping[str, BatchingRules] = NO_RULES,
+        limits: LoadLimits = LOAD_LIMITS,
     ) -> None:
         self._table, self._recorder, self._open_package = table, recorder, open_package
         self._clock, self._instance, self._batching = clock, instance, batching
-        self._limits = LoadLimits()
+        self._limits = limits
         self._loading = anyio.Lock()
 
     async def answer(self, command: Command) -> Reply:
@@ -89,8 +93,10 @@ class ServingCommands:
                 removed = self._table.remove(model, version)
                 if removed is not None:
                     await self._drain(model, removed)
-            case Collect(settings=settings):
+            case Collect(settings=settings, requested=requested):
                 self._recorder.collect(settings)
+                if requested:
+                    self._recorder.request(requested)
             case Status():
                 return ServingStatus(instance=self._instance, models=self._table.report())
             case _:
@@ -100,26 +106,45 @@ class ServingCommands:
     async def _load_beside(self, model: str, version: str, path: Path) -> None:
         """Load and warm a version beside what is there.
 
-        Raises: InvalidPackage, NotFound, Conflict, ModelQuarantined.
+        Raises: InvalidPackage, NotFound, Conflict, ModelQuarantined, MissingExtra, TargetMismatch.
         """
         async with self._loading:
             served = self._table.expect(model)
             present = served.versions.get(version)
             if present is not None and present.path == path:
                 return
-            if self._table.count_versions() >= self._limits.versions_max:
-                raise Conflict(f"{self._limits.versions_max} versions are loaded, more are not allowed: unload one")
             try:
+                self._check_room()
                 loaded = await _in_thread(partial(self._load, model, version, path))
             except ModelQuarantined as error:
                 served.withheld[version] = error.message
+                raise
+            except GanglionError as error:
+                served.refused = error.message
                 raise
             replaced = self._table.add(model, loaded)
         log.info("version.loaded", model=model, version=version)
         if replaced is not None:
             await self._drain(model, replaced)
 
+    def _check_room(self) -> None:
+        """Raises: Conflict: too much is in memory already."""
+        if self._table.count_versions() >= self._limits.versions_max:
+            raise Conflict(
+                f"{self._limits.versions_max} versions are loaded, and versions_max allows no more: unload one"
+            )
+
     def _load(self, model: str, version: str, path: Path) -> LoadedVersion:
+        try:
+            return self._opened(model, version, path)
+        except GanglionError:
+            raise
+        except Exception as error:
+            # A file that nobody foresaw must cost itself alone, and not the models beside it.
+            log.exception("version.unloadable", model=model, version=version)
+            raise InvalidPackage(f"it cannot be loaded: {type(error).__name__}: {error}") from error
+
+    def _opened(self, model: str, version: str, path: Path) -> LoadedVersion:
         package = self._open_package(path)
         manifest = package.pipeline.manifest
         if (manifest.name, manifest.version) != (model, version):

@@ -7,7 +7,9 @@ no room is not compared, which costs evidence and never latency.
 from dataclasses import dataclass
 from functools import partial
 
-from ganglion.core.errors import GanglionError, InvalidRequest
+from ganglion.core.agreement import compared_and_agreed
+from ganglion.core.errors import GanglionError, InputUnusable, InvalidRequest
+from ganglion.core.pipeline import Answer
 from ganglion.core.steps import Tensors
 from ganglion.node.services.serving_lane import Lane
 from ganglion.node.services.serving_records import Recorder, RequestName
@@ -26,8 +28,9 @@ class Answered:
     name: RequestName
     version: LoadedVersion
     inputs: Tensors
+    answer: Answer
     labels: tuple[str, ...]
-    """What it answered, one label per row; empty when the model makes no predictions."""
+    """One label per row; empty when the model makes no predictions."""
 
 
 class Comparisons:
@@ -39,7 +42,7 @@ class Comparisons:
 
     def offer(self, answered: Answered, previous: LoadedVersion, *, inline: bool) -> None:
         """Compare unless enough comparisons wait already."""
-        if self._pending >= _PENDING_MAX or not answered.labels or (not inline and self._lane.waiting):
+        if self._pending >= _PENDING_MAX or (not inline and self._lane.waiting):
             return
         self._pending += 1
         previous.enter()
@@ -59,20 +62,24 @@ class Comparisons:
     def _finish(self, answered: Answered, previous: LoadedVersion, result: Run | None) -> None:
         self._pending -= 1
         previous.leave()
-        if result is None or isinstance(result.outcome, GanglionError):
+        if result is None or isinstance(result.outcome, InputUnusable):
             return
-        labels, others = answered.labels, result.labels
-        if len(labels) != len(others):
+        if isinstance(result.outcome, GanglionError):
+            answered.version.behaviour.compared_failed += 1
             return
-        agreed = sum(label == other for label, other in zip(labels, others, strict=True))
-        answered.version.behaviour.count_comparison(len(labels), agreed, result.latency_us)
+        compared, agreed = compared_and_agreed(
+            answered.labels, result.labels, answered.answer.outputs, result.outcome.outputs
+        )
+        if not compared:
+            return
+        answered.version.behaviour.count_comparison(compared, agreed, result.latency_us)
         self._recorder.comparison(
             ComparisonRecord(
                 request_id=answered.name.request_id,
                 model=answered.name.model,
                 version=answered.name.version,
                 compared_with=previous.name,
-                compared=len(labels),
+                compared=compared,
                 agreed=agreed,
                 latency_us=result.latency_us,
             )

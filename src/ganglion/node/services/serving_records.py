@@ -5,7 +5,7 @@ import structlog
 
 from ganglion.core.errors import GanglionError
 from ganglion.core.steps import DATATYPES, Tensor, Tensors, size_bytes, to_bytes
-from ganglion.node.domain.sampling import ByteBudget, choose, is_doubtful, requests_until_random
+from ganglion.node.domain.sampling import ByteBudget, Choice, SampleReason, choose, is_doubtful, requests_until_random
 from ganglion.node.services.serving_runs import Run
 from ganglion.ports.clock import Chance, Clock
 from ganglion.ports.journal import JournalSink
@@ -44,6 +44,8 @@ class Recorder:
         self._collection = collection or CollectionSettings()
         self._budget = ByteBudget(self._collection.bytes_per_hour, now_s=clock.monotonic_s())
         self._until_random = self._next_random()
+        self._requested = 0
+        """How many of the next inputs somebody asked for."""
         self._spent_until_s = 0.0
         """Until then the budget has no room for the last sample that was refused, and is not asked."""
         self._complained_s: float | None = None
@@ -54,6 +56,10 @@ class Recorder:
         self._collection = settings
         self._budget = self._budget.resized(settings.bytes_per_hour, now_s=self._clock.monotonic_s())
         self._until_random, self._spent_until_s = self._next_random(), 0.0
+
+    def request(self, count: int) -> None:
+        """Keep so many of the next inputs, one row of each, within the budget."""
+        self._requested, self._spent_until_s = count, 0.0
 
     def result(self, name: RequestName, run: Run, *, at_ns: int) -> None:
         """Journal what came of a request. To be called before the answer is written."""
@@ -74,6 +80,9 @@ class Recorder:
 
     def consider_sample(self, name: RequestName, inputs: Tensors, run: Run) -> None:
         """Keep one row of the inputs if it is worth it and the budget allows. Nearly always it is not: then fast."""
+        if self._requested:
+            self._keep_sample(name, inputs, run, random_row=None)
+            return
         if self._until_random > 0:
             self._until_random -= 1
             if is_doubtful(self._collection, run.confidences):
@@ -93,7 +102,8 @@ class Recorder:
         if not self._budget.has(size_bytes, now_s=now_s):
             self._spent_until_s = now_s + min(self._budget.wait_s(size_bytes), _SPENT_S_MAX)
             return
-        choice = choose(self._collection, run.confidences, rows=rows_of(inputs), random_row=random_row)
+        choice = Choice(0, SampleReason.REQUESTED) if self._requested else None
+        choice = choice or choose(self._collection, run.confidences, rows=rows_of(inputs), random_row=random_row)
         if choice is None:
             return
         record = SampleRecord(
@@ -107,6 +117,7 @@ class Recorder:
         )
         payload = self._encode(record)
         if self._budget.take(len(payload), now_s=now_s):
+            self._requested = max(0, self._requested - 1)
             self._append(RecordClass.SAMPLE, self._clock.utc_ns(), payload)
 
     def shed(self) -> dict[str, int]:
@@ -125,9 +136,9 @@ class Recorder:
 
 
 def rows_of(inputs: Tensors) -> int:
-    """Return the number of rows, the first dimension of the first input."""
-    first = next(iter(inputs.values()))
-    return first.shape[0] if first.ndim else 1
+    """Return the number of rows, the first dimension of the first input; 1 for a model that takes no inputs."""
+    first = next(iter(inputs.values()), None)
+    return first.shape[0] if first is not None and first.ndim else 1
 
 
 def _row_bytes(inputs: Tensors) -> int:

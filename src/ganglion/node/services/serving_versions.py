@@ -115,6 +115,8 @@ class ServedModel:
         """How versions share the requests that ask for none; None: the active one answers them all."""
         self.withheld: dict[str, str] = {}
         """Versions that are not loaded because they took the process down too often, and that in words."""
+        self.refused = ""
+        """Why the last version that was to be loaded could not be; empty when it could."""
 
     def is_asked(self, version: LoadedVersion) -> bool:
         """Say whether a version answers clients: candidates of an update, and versions to go back to, do not."""
@@ -165,7 +167,8 @@ class ServingTable:
         if version and (active is None or active.name != version):
             return served, _named(served, model, version)
         if active is None:
-            raise ModelNotReady(f"model {model!r} has no version that answers yet")
+            reason = f": {served.refused}" if served.refused else ""
+            raise ModelNotReady(f"model {model!r} has no version that answers yet{reason}")
         return served, active
 
     def loaded(self, model: str, version: str) -> LoadedVersion:
@@ -194,6 +197,7 @@ class ServingTable:
             served.forget(before)
         served.versions[version.name] = version
         served.withheld.pop(version.name, None)
+        served.refused = ""
         return before
 
     def switch(

@@ -11,26 +11,34 @@ _STEP_S = 60.0
 
 
 class Terms:
-    """What this process has heard itself counts by a clock that nobody can set; what was before, by the stored time."""
+    """Counts silence by the clock of the wall, and by one that nobody can set, over all starts of this node."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, silent_s: float = 0.0) -> None:
+        """`silent_s` is what earlier processes had counted."""
         self._clock = clock
-        self._heard_at_s = clock.monotonic_s()
+        self._silent_s, self._since_s = silent_s, clock.monotonic_s()
 
     def heard(self, state: NodeState) -> NodeState | None:
         """Note that the hub was heard of just now; a state to be stored when a model's term depends on it."""
-        self._heard_at_s = self._clock.monotonic_s()
+        self._silent_s, self._since_s = 0.0, self._clock.monotonic_s()
         now_s = utc_s(self._clock)
-        if not contact.needs_contact(state.models) or abs(now_s - state.contact_at_s) < _STEP_S:
+        is_stored = abs(now_s - state.contact_at_s) < _STEP_S and state.silent_s == 0.0
+        if is_stored or not contact.needs_contact(state.models):
             return None
-        return msgspec.structs.replace(state, contact_at_s=now_s)
+        return msgspec.structs.replace(state, contact_at_s=now_s, silent_s=0.0)
+
+    def aged(self, state: NodeState) -> NodeState | None:
+        """Return a state to be stored when the silence has grown by so much that a restart must not forget it."""
+        ran_s = self._ran_s()
+        if ran_s - state.silent_s < _STEP_S or not contact.needs_contact(state.models):
+            return None
+        return msgspec.structs.replace(state, silent_s=ran_s)
 
     def over(self, state: NodeState) -> dict[str, str]:
         """Return the models that must not be served until the hub is heard of again, and why."""
         now_s = utc_s(self._clock)
-        silent_s = contact.silence_s(
-            now_s=now_s,
-            heard_at_s=state.contact_at_s or now_s,
-            running_s=self._clock.monotonic_s() - self._heard_at_s,
-        )
+        silent_s = contact.silence_s(now_s=now_s, heard_at_s=state.contact_at_s or now_s, running_s=self._ran_s())
         return contact.withheld(state.models, silent_s)
+
+    def _ran_s(self) -> float:
+        return self._silent_s + self._clock.monotonic_s() - self._since_s

@@ -14,12 +14,20 @@ import anyio.to_thread
 import msgspec
 import structlog
 
-from ganglion.core.errors import GanglionError, ModelQuarantined, ServingUnreachable, Unauthenticated, Unavailable
+from ganglion.core.errors import (
+    ArtifactUntrusted,
+    GanglionError,
+    ModelQuarantined,
+    ServingUnreachable,
+    Unauthenticated,
+    Unavailable,
+)
 from ganglion.node.domain import backoff, reconcile, statements
 from ganglion.node.domain.backoff import BackoffPolicy
 from ganglion.node.domain.probation import Verdict
 from ganglion.node.domain.reconcile import ModelState, NodeState
 from ganglion.node.domain.update import Update, UpdateEffect, UpdateEvent
+from ganglion.node.services import decision_chain, desired_intake
 from ganglion.node.services import update_telling as telling
 from ganglion.node.services.alignment import Alignment
 from ganglion.node.services.terms import Terms
@@ -62,8 +70,10 @@ class Updates:
         self._failures: dict[str, int] = {}
         self._retry_at_s: dict[str, float] = {}
         self._trials = Trials(control=control, clock=clock)
-        self._terms = Terms(clock)
+        self._terms = Terms(clock, silent_s=state.silent_s)
         self.reason_waiting: dict[str, str] = {}
+        self.refused = ""
+        """Why the newest desired state was not believed; empty when it was."""
         self._writing = anyio.Lock()
         """Held from reading the state to storing the next one: the hub's wish and an effect's end may come together."""
         self._busy: set[str] = set()
@@ -81,33 +91,30 @@ class Updates:
 
         Raises: ArtifactUntrusted: what is signed in it belongs to another state.
         """
-        statements.check_present(desired)
+        try:
+            statements.check_present(desired)
+        except ArtifactUntrusted as error:
+            await self._tell_refused(desired, error)
+            raise
+        self.refused = ""
         async with self._writing:
             return await self._take(desired)
+
+    async def _tell_refused(self, desired: DesiredState, error: ArtifactUntrusted) -> None:
+        """Tell the hub once of each refusal, however often the same state arrives."""
+        told = desired_intake.refused(desired, error.message)
+        async with self._writing:
+            if self.refused != told.reason:
+                await self._save(self.state, [told])
+                self.refused = told.reason
 
     async def _take(self, desired: DesiredState) -> bool:
         if not reconcile.is_newer(desired, self.state.desired):
             return False
-        wanted = reconcile.wanted(desired)
-        models = dict(self.state.models)
-        events: list[EventRecord] = []
-        for name in sorted(wanted.keys() | models.keys()):
-            before = models.get(name, ModelState())
-            after = reconcile.begin(before, wanted.get(name))
-            if after.update is not None and after.update is not before.update and not after.update.is_final:
-                events.append(telling.event("update.offered", after.update))
-            if after.update is not None and after.update.is_final:
-                events.append(telling.event("update.rolled_back", after.update))
-                # Withdrawn is not failed: the hub may want this version again.
-                after = reconcile.begin(msgspec.structs.replace(before, update=None), wanted.get(name))
-            if name not in wanted and after.update is None:
-                models.pop(name, None)
-                events.append(EventRecord(name="model.removed", model=name, reason="the hub wants it here no more"))
-            else:
-                models[name] = after
+        state, events = desired_intake.taken(self.state, desired)
         for notes in (self._failures, self._retry_at_s, self.reason_waiting):
             notes.clear()
-        await self._save(msgspec.structs.replace(self.state, desired=desired, models=models), events)
+        await self._save(state, events)
         log.info("desired.taken", revision=desired.revision, models=len(desired.assignments))
         return True
 
@@ -126,7 +133,10 @@ class Updates:
         await self._note_lost_serving(status)
         withheld = frozenset(self._terms.over(self.state))
         moved = await self._alignment.align(self.state, status, busy=frozenset(self._busy), withheld=withheld)
-        return moved | await self._give_up_damaged()
+        moved |= await self._give_up_damaged()
+        # Last: a disk that takes no write must not keep the rest from being put in order.
+        await self._keep_silence()
+        return moved
 
     def claim_due(self) -> list[str]:
         """Return the models whose attempt can go on now, and hold them for the caller, who drives each of them once."""
@@ -155,6 +165,12 @@ class Updates:
         """Remember that the hub was heard of just now: models with a signed term are served on."""
         async with self._writing:
             after = self._terms.heard(self.state)
+            if after is not None:
+                await self._save(after, [])
+
+    async def _keep_silence(self) -> None:
+        async with self._writing:
+            after = self._terms.aged(self.state)
             if after is not None:
                 await self._save(after, [])
 
@@ -308,6 +324,8 @@ class Updates:
     async def _save(self, state: NodeState, events: list[EventRecord]) -> None:
         at_ns = self._clock.utc_ns()
         records = [NewRecord(RecordClass.EVENT, at_ns, codec.encode_packed(event)) for event in events]
+        state, links = decision_chain.chained(self.state, state, events, self._clock)
+        records += links
         await _in_thread(lambda: self._store.save(msgspec.msgpack.encode(state), records))
         self.state = state
 

@@ -10,6 +10,7 @@ from ganglion.core.errors import NotFound
 from ganglion.entrypoints.grpc_api.calls import UnaryMethod
 from ganglion.entrypoints.grpc_api.methods import inference_methods
 from ganglion.entrypoints.inference_api.repository import Done
+from ganglion.entrypoints.serving_guard import Guard
 from unit.entrypoints.grpc_api.grpc_builders import RecordedCall
 from unit.node.serving_builders import ServingWorld, version_of
 
@@ -52,6 +53,7 @@ class World:
 
     repository: FakeRepository | None = None
     is_stopping: bool = False
+    guard: Guard | None = None
     loop: FakeLoop = field(default_factory=FakeLoop)
     serving: ServingWorld = field(default_factory=ServingWorld)
 
@@ -64,10 +66,11 @@ class World:
             release="1.2.3",
             is_stopping=lambda: self.is_stopping,
             repository=self.repository,
+            guard=self.guard,
         )
 
-    def call(self, path: str, message: bytes = b"", *, is_local: bool = True) -> RecordedCall:
-        method, call = self.methods[path], RecordedCall(is_local=is_local)
+    def call(self, path: str, message: bytes = b"", *, is_local: bool = True, authorization: str = "") -> RecordedCall:
+        method, call = self.methods[path], RecordedCall({"authorization": authorization}, is_local=is_local)
         assert isinstance(method, UnaryMethod)
         method.answer(message, call)
         return call

@@ -17,6 +17,7 @@ from ganglion.entrypoints.grpc_api.infer_request import GrpcRequestDecoder
 from ganglion.entrypoints.grpc_api.infer_response import GrpcResponseEncoder
 from ganglion.entrypoints.grpc_api.inference_service import InferenceService, InferStream
 from ganglion.entrypoints.grpc_api.rounds import Rounds
+from ganglion.entrypoints.serving_guard import NoGuard
 from ganglion.node.services.serving_runs import Package
 from ganglion.node.services.serving_versions import LoadedVersion
 from unit.entrypoints.grpc_api.grpc_builders import RecordedCall, raw_request
@@ -43,7 +44,7 @@ class FakeMemory:
 
 def service_of(world: ServingWorld, memory: FakeMemory | None = None) -> InferenceService:
     streams: Rounds[InferStream] = Rounds(lambda stream: True, FakeLoop())
-    return InferenceService(world.serving, GrpcRequestDecoder(memory), GrpcResponseEncoder(memory), streams)
+    return InferenceService(world.serving, GrpcRequestDecoder(memory), GrpcResponseEncoder(memory), streams, NoGuard())
 
 
 def world_with(version: LoadedVersion | None = None) -> ServingWorld:

@@ -9,7 +9,7 @@ from ganglion.ports.hub_store import AssignmentRow, NodeRow
 from ganglion.testing.fleet_world import FACTS, MODEL, FleetWorld
 from ganglion.trust import assignment as assignments
 from ganglion.trust.assignment import AssignmentStatement, SignedAssignment
-from ganglion.wire.messages import CollectionSettings, DeploymentPolicy, NodeFacts
+from ganglion.wire.messages import DeploymentPolicy, NodeFacts
 
 POLICY = DeploymentPolicy(probation_s=7.0)
 
@@ -54,18 +54,32 @@ def test_the_state_says_all_that_a_node_needs_to_fetch_and_judge_a_version(world
     assert (assignment.rollout_id, assignment.policy) == ("r1", POLICY)
 
 
+def test_whoever_only_asks_for_the_revision_has_nothing_signed(world: FleetWorld) -> None:
+    signed: list[AssignmentStatement] = []
+    desired = Desired(
+        control=world.control, repository_root_version=lambda: 1, changed=lambda _: None, sign=signed.append
+    )
+    assign(world, "1")
+
+    newest = desired.revision_of("id-n1")
+
+    state = world.desired.state_of("id-n1")
+    assert (newest, signed) == ((state.incarnation, state.revision), [])
+    with pytest.raises(NotFound):
+        desired.revision_of("id-nobody")
+
+
 def test_the_state_names_the_hubs_life_and_the_oldest_root_that_will_do(world: FleetWorld) -> None:
     desired = Desired(
         control=world.control,
         repository_root_version=lambda: 4,
         changed=lambda _: None,
-        collection=CollectionSettings(random_share=0.5),
     )
 
     state = desired.state_of("id-n1")
 
     assert state.incarnation
-    assert (state.root_version_min, state.collection.random_share) == (4, 0.5)
+    assert state.root_version_min == 4
 
 
 def test_an_unknown_node_has_no_state(world: FleetWorld) -> None:
@@ -96,21 +110,25 @@ def test_wanting_the_same_again_changes_nothing(world: FleetWorld) -> None:
     assert world.desired.state_of("id-n1").revision == revision
 
 
+def adopt(world: FleetWorld, node_id: str) -> bool:
+    with world.control.write() as tx:
+        return world.desired.adopt(tx, node_id)
+
+
 def test_a_node_adopts_the_fleets_version_once(world: FleetWorld) -> None:
     make_default(world, "2")
 
-    world.desired.adopt("id-n1")
-    world.desired.adopt("id-n1")
+    assert adopt(world, "id-n1")
+    assert not adopt(world, "id-n1")
 
     assert [row.version for row in world.desired.state_of("id-n1").assignments] == ["2"]
-    assert world.woken == ["id-n1"]
 
 
 def test_a_node_that_was_given_a_version_keeps_it(world: FleetWorld) -> None:
     assign(world, "1")
     make_default(world, "2")
 
-    world.desired.adopt("id-n1")
+    adopt(world, "id-n1")
 
     assert [row.version for row in world.desired.state_of("id-n1").assignments] == ["1"]
 
@@ -119,7 +137,7 @@ def test_a_node_that_fits_no_variant_of_the_default_is_given_none(world: FleetWo
     world.release("3", arch="aarch64")
     make_default(world, "3")
 
-    world.desired.adopt("id-n1")
+    adopt(world, "id-n1")
 
     assert world.desired.state_of("id-n1").assignments == ()
 
@@ -132,7 +150,7 @@ def test_a_node_gets_the_variant_for_its_own_machine(world: FleetWorld) -> None:
     make_default(world, "3")
 
     for node_id in ("id-n1", "id-n2"):
-        world.desired.adopt(node_id)
+        adopt(world, node_id)
 
     variants = [world.desired.state_of(node_id).assignments[0].variant for node_id in ("id-n1", "id-n2")]
     assert variants == ["intel", "arm"]

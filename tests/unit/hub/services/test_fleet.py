@@ -38,7 +38,7 @@ def store_cursor(world: FleetWorld, row: CursorRow) -> None:
 def test_a_node_that_never_reported_is_shown_with_what_its_enrolment_says(world: FleetWorld) -> None:
     view = world.fleet.node("n1")
 
-    assert (view.name, view.site, view.state, view.node_class) == ("n1", "north", "active", "x86_64-4")
+    assert (view.name, view.site, view.state, view.node_class) == ("n1", "north", "pending", "x86_64-4")
     assert (view.last_seen_at_s, view.epoch, view.models, view.made) == (None, "", [], 0)
 
 
@@ -54,6 +54,12 @@ def test_a_report_is_shown_and_says_when_the_node_was_last_seen(world: FleetWorl
         "2",
         "probation",
     )
+
+
+def test_a_node_that_does_not_believe_its_newest_wishes_is_shown_with_the_reason(world: FleetWorld) -> None:
+    world.fleet.take_report("id-n1", msgspec.structs.replace(REPORT, refused="revision 9: it is of another state"))
+
+    assert world.fleet.node("n1").refused == "revision 9: it is of another state"
 
 
 def test_facts_of_the_newest_report_choose_the_class(world: FleetWorld) -> None:
@@ -121,3 +127,34 @@ def test_nobody_is_shown_or_heard_under_an_unknown_name(world: FleetWorld) -> No
         world.fleet.node("n9")
     with pytest.raises(NotFound):
         world.fleet.take_report("id-n9", REPORT)
+
+
+def test_the_first_report_is_kept_and_answered_with_the_fleets_versions_in_one_transaction(
+    world: FleetWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.release("1")
+    with world.control.write() as tx:
+        world.desired.set_default(tx, MODEL, FleetDefault("1", "r1", DeploymentPolicy()))
+
+    def die(_node_ids: object) -> None:
+        raise OSError("killed after the commit")
+
+    monkeypatch.setattr(world.desired, "announce", die)
+    with pytest.raises(OSError, match="killed"):
+        world.fleet.take_report("id-n1", REPORT)
+
+    assert world.desired_versions() == {"n1": "1"}
+    assert world.fleet.node("n1").last_seen_at_s == world.now_s
+
+
+def test_a_node_that_waits_for_an_answer_is_there_however_old_its_report_is(world: FleetWorld) -> None:
+    world.fleet.take_report("id-n1", REPORT)
+
+    with world.fleet.listening("id-n1"):
+        world.clock.advance(500)
+        during_s = world.fleet.node("n1").last_seen_at_s
+    ended_s = world.now_s
+    world.clock.advance(500)
+
+    assert during_s == ended_s
+    assert world.fleet.node("n1").last_seen_at_s == ended_s

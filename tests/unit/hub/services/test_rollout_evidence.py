@@ -7,12 +7,14 @@ import pytest
 
 from ganglion.hub.domain.evidence import Evidence, NodeEvidence, Outcome
 from ganglion.hub.domain.rollout import Rollout
+from ganglion.hub.services.ingest import Ingest
 from ganglion.hub.services.rollout_evidence import RolloutEvidence
 from ganglion.ports.telemetry_store import EventRow
 from ganglion.testing.fleet_node import Habit
 from ganglion.testing.fleet_world import FACTS, GATE, FleetWorld
+from ganglion.trust.clock_floor import BUILT_AT_S
 from ganglion.wire import codec
-from ganglion.wire.messages import NodeFacts
+from ganglion.wire.messages import Batch, Envelope, EventRecord, NodeFacts, RecordClass, ResultRecord
 
 BOARD = NodeFacts(arch="aarch64", runtime="onnxruntime", cores=4, memory_bytes=1, release="0.1.0")
 PATIENT = replace(GATE, soak_s=1000.0)
@@ -139,6 +141,7 @@ def told(world: FleetWorld, *, version: str, rollout_id: str) -> None:
         rollout_id=rollout_id,
         reason="",
         facts=b"{}",
+        corrected_at_ns=world.clock.utc_ns(),
     )
     with world.telemetry.write() as tx:
         tx.add_events([event])
@@ -168,3 +171,21 @@ def test_nodes_of_earlier_stages_are_shown_with_what_they_did_since_the_current_
 
     assert [node.name for node in evidence.earlier] == view.stages[0].nodes
     assert 2 * 40 <= evidence.earlier[0].behaviour.requests <= 14 * 40
+
+
+def test_what_a_node_that_lives_in_1970_did_is_shown_to_the_gate(world: FleetWorld) -> None:
+    now_ns = int(BUILT_AT_S + 1e6) * 10**9
+    world.clock.jump(now_ns / 1e9 - world.now_s)
+    view = world.start("2", ["100%"], gate=PATIENT)
+    committed = EventRecord("update.committed", "meter", "2", view.rollout_id)
+    answered = ResultRecord("r", "meter", "2", 100, ("7",), (0.9,))
+    records = (
+        Envelope(1, RecordClass.RESULT, 5_000_000_000, codec.encode_packed(answered)),
+        Envelope(2, RecordClass.EVENT, 6_000_000_000, codec.encode_packed(committed)),
+    )
+
+    ingest = Ingest(telemetry=world.telemetry, clock=world.clock)
+    ingest.store("id-n1", Batch(id="b", sent_at_ns=7_000_000_000, epoch="e1", records=records))
+
+    assert shown(world)["n1"].outcome is Outcome.COMMITTED
+    assert shown(world)["n1"].behaviour.requests == 1

@@ -288,3 +288,16 @@ def test_a_rollout_of_the_version_before_is_judged_without_comparisons_that_nobo
 
     assert view.state == "completed"
     assert set(versions(world).values()) == {"1"}
+
+
+def test_a_rollout_that_cannot_be_looked_at_holds_up_no_other(world: FleetWorld) -> None:
+    view = started(world)
+    with world.control.write() as tx:
+        row = tx.rollout(view.rollout_id)
+        assert row is not None
+        tx.put_rollout(replace(row, rollout_id="broken", document=b"\xff not a document"))
+        tx.put_rollout(replace(row, rollout_id="odd", document=row.document.replace(b'"stage":0', b'"stage":99')))
+
+    world.step(20)
+
+    assert world.rollouts.get(view.rollout_id).state == "completed"

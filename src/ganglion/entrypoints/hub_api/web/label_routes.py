@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from ganglion.entrypoints.hub_api import session
-from ganglion.entrypoints.hub_api.access import HubPart
+from ganglion.entrypoints.hub_api import scopes, session
+from ganglion.entrypoints.hub_api.access import HubPart, name_caller
+from ganglion.trust.roles import Right
 from ganglion.wire.resources import LabelRequest
 
 router = APIRouter()
@@ -26,7 +27,10 @@ def label(
 ) -> Response:
     """Store one label in the name of who is logged in, and go back to the samples."""
     secret = session.secret_of(request)
-    account = hub.accounts.authenticate_session(secret)
+    caller = hub.accounts.authenticate_session(secret)
+    name_caller(request, caller.actor)
     session.check_token(secret, csrf)
-    hub.curation.label([LabelRequest(sample_id, label.strip())], by=account)
+    caller.check(Right.CURATE)
+    scopes.check_samples(hub, caller, [sample_id])
+    hub.curation.label([LabelRequest(sample_id, label.strip())], by=caller.actor)
     return RedirectResponse("/?still=1#samples" if still else "/#samples", _SEE_OTHER)

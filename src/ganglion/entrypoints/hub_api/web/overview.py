@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ganglion.core.manifest import Manifest
+from ganglion.entrypoints.hub_api import scopes
 from ganglion.entrypoints.hub_api.web.manifests import Manifests
 from ganglion.entrypoints.hub_api.web.pictures import picture_of
 from ganglion.entrypoints.hub_wiring import Hub
+from ganglion.trust.roles import Caller
 from ganglion.wire.resources import NodeView, RolloutView, SampleView, StageView
 
 ROLLOUTS_MAX = 5
@@ -17,12 +19,14 @@ CHOICES_MAX = 12
 
 @dataclass(frozen=True, slots=True)
 class NodeLine:
-    """A row of the fleet. `state` is fresh, silent or revoked."""
+    """A row of the fleet. `state` is fresh, silent, quarantined, retired or revoked."""
 
     node: NodeView
     state: str
     seen_age_s: float | None
     shed: int
+    figures: str
+    """How its machine is doing, in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +90,11 @@ class Overview:
         return all(line.has_buttons for line in self.samples)
 
 
-def look(hub: Hub, manifests: Manifests) -> Overview:
-    """Return what there is to see now."""
-    now_s, nodes = hub.now_s(), hub.fleet.nodes()
+def look(hub: Hub, manifests: Manifests, caller: Caller) -> Overview:
+    """Return what there is to see now for this caller."""
+    now_s, nodes = hub.now_s(), scopes.visible_nodes(caller, hub.fleet.nodes())
     lines = sorted((_node_line(node, now_s, hub.settings.silent_after_s) for node in nodes), key=_worst_first)
-    samples = hub.curation.samples(limit=hub.settings.page.samples_max)
+    samples = scopes.of_visible_nodes(hub, caller, hub.curation.samples(limit=hub.settings.page.samples_max))
     return Overview(
         at_s=now_s,
         nodes=lines[:NODES_MAX],
@@ -98,6 +102,9 @@ def look(hub: Hub, manifests: Manifests) -> Overview:
         rollouts=[_rollout_line(rollout, nodes, now_s) for rollout in hub.rollouts.list()[:ROLLOUTS_MAX]],
         samples=[_sample_line(sample, manifests.find(sample.model, sample.version), now_s) for sample in samples],
     )
+
+
+_OUT = frozenset({"quarantined", "retired", "revoked"})
 
 
 def stage_state(rollout: RolloutView, index: int) -> str:
@@ -112,12 +119,25 @@ def stage_state(rollout: RolloutView, index: int) -> str:
 def _node_line(node: NodeView, now_s: float, silent_after_s: float) -> NodeLine:
     seen_age_s = None if node.last_seen_at_s is None else now_s - node.last_seen_at_s
     fresh = seen_age_s is not None and seen_age_s <= silent_after_s
-    state = "revoked" if node.state == "revoked" else "fresh" if fresh else "silent"
-    return NodeLine(node, state, seen_age_s, sum(node.shed.values()))
+    state = node.state if node.state in _OUT else "fresh" if fresh else "silent"
+    return NodeLine(node, state, seen_age_s, sum(node.shed.values()), figures_of(node))
+
+
+def figures_of(node: NodeView) -> str:
+    """Return in a few words how a node's machine is doing; empty when it did not say."""
+    machine = node.machine
+    words = [
+        f"CPU {machine['cpu_share']:.0%}" if "cpu_share" in machine else "",
+        f"{machine['temperature_c']:.0f} °C" if "temperature_c" in machine else "",
+        f"{machine['disk_free_bytes'] / 1e9:.1f} GB free" if "disk_free_bytes" in machine else "",
+        f"{sum(node.sent_bytes.values()) / 1e6:.1f} MB sent this month" if node.sent_bytes else "",
+        f"clock {node.clock_error_s:+.0f} s" if node.clock_error_s else "",
+    ]
+    return " · ".join(word for word in words if word)
 
 
 def _worst_first(line: NodeLine) -> tuple[int, str]:
-    return ("silent", "fresh", "revoked").index(line.state), line.node.name
+    return ("quarantined", "silent", "fresh", "retired", "revoked").index(line.state), line.node.name
 
 
 def _rollout_line(rollout: RolloutView, nodes: Sequence[NodeView], now_s: float) -> RolloutLine:

@@ -7,9 +7,10 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from ganglion.entrypoints.hub_api import session
-from ganglion.entrypoints.hub_api.access import HubPart
+from ganglion.entrypoints.hub_api.access import HubPart, name_caller
 from ganglion.entrypoints.hub_api.web import overview
 from ganglion.entrypoints.hub_api.web.templates import render
+from ganglion.trust.roles import Right
 
 router = APIRouter()
 _STATIC = Path(__file__).parent / "static"
@@ -24,12 +25,14 @@ def static_files() -> StaticFiles:
 def page(hub: HubPart, request: Request, *, still: bool | None = None) -> Response:
     """Show the fleet, the rollouts and the newest samples. `still` says whether the picture renews itself."""
     secret = session.secret_of(request)
-    account = hub.accounts.authenticate_session(secret)
-    picture = overview.look(hub, request.app.state.manifests)
+    caller = hub.accounts.authenticate_session(secret)
+    name_caller(request, caller.actor)
+    caller.check(Right.READ)
+    picture = overview.look(hub, request.app.state.manifests, caller)
     renews = picture.renews if still is None else not still
     return render(
         "overview.html",
-        account=account,
+        account=caller.name,
         address=str(request.base_url).rstrip("/"),
         csrf=session.csrf_token(secret),
         overview=picture,

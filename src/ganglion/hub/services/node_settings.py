@@ -1,0 +1,178 @@
+"""Settings and commands that people give to nodes; both reach a node with its desired state."""
+
+import msgspec
+
+from ganglion.core.errors import Conflict, InvalidRequest, NotFound
+from ganglion.core.ids import parse_name
+from ganglion.hub.domain import node_settings
+from ganglion.hub.domain.node_settings import Documents
+from ganglion.hub.services import audit, settings_documents
+from ganglion.hub.services.audit import Deed
+from ganglion.hub.services.desired import Desired
+from ganglion.hub.services.settings_documents import Given
+from ganglion.ports.clock import Chance, Clock, new_id, utc_s
+from ganglion.ports.hub_store import ControlStore, ControlTransaction, NodeRow
+from ganglion.wire.messages import NodeCommand
+from ganglion.wire.node_resources import (
+    CommandRequest,
+    CommandView,
+    NodeSettingsView,
+    SettingLine,
+    SettingsChange,
+    SettingsDocument,
+)
+
+_SITES_MAX = 1000
+_COMMANDS_MAX = 16
+_COUNT_MAX = 10_000
+_LIFE_S_MAX = 7 * 86_400.0
+_KEPT_S = 86_400.0
+"""How long a command that has ended can still be looked at."""
+NAMES = ("report", "collect")
+
+
+class NodeSettings:
+    """Changes and explains settings, and hands commands to nodes."""
+
+    def __init__(self, *, control: ControlStore, desired: Desired, clock: Clock, chance: Chance) -> None:
+        self._control, self._desired, self._clock, self._chance = control, desired, clock, chance
+
+    def change_fleet(self, change: SettingsChange, *, actor: str) -> SettingsDocument:
+        """Change what holds for every node that nothing narrower speaks of. Raises: InvalidRequest."""
+        return self._change("fleet", "", change, actor)
+
+    def change_site(self, site: str, change: SettingsChange, *, actor: str) -> SettingsDocument:
+        """Change what holds for the nodes of a site. Raises: InvalidRequest, InvalidName."""
+        return self._change("site", parse_name(site, what="site"), change, actor)
+
+    def change_node(self, name: str, change: SettingsChange, *, actor: str) -> SettingsDocument:
+        """Change what holds for one node. Raises: InvalidRequest, NotFound."""
+        return self._change("node", name, change, actor)
+
+    def explain(self, name: str) -> NodeSettingsView:
+        """Return every setting of a node and who chose it. Raises: NotFound."""
+        with self._control.read() as tx:
+            node = _node(tx, name)
+            chosen = settings_documents.explained(tx, node)
+        lines = [SettingLine(key, each.value, each.source) for key, each in sorted(chosen.items())]
+        return NodeSettingsView(node=node.name, site=node.site, revision=node.desired_revision, settings=lines)
+
+    def command(self, name: str, request: CommandRequest, *, actor: str) -> CommandView:
+        """Ask a node to do something once, before the request expires. Raises: NotFound, InvalidRequest, Conflict."""
+        _check_command(request)
+        now_s = utc_s(self._clock)
+        command = NodeCommand(
+            id=new_id(self._chance),
+            name=request.name,
+            expires_at_s=now_s + request.expires_in_s,
+            count=request.count,
+        )
+        with self._control.write() as tx:
+            node = _node(tx, name)
+            kept = [each for each in settings_documents.commands(tx) if now_s < each.command.expires_at_s + _KEPT_S]
+            if sum(each.node_id == node.node_id for each in kept) >= _COMMANDS_MAX:
+                kept = _without_oldest_ended(kept, node.node_id, now_s=now_s)
+            given = Given(node.node_id, command, actor)
+            settings_documents.put_commands(tx, [*kept, given])
+            _renew(tx, "node", node.node_id)
+            facts = {"command": command.name, "count": str(command.count)}
+            audit.note(tx, self._clock, Deed(actor=actor, action="node.commanded", subject=node.name, facts=facts))
+        self._desired.announce([node.node_id])
+        return _command_view(given, node, now_s)
+
+    def commands(self, name: str) -> list[CommandView]:
+        """Return what a node was asked to do lately, newest first. Raises: NotFound."""
+        now_s = utc_s(self._clock)
+        with self._control.read() as tx:
+            node = _node(tx, name)
+            given = [each for each in settings_documents.commands(tx) if each.node_id == node.node_id]
+        return [_command_view(each, node, now_s) for each in reversed(given)]
+
+    def _change(self, scope: str, name: str, change: SettingsChange, actor: str) -> SettingsDocument:
+        put = {key: node_settings.parsed(key, text) for key, text in change.set.items()}
+        unknown = [key for key in change.unset if key not in node_settings.settable()]
+        if unknown:
+            raise InvalidRequest(f"there is no setting {unknown[0][:80]!r}")
+        with self._control.write() as tx:
+            documents = settings_documents.documents(tx)
+            key = _node(tx, name).node_id if scope == "node" else name
+            layer = node_settings.changed(_layer(documents, scope, key), put=put, drop=change.unset)
+            after = _with_layer(documents, scope, key, layer)
+            settings_documents.put_documents(tx, after)
+            touched = _renew(tx, scope, key) if after != documents else []
+            facts = {**change.set, **dict.fromkeys(change.unset, "(unset)")}
+            subject = f"{scope} {name}".strip()
+            audit.note(tx, self._clock, Deed(actor=actor, action="node.settings", subject=subject, facts=facts))
+        self._desired.announce(touched)
+        return SettingsDocument(
+            scope=scope, name=name, settings={key: bytes(raw).decode() for key, raw in sorted(layer.items())}
+        )
+
+
+def _check_command(request: CommandRequest) -> None:
+    if request.name not in NAMES:
+        raise InvalidRequest(f"a node obeys {' and '.join(NAMES)}, not {request.name[:40]!r}")
+    if not 0 < request.expires_in_s <= _LIFE_S_MAX:
+        raise InvalidRequest(f"expires_in_s lies above 0 and is at most {_LIFE_S_MAX:.0f}")
+    if (request.name == "collect") != (request.count > 0) or request.count > _COUNT_MAX:
+        raise InvalidRequest(f"count is 1 to {_COUNT_MAX} for collect, and left out for everything else")
+
+
+def _without_oldest_ended(kept: list[Given], node_id: str, *, now_s: float) -> list[Given]:
+    ended = next((each for each in kept if each.node_id == node_id and each.command.expires_at_s <= now_s), None)
+    if ended is None:
+        raise Conflict(f"{_COMMANDS_MAX} commands wait for this node already")
+    return [each for each in kept if each is not ended]
+
+
+def _command_view(given: Given, node: NodeRow, now_s: float) -> CommandView:
+    expired = now_s >= given.command.expires_at_s
+    return CommandView(
+        id=given.command.id,
+        node=node.name,
+        name=given.command.name,
+        count=given.command.count,
+        expires_at_s=given.command.expires_at_s,
+        given_by=given.given_by,
+        state=given.answer or ("expired" if expired else "waiting"),
+    )
+
+
+def _node(tx: ControlTransaction, name: str) -> NodeRow:
+    node = tx.node_by_name(name)
+    if node is None:
+        raise NotFound(f"no node is named {name[:80]!r}")
+    return node
+
+
+def _layer(documents: Documents, scope: str, key: str) -> node_settings.Layer:
+    match scope:
+        case "fleet":
+            return documents.fleet
+        case "site":
+            return documents.sites.get(key, {})
+        case _:
+            return documents.nodes.get(key, {})
+
+
+def _with_layer(documents: Documents, scope: str, key: str, layer: node_settings.Layer) -> Documents:
+    if scope == "fleet":
+        return msgspec.structs.replace(documents, fleet=layer)
+    field = "sites" if scope == "site" else "nodes"
+    layers = {**getattr(documents, field), key: layer}
+    if not layer:
+        del layers[key]
+    if scope == "site" and len(layers) > _SITES_MAX:
+        raise Conflict(f"{_SITES_MAX} sites have settings of their own already")
+    return msgspec.structs.replace(documents, **{field: layers})
+
+
+def _renew(tx: ControlTransaction, scope: str, key: str) -> list[str]:
+    """Give every node that a change reaches a newer revision, and return them."""
+    if scope == "node":
+        node_ids = [key]
+    else:
+        node_ids = [node.node_id for node in tx.nodes() if scope == "fleet" or node.site == key]
+    # One for all: revisions are compared within a node.
+    tx.set_revision(node_ids, tx.next_revision())
+    return node_ids

@@ -1,0 +1,41 @@
+"""What the judges and the timeline hear of a machine's attempts."""
+
+from ganglion.core.behaviour import Behaviour
+from ganglion.node.domain.update import Update
+from ganglion.node.services.update_effects import policy_of
+from ganglion.testing.world.machine import Machine
+from ganglion.wire.messages import EventRecord, UpdateState
+
+
+def note_begin(machine: Machine, events: list[EventRecord]) -> None:
+    """An attempt may have begun."""
+    update = machine.model.update
+    if update is not None and any(event.name == "update.offered" for event in events):
+        wish = update.assignment.sha256, update.assignment.rollout_id
+        machine.around.laws.healthy.began(machine.now_s, machine.name, wish)
+
+
+def note_commit(machine: Machine, update: Update, behaviour: Behaviour, elapsed_s: float) -> None:
+    """A version is about to be kept: say what its policy still asks for."""
+    missing = ""
+    policy = policy_of(update, machine.model)
+    if elapsed_s < policy.probation_s:
+        missing = f"{policy.probation_s:.0f} s of probation, after {elapsed_s:.0f}"
+    elif behaviour.requests < policy.inferences_min:
+        missing = f"{policy.inferences_min} answers, after {behaviour.requests}"
+    machine.around.laws.healthy.committed(machine.now_s, machine.name, missing=missing)
+
+
+def note_end(machine: Machine, update: Update) -> None:
+    """An attempt has ended, and that is stored."""
+    version = update.assignment.version
+    tally = machine.around.tally
+    if update.state is UpdateState.COMMITTED:
+        tally.updates += 1
+        tally.reached.setdefault(version, {}).setdefault(machine.name, machine.now_s)
+        return
+    tally.reverts += 1
+    if not update.reason.startswith("withdrawn"):
+        machine.around.note(f"{machine.name} rolls back {version}: {update.reason}")
+        wish = update.assignment.sha256, update.assignment.rollout_id
+        machine.around.laws.healthy.failed(machine.name, wish)

@@ -1,0 +1,34 @@
+"""Fleets of 20 to 50 nodes for three days under heavy trouble: `make soak` tries a thousand, `make test` one."""
+
+import msgspec
+
+from ganglion.testing.world.outcome import Outcome
+from ganglion.testing.world.scenario import Devices, Rates, Scenario
+from ganglion.testing.world.world import simulate
+
+SEEDS_PER_FLEET = 20
+FAULTS_MIN = 1000
+FLEET = Scenario(hours=72.0)
+
+
+def fleet(seed: int) -> Outcome:
+    """Return what a fleet went through: every second one has outboxes that overflow, every tenth one sends often."""
+    devices = Devices(nodes=20 + seed % 31, sites=4, outbox_gb=0.02 if seed % 2 else 0.5)
+    rates = Rates(flush_s=1200.0 if seed % 10 else 300.0)
+    return simulate(msgspec.structs.replace(FLEET, devices=devices, rates=rates), seed=seed, faults="heavy")
+
+
+def test_no_fleet_breaks_a_law_in_three_days_of_trouble(seeds: range) -> None:
+    tried = range(max(1, len(seeds) // SEEDS_PER_FLEET))
+
+    outcomes = [fleet(seed) for seed in tried]
+
+    broken = {outcome.seed: outcome.broken for outcome in outcomes if outcome.broken}
+    faults = sum(outcome.figures.faults for outcome in outcomes)
+    assert not broken, f"{len(broken)} of {len(outcomes)} fleets, {faults:,} faults: {broken}"
+    assert faults >= FAULTS_MIN * len(outcomes)
+
+
+def test_a_damaged_package_is_replaced_by_the_spare_as_soon_as_the_agent_is_back() -> None:
+    # Seed 164: serving started on a damaged package while the agent was down.
+    assert not fleet(164).broken

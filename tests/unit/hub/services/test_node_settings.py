@@ -1,0 +1,233 @@
+"""Settings of fleet, site and node, and commands, as they reach a node."""
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from ganglion.core.errors import Conflict, InvalidName, InvalidRequest, NotFound
+from ganglion.hub.services.desired import Desired
+from ganglion.hub.services.node_settings import NodeSettings
+from ganglion.testing.fleet_world import FleetWorld
+from ganglion.wire.messages import DesiredState
+from ganglion.wire.node_resources import CommandRequest, SettingsChange
+
+
+class World(FleetWorld):
+    """Two nodes on one site and one on another, and the service that is tested."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name, site in (("n1", "north"), ("n2", "north"), ("s1", "south")):
+            self.join(name, site=site)
+        self.desired = Desired(
+            control=self.control,
+            repository_root_version=lambda: 1,
+            changed=self.woken.extend,
+            now_s=lambda: self.now_s,
+        )
+        self.settings = NodeSettings(control=self.control, desired=self.desired, clock=self.clock, chance=self.chance)
+
+    def state(self, name: str) -> DesiredState:
+        return self.desired.state_of(f"id-{name}")
+
+    def share(self, name: str) -> float:
+        return self.state(name).collection.random_share
+
+    def report(self, name: str, **answers: str) -> None:
+        report = msgspec.structs.replace(self.nodes[name].report(), commands=answers)
+        self.fleet.take_report(f"id-{name}", report)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def put(**values: str) -> SettingsChange:
+    return SettingsChange({f"collection.{key}": value for key, value in values.items()})
+
+
+# --- settings -------------------------------------------------------------------------------------
+
+
+def test_a_nodes_own_setting_wins_over_its_sites_and_that_over_the_fleets(world: World) -> None:
+    world.settings.change_fleet(put(random_share="0.1"), actor="ada")
+    world.settings.change_site("north", put(random_share="0.2"), actor="ada")
+    world.settings.change_node("n1", put(random_share="0.3"), actor="ada")
+
+    assert (world.share("n1"), world.share("n2"), world.share("s1")) == (0.3, 0.2, 0.1)
+
+
+def test_what_is_unset_is_left_to_the_wider_one(world: World) -> None:
+    world.settings.change_fleet(put(random_share="0.1"), actor="ada")
+    world.settings.change_node("n1", put(random_share="0.3"), actor="ada")
+
+    world.settings.change_node("n1", SettingsChange(unset=["collection.random_share"]), actor="ada")
+
+    assert world.share("n1") == 0.1
+
+
+def test_every_setting_is_explained_with_its_source(world: World) -> None:
+    world.settings.change_fleet(put(random_share="0.1", confidence_below="0.9"), actor="ada")
+    world.settings.change_site("north", put(confidence_below="0.8"), actor="ada")
+    world.settings.change_node("n1", SettingsChange({"agent.log_level": "debug"}), actor="ada")
+
+    view = world.settings.explain("n1")
+
+    told = {line.key: (line.value, line.source) for line in view.settings}
+    assert told["collection.random_share"] == ("0.1", "fleet")
+    assert told["collection.confidence_below"] == ("0.8", "site north")
+    assert told["agent.log_level"] == ('"debug"', "node n1")
+    assert told["collection.bytes_per_hour"] == ("2000000", "default")
+
+
+def test_a_change_is_news_to_the_nodes_that_it_reaches_and_to_no_other(world: World) -> None:
+    before = {name: world.state(name).revision for name in world.nodes}
+    world.woken.clear()
+
+    world.settings.change_site("north", put(random_share="0.2"), actor="ada")
+
+    newer = {name for name in world.nodes if world.state(name).revision > before[name]}
+    assert newer == {"n1", "n2"}
+    assert set(world.woken) == {"id-n1", "id-n2"}
+
+
+def test_the_same_again_is_no_news(world: World) -> None:
+    world.settings.change_fleet(put(random_share="0.2"), actor="ada")
+    revision = world.state("n1").revision
+
+    world.settings.change_fleet(put(random_share="0.2"), actor="ada")
+
+    assert world.state("n1").revision == revision
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("collection.nothing", "1"),
+        ("random_share", "1"),
+        ("collection.random_share", "1.5"),
+        ("collection.random_share", "-0.1"),
+        ("collection.random_share", "NaN"),
+        ("collection.random_share", "often"),
+        ("collection.bytes_per_hour", "1e400"),
+        ("collection.bytes_per_hour", "-1"),
+        ("collection.bytes_per_hour", "9" * 30),
+        ("agent.log_level", "loud"),
+        ("agent.report_s", "inf"),
+        ("agent.log_level", "x" * 3000),
+        ("", ""),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_and_changes_nothing(world: World, key: str, value: str) -> None:
+    revision = world.state("n1").revision
+
+    with pytest.raises(InvalidRequest):
+        world.settings.change_node("n1", SettingsChange({"collection.random_share": "0.5", key: value}), actor="ada")
+    with pytest.raises(InvalidRequest):
+        world.settings.change_node("n1", SettingsChange(unset=["nothing"]), actor="ada")
+
+    assert (world.state("n1").revision, world.share("n1")) == (revision, 0.02)
+
+
+def test_what_is_not_there_is_named(world: World) -> None:
+    with pytest.raises(NotFound, match="'n9'"):
+        world.settings.change_node("n9", put(random_share="0.5"), actor="ada")
+    with pytest.raises(NotFound):
+        world.settings.explain("n9")
+    with pytest.raises(InvalidName):
+        world.settings.change_site("../x", put(random_share="0.5"), actor="ada")
+
+
+def test_a_setting_that_this_release_does_not_know_any_more_has_no_effect(world: World) -> None:
+    with world.control.write() as tx:
+        tx.set_meta("node_settings", '{"fleet":{"collection.gone":7,"collection.random_share":0.5}}')
+
+    assert world.share("n1") == 0.5
+    assert "collection.gone" not in {line.key for line in world.settings.explain("n1").settings}
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+
+def test_a_command_waits_until_the_node_answers_it(world: World) -> None:
+    given = world.settings.command("n1", CommandRequest("collect", count=5), actor="ada")
+
+    (command,) = world.state("n1").commands
+    assert (command.id, command.name, command.count) == (given.id, "collect", 5)
+    assert world.state("n2").commands == ()
+    assert [each.state for each in world.settings.commands("n1")] == ["waiting"]
+
+    world.report("n1", **{given.id: "done"})
+
+    assert world.state("n1").commands == ()
+    assert [each.state for each in world.settings.commands("n1")] == ["done"]
+
+
+def test_a_command_is_news_to_its_node_at_once(world: World) -> None:
+    revision = world.state("n1").revision
+    world.woken.clear()
+
+    world.settings.command("n1", CommandRequest("report"), actor="ada")
+
+    assert world.state("n1").revision > revision
+    assert world.woken == ["id-n1"]
+
+
+def test_a_node_that_comes_back_too_late_is_not_told(world: World) -> None:
+    world.settings.command("n1", CommandRequest("report", expires_in_s=60), actor="ada")
+    world.clock.advance(60)
+
+    assert world.state("n1").commands == ()
+    assert [each.state for each in world.settings.commands("n1")] == ["expired"]
+
+
+def test_commands_that_ended_are_forgotten_after_a_day(world: World) -> None:
+    world.settings.command("n1", CommandRequest("report", expires_in_s=60), actor="ada")
+    world.clock.advance(60 + 86_400)
+    world.settings.command("n2", CommandRequest("report"), actor="ada")
+
+    assert world.settings.commands("n1") == []
+
+
+def test_only_so_many_commands_wait_for_a_node(world: World) -> None:
+    for _ in range(16):
+        world.settings.command("n1", CommandRequest("report", expires_in_s=60), actor="ada")
+    with pytest.raises(Conflict, match="16"):
+        world.settings.command("n1", CommandRequest("report"), actor="ada")
+
+    world.clock.advance(60)
+    world.settings.command("n1", CommandRequest("report"), actor="ada")
+
+    assert len(world.state("n1").commands) == 1
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        CommandRequest("reboot"),
+        CommandRequest("collect"),
+        CommandRequest("collect", count=-1),
+        CommandRequest("collect", count=10_001),
+        CommandRequest("report", count=1),
+        CommandRequest("report", expires_in_s=0),
+        CommandRequest("report", expires_in_s=float("nan")),
+        CommandRequest("report", expires_in_s=1e9),
+    ],
+)
+def test_a_command_that_cannot_be_is_refused(world: World, request_: CommandRequest) -> None:
+    with pytest.raises(InvalidRequest):
+        world.settings.command("n1", request_, actor="ada")
+
+    assert world.settings.commands("n1") == []
+
+
+def test_changes_and_commands_are_audited(world: World) -> None:
+    world.settings.change_fleet(put(random_share="0.1"), actor="ada")
+    world.settings.command("n1", replace(CommandRequest("report"), expires_in_s=5), actor="bob")
+
+    with world.control.read() as tx:
+        heads = tx.audit_head("hub")
+    assert heads is not None
+    assert (heads.actor, heads.action, heads.subject) == ("bob", "node.commanded", "n1")
