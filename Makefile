@@ -23,8 +23,8 @@ setup: $(DEVELOPS) ## Create the virtual environment with everything a developer
 demo: $(RUNS) ## Run the whole loop on this machine (ARGS=--quick, ARGS=--keep)
 	$(BIN)/ganglion demo $(ARGS)
 
-test: $(DEVELOPS) ## Run every test (ARGS="-k outbox")
-	$(BIN)/python -m pytest $(ARGS)
+test: $(DEVELOPS) ## Run every test, files side by side (ARGS="-k outbox")
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 check: lint types imports reference architecture ## Check style, types, layers, reference pages and limits
 

@@ -193,7 +193,7 @@ def test_a_first_login_leads_to_an_empty_list_that_says_what_to_do(user: User, h
     login = user.run("login", hub.url, "--token", hub.token, "--ca-pin", hub.ca_pin)
     nodes = user.run("node", "list")
 
-    assert (login.returncode, login.stdout, login.stderr) == (0, "", f"logged in to {hub.url}\n")
+    assert (login.returncode, login.stdout, login.stderr) == (0, "", f"logged in to {hub.url} as admin (admin)\n")
     assert (nodes.returncode, nodes.stdout) == (0, "")
     assert "ganglion node token NAME" in nodes.stderr
 

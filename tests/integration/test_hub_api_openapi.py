@@ -7,6 +7,8 @@ from ganglion.entrypoints.hub_api import openapi
 from ganglion.entrypoints.hub_api.app import create_routes
 from ganglion.wire import paths
 
+LOGIN = (f"{paths.API}/login", f"{paths.API}/login/requests", f"{paths.API}/login/requests/answer")
+"""Who has no proof yet comes here to get one."""
 DOCUMENT = json.loads(json.dumps(openapi.describe(create_routes())))
 
 
@@ -53,7 +55,7 @@ def test_every_operation_says_what_it_answers_and_how_errors_look() -> None:
 
 
 def test_every_operation_of_the_api_says_who_may_call_it() -> None:
-    open_to_all = {paths.CA, paths.JOIN, paths.CHALLENGE, paths.ACCESS}
+    open_to_all = {paths.CA, paths.JOIN, paths.CHALLENGE, paths.ACCESS, *LOGIN}
 
     unguarded = {
         name.split()[1]
@@ -65,7 +67,18 @@ def test_every_operation_of_the_api_says_who_may_call_it() -> None:
 
 
 def test_every_body_has_a_schema() -> None:
-    without_body = ("/revoke", paths.CHALLENGE, paths.TRUST_ONLINE_KEYS)
+    orders = (
+        "/revoke",
+        "/retire",
+        "/admit",
+        "/rekey",
+        "/disable",
+        "/renew",
+        "/link",
+        "/login/requests",
+        "/checkpoints",
+    )
+    without_body = (*orders, paths.CHALLENGE, paths.TRUST_ONLINE_KEYS)
     for name, operation in operations():
         if name.startswith("POST") and not name.endswith(without_body):
             content = operation["requestBody"]["content"]

@@ -13,8 +13,6 @@ from ganglion.entrypoints.hub_wiring import open_hub
 from ganglion.ports.clock import utc_s
 from ganglion.trust.lifetimes import RepositorySettings
 
-FIRST_PAGE_BYTES = 4096
-
 
 def start_and_stop(data: Path) -> None:
     with open_hub(HubSettings(data_dir=str(data), port=0), clock=SystemClock(), chance=SystemChance()):
@@ -40,8 +38,8 @@ def test_damage_anywhere_in_the_control_database_is_named(tmp_path: Path, seed: 
     path = tmp_path / "control.db"
     open_control(path).close()
     chance, data = random.Random(seed), bytearray(path.read_bytes())
-    for _ in range(300):
-        data[chance.randrange(100, FIRST_PAGE_BYTES)] = chance.randrange(256)
+    for _ in range(len(data) // 13):
+        data[chance.randrange(100, len(data))] = chance.randrange(256)
     path.write_bytes(data)
 
     with pytest.raises(DataCorrupt, match=r"control\.db"):

@@ -57,9 +57,10 @@ def _tensor(spec: TensorSpec, shape: tuple[int, ...], begin: int) -> Tensor:
         return bytes_tensor([picture()] * int(np.prod(shape))).reshape(shape)
     if dtype.kind == "f":
         # 53 bits are all that a number of 64 bits holds.
-        return np.ldexp((_noise(shape, begin) >> np.uint64(11)).astype(np.float64), -53).astype(dtype)
+        # Without `asarray` a tensor of no dimensions would become a number, which no engine takes.
+        return np.asarray(np.ldexp((_noise(shape, begin) >> np.uint64(11)).astype(np.float64), -53)).astype(dtype)
     if spec.datatype == "UINT8":
-        return (_noise(shape, begin) >> np.uint64(56)).astype(dtype)
+        return np.asarray(_noise(shape, begin) >> np.uint64(56)).astype(dtype)
     # Other whole numbers may be indices or lengths, for which only 0 is always allowed.
     return np.zeros(shape, dtype)
 

@@ -48,7 +48,7 @@ def list_accounts(session: Session) -> None:
 
 @hub_command(app, "set")
 def set_account(session: Session, name: Name, role: RoleOption, site: Sites = None, model: Models = None) -> None:
-    """Give an account another role; without --site and --model it is for all of them. It holds at once.
+    """Give an account another role. Without --site and --model it is for all of them. It holds at once.
 
     Example: ganglion account set ana --role viewer
     """
@@ -60,7 +60,7 @@ def set_account(session: Session, name: Name, role: RoleOption, site: Sites = No
 
 @hub_command(app, "disable")
 def disable_account(session: Session, name: Name) -> None:
-    """Refuse an account from its next call on; its token and its sessions end.
+    """Refuse an account from now on: its token and sessions end.
 
     Example: ganglion account disable ana
     """
@@ -70,7 +70,7 @@ def disable_account(session: Session, name: Name) -> None:
 
 @hub_command(app, "renew")
 def renew_account(session: Session, name: Name) -> None:
-    """Replace an account's token, because it was lost or leaked; its sessions end.
+    """Replace an account's token; its sessions end.
 
     Example: ganglion account renew ana
     """
@@ -81,7 +81,7 @@ def renew_account(session: Session, name: Name) -> None:
 
 @hub_command(app, "link")
 def offer_link(session: Session, name: Name) -> None:
-    """Make an address, good once and for a day, at which a person chooses their password.
+    """Make an address, good once, to choose a password at. It is good for a day.
 
     Example: ganglion account link ana
     """

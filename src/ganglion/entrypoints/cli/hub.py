@@ -70,7 +70,7 @@ def token(
 
 @hub_command(app, "status")
 def status(session: Session) -> None:
-    """Show what the hub keeps, how much room it has, and how many wait for it.
+    """Show what the hub keeps, its room, and how many wait for it.
 
     Example: ganglion hub status
     """

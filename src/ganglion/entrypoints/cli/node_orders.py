@@ -53,7 +53,7 @@ def ask(
     count: Annotated[int, typer.Option("--count", min=0, help="collect: how many inputs to keep.")] = 0,
     expires: Annotated[float, typer.Option("--expires", help="Seconds until it is not wanted any more.")] = 3600.0,
 ) -> None:
-    """Ask a node to do something once: to report, or to keep its next inputs.
+    """Ask a node once: to report, or to keep its next inputs.
 
     Example: ganglion node ask gate-1 collect --count 20
     """

@@ -26,6 +26,7 @@ _MESSAGES = (
     messages.Challenge,
     messages.AccessRequest,
     messages.AccessReply,
+    messages.RekeyRequest,
     messages.DesiredState,
     messages.NodeReport,
     messages.Batch,

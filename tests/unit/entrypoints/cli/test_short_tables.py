@@ -33,6 +33,10 @@ class OneOfEach:
     def samples(self, **_asked: object) -> list[SampleView]:
         return [SAMPLE]
 
+    def sample(self, sample_id: str) -> SampleView:
+        assert sample_id == SAMPLE.sample_id
+        return SAMPLE
+
     def releases(self, model: str | None = None) -> list[ReleaseView]:
         return [RELEASE]
 
