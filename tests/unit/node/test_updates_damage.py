@@ -73,3 +73,30 @@ def test_a_disk_that_takes_no_file_does_not_keep_the_committed_version_from_answ
         bench.restart_and_step()
 
     assert bench.serving.active == {"meter": "1"}
+
+
+def test_a_full_disk_delays_the_way_back_to_a_version_that_the_node_knows(tmp_path: Path) -> None:
+    bench = committed_2_after_1(tmp_path)
+    bench.step_until_still()
+    bench.effects.failing[UpdateEffect.PRECHECK] = DiskUnusable("no room")
+    bench.take(a_desired(2, an_assignment("1")))
+    bench.step_until_still()
+    meanwhile = dict(bench.serving.active)
+
+    bench.effects.failing.clear()
+    bench.clock.advance(60.0)
+    bench.step_until_still()
+
+    assert meanwhile == {"meter": "2"}
+    assert bench.serving.active == {"meter": "1"}
+    assert "update.rolled_back" not in bench.event_names()
+
+
+def test_a_full_disk_ends_the_update_to_a_version_that_the_node_does_not_know(tmp_path: Path) -> None:
+    bench = serving_version_1(tmp_path)
+    bench.effects.failing[UpdateEffect.PRECHECK] = DiskUnusable("no room")
+
+    bench.take(a_desired(2, an_assignment("2")))
+    bench.step_until_still()
+
+    assert bench.event_names() == ["update.offered", "update.rolled_back"]

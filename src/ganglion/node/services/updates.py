@@ -16,6 +16,7 @@ import structlog
 
 from ganglion.core.errors import (
     ArtifactUntrusted,
+    DiskUnusable,
     GanglionError,
     ModelQuarantined,
     ServingUnreachable,
@@ -264,6 +265,10 @@ class Updates:
             self._wait(name, error)
             return False
         except GanglionError as error:
+            if update.was_committed and isinstance(error, DiskUnusable):
+                # A full disk is no fault of a version that this node knows: it goes back when there is room.
+                self._wait(name, error)
+                return False
             outcome = Outcome(UpdateEvent.FAILED, f"{error.code}: {error.message}")
         self._failures.pop(name, None)
         self.reason_waiting.pop(name, None)
