@@ -223,29 +223,35 @@ def test_35_a_bundled_native_library(node: Node, name: str) -> None:
 
 
 class Code:
-    """What a pickle runs when it is read."""
+    """What a pickle runs when it is read: it makes a file."""
 
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return Path.touch, (Path("/tmp/ganglion-pickle-ran"),)  # type: ignore[return-value]  # one argument all the same
+    def __init__(self, mark: Path) -> None:
+        self._mark = mark
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self._mark,)
 
 
 @pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize("name", ["model.onnx", "extra.bin", "extra.npy"])
 def test_36_a_pickle_under_another_name(node: Node, name: str, protocol: int) -> None:
-    code = pickle.dumps(Code(), protocol)
+    mark = node.directory / "the-pickle-ran"
+    code = pickle.dumps(Code(mark), protocol)
     package_of(
         node.directory, code if name == "model.onnx" else a_model(), others={} if name == "model.onnx" else {name: code}
     )
 
     assert_refused(node, f"{name} is not what its name says: it is a Python pickle")
+    assert not mark.exists()
 
 
 def test_36_an_array_of_objects(node: Node) -> None:
-    buffer = io.BytesIO()
-    np.save(buffer, np.array([Code()], object), allow_pickle=True)
+    mark, buffer = node.directory / "the-array-ran", io.BytesIO()
+    np.save(buffer, np.array([Code(mark)], object), allow_pickle=True)
     package_of(node.directory, a_model(), others={"extra.npy": buffer.getvalue()})
 
     assert_refused(node, r"extra\.npy is no \.npy of plain numbers")
+    assert not mark.exists()
 
 
 # --- 37 archives ----------------------------------------------------------------------------------

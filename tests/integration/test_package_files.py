@@ -210,7 +210,7 @@ REST = [entry(path, data) for path, data in sorted(files().items())]
     "entries",
     [
         [MANIFEST, *REST, entry("../escape", b"x")],
-        [MANIFEST, *REST, entry("/tmp/escape", b"x")],
+        [MANIFEST, *REST, entry("/escape", b"x")],
         [MANIFEST, *REST, REST[-1]],
         [MANIFEST, *REST, MANIFEST],
         [MANIFEST, *REST[:-1], entry("model.onnx", kind=tarfile.SYMTYPE, link="/etc/passwd")],

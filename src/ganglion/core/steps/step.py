@@ -74,7 +74,7 @@ class StepBase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
 
     def conversion(self) -> Conversion:
         """Return the function that makes the tensor's new value, for a step that rewrites its tensor."""
-        raise NotImplementedError
+        raise NotImplementedError  # A step that rewrites no tensor has its own `bind` and is never asked.
 
 
 def numeric(tensor: Tensor) -> Tensor:
