@@ -11,7 +11,8 @@ from ganglion.entrypoints.hub_client import HubClient
 from ganglion.entrypoints.pinned_tls import fetch_ca
 from ganglion.testing.processes import HubProcess, NodeProcess, free_port, join
 from ganglion.testing.waiting import wait_until
-from ganglion.wire.resources import GateSettings, ProbationSettings, RolloutRequest, TokenRequest
+from ganglion.wire.resources import TokenRequest
+from ganglion.wire.rollout_resources import GateSettings, ProbationSettings, RolloutRequest
 
 GATE = GateSettings(inferences_min=0, soak_s=0.0, compared_min=0)
 AT_ONCE = ProbationSettings(probation_s=0.0, inferences_min=0)

@@ -28,7 +28,7 @@ from ganglion.adapters.hub_store import open_telemetry
 from ganglion.adapters.system import SystemClock
 from ganglion.hub.services.ingest import Ingest
 from ganglion.wire import codec
-from ganglion.wire.messages import Batch, Envelope, RecordClass, ResultRecord
+from ganglion.wire.records import Batch, Envelope, RecordClass, ResultRecord
 
 RESULTS = Path(__file__).parent / "results"
 NODE, EPOCH = "0" * 32, "1" * 32

@@ -23,15 +23,8 @@ from pathlib import Path
 from ganglion.adapters.hub_store import open_control
 from ganglion.trust import assertion
 from ganglion.wire import codec, paths
-from ganglion.wire.messages import (
-    AccessReply,
-    AccessRequest,
-    Batch,
-    Challenge,
-    Envelope,
-    RecordClass,
-    ResultRecord,
-)
+from ganglion.wire.identity import AccessReply, AccessRequest, Challenge
+from ganglion.wire.records import Batch, Envelope, RecordClass, ResultRecord
 from long_polls import RESULTS, Address, Line, make_nodes, memory_mb, start_hub
 
 KEY = bytes(range(32))

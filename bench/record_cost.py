@@ -22,7 +22,7 @@ from ganglion.adapters.system import SystemChance, SystemClock
 from ganglion.core.pipeline import Answer
 from ganglion.node.services.serving_records import Recorder, RequestName
 from ganglion.node.services.serving_runs import Run
-from ganglion.wire.messages import CollectionSettings
+from ganglion.wire.desired import CollectionSettings
 
 RESULTS = Path(__file__).parent / "results"
 PROMISE_US = 5.0

@@ -37,7 +37,7 @@ from ganglion.ports.clock import utc_s
 from ganglion.ports.hub_store import ControlTransaction, NodeRow
 from ganglion.trust import assertion, bearer
 from ganglion.wire import codec, paths
-from ganglion.wire.messages import AccessRequest, Challenge
+from ganglion.wire.identity import AccessRequest, Challenge
 
 RESULTS = Path(__file__).parent / "results"
 NODES, MINUTE_S = 1000, 60.0

@@ -15,7 +15,7 @@ import numpy as np
 
 from ganglion.node.domain.summaries import MINUTE_NS, Folding
 from ganglion.wire import codec
-from ganglion.wire.messages import Batch, Envelope, RecordClass, ResultRecord
+from ganglion.wire.records import Batch, Envelope, RecordClass, ResultRecord
 
 RESULTS = Path(__file__).parent / "results"
 PICTURE_BYTES = 20_000

@@ -31,7 +31,8 @@ from ganglion.ports.clock import utc_s
 from ganglion.testing.memory_keys import MemoryKeys
 from ganglion.testing.relay import ThreadedRelay
 from ganglion.wire import paths
-from ganglion.wire.messages import AccessReply, Assignment, Challenge
+from ganglion.wire.desired import Assignment
+from ganglion.wire.identity import AccessReply, Challenge
 
 SIZE_BYTES = 500_000_000
 CUTS, KILL_EVERY = 20, 4

@@ -14,25 +14,27 @@ from pathlib import Path
 
 import msgspec
 
-from ganglion.wire import codec, messages
+from ganglion.wire import codec, desired, identity, records
+from ganglion.wire.schema import SCHEMA
 from source_tree import ROOT
 
 GOLDEN = ROOT / "tests" / "golden" / "wire"
-CURRENT = GOLDEN / f"v{messages.SCHEMA}"
+CURRENT = GOLDEN / f"v{SCHEMA}"
+_MODULES = (identity, desired, records)
 _HEX_PER_LINE = 40
 
 
 def message_kinds() -> list[type[msgspec.Struct]]:
     """Return every message, in the order of the source."""
-    members = vars(messages).values()
-    return [kind for kind in members if inspect.isclass(kind) and issubclass(kind, msgspec.Struct)]
+    members = [(module, kind) for module in _MODULES for kind in vars(module).values() if inspect.isclass(kind)]
+    return [kind for module, kind in members if issubclass(kind, msgspec.Struct) and kind.__module__ == module.__name__]
 
 
 def example(kind: type[msgspec.Struct]) -> msgspec.Struct:
     """Return a message whose every field differs from its default and says its own name."""
     hints = typing.get_type_hints(kind)
     values = {name: _value(hints[name], name) for name in kind.__struct_fields__}
-    return kind(**values | {name: messages.SCHEMA for name in values if name == "schema"})
+    return kind(**values | {name: SCHEMA for name in values if name == "schema"})
 
 
 def files_of(kind: type[msgspec.Struct]) -> dict[Path, str]:

@@ -8,8 +8,8 @@ import pytest
 from ganglion.core import drift
 from ganglion.hub.domain import gate_rules
 from ganglion.trust.lifetimes import RepositorySettings
-from ganglion.wire.messages import DeploymentPolicy
-from ganglion.wire.resources import GateSettings
+from ganglion.wire.desired import DeploymentPolicy
+from ganglion.wire.rollout_resources import GateSettings
 from source_tree import ROOT
 
 GATES = (ROOT / "docs/explanation/gates.md").read_text(encoding="utf-8")

@@ -44,7 +44,7 @@ def test_errors_are_defined_in_the_shared_vocabulary_only() -> None:
     names = {kind.__name__ for kind in ERRORS}
 
     elsewhere = [
-        f"{source.place(node)} {node.name}: define it in core/errors.py, where codes and remedies stand"
+        f"{source.place(node)} {node.name}: define it in core/*errors.py, where codes and remedies stand"
         for source in source_files("src")
         if not source.name.startswith("ganglion.core")
         for node in ast.walk(source.tree)

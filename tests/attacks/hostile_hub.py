@@ -32,7 +32,8 @@ from ganglion.trust.edition import MetadataFile
 from ganglion.trust.lifetimes import RepositorySettings
 from ganglion.trust.signing import Signing
 from ganglion.wire import codec, paths
-from ganglion.wire.messages import AccessReply, Assignment, Challenge
+from ganglion.wire.desired import Assignment
+from ganglion.wire.identity import AccessReply, Challenge
 from ganglion.wire.problems import PROBLEM_TYPE, problem_of
 
 DAY_S = 86_400.0

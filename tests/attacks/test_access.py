@@ -18,7 +18,7 @@ from ganglion.entrypoints.people_settings import IdentitySettings
 from ganglion.hub.domain.login_gate import LoginLimits
 from ganglion.ports.passwords import PasswordLimits
 from ganglion.wire import codec, paths
-from ganglion.wire.messages import NodeReport
+from ganglion.wire.desired import NodeReport
 from integration.hub_api_world import FACTS, Answer, ServedHub, make_package, serving
 
 PASSWORD = "correct horse battery staple"

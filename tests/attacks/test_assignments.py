@@ -7,13 +7,13 @@ import pytest
 from tuf.api.metadata import TargetFile, Targets
 
 from attacks.hostile_hub import CONTENT, Hub, Node, digest_of
-from ganglion.core.errors import ArtifactUntrusted, AssignmentOutdated
+from ganglion.core.trust_errors import ArtifactUntrusted, AssignmentOutdated
 from ganglion.ports.hub_link import Vouched
 from ganglion.trust import assignment as signed_assignments
 from ganglion.trust import edition, repository
 from ganglion.trust.assignment import AssignmentStatement
 from ganglion.wire import codec
-from ganglion.wire.messages import Assignment, DeploymentPolicy
+from ganglion.wire.desired import Assignment, DeploymentPolicy
 from unit.node.builders import a_desired, an_assignment
 from unit.node.update_bench import serving_version_1
 

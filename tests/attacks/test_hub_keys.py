@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ganglion.core.errors import SignaturesMissing
+from ganglion.core.trust_errors import SignaturesMissing
 from ganglion.trust import assertion, edition
 from integration.trust_world import World, trust_world
 

@@ -8,20 +8,13 @@ from collections.abc import Callable
 
 import pytest
 
-from ganglion.core.errors import (
-    Conflict,
-    GanglionError,
-    InvalidRequest,
-    KeyReplaced,
-    NodeQuarantined,
-    TokenRefused,
-    Unauthenticated,
-)
+from ganglion.core.errors import Conflict, GanglionError, InvalidRequest
+from ganglion.core.identity_errors import KeyReplaced, NodeQuarantined, TokenRefused, Unauthenticated
 from ganglion.hub.domain.lifecycle import Standing, StandingSettings, standing_of
 from ganglion.trust import assertion, node_statements
 from ganglion.trust.node_statements import Measured
 from ganglion.wire import codec
-from ganglion.wire.messages import AccessRequest, JoinRequest
+from ganglion.wire.identity import AccessRequest, JoinRequest
 from ganglion.wire.resources import TokenRequest
 from unit.hub.enrolments import FACTS, PIN, HubAtHand, NodeAtHand
 

@@ -10,17 +10,13 @@ from tuf.api.metadata import Key, Targets
 
 from attacks.hostile_hub import CONTENT, DAY_S, Hub, Node, digest_of
 from ganglion.adapters.https_link import LinkSettings
-from ganglion.core.errors import (
-    ArtifactUntrusted,
-    HubUnreachable,
-    InvalidName,
-    MetadataStale,
-)
+from ganglion.core.errors import HubUnreachable, InvalidName
+from ganglion.core.trust_errors import ArtifactUntrusted, MetadataStale
 from ganglion.node.domain.update import UpdateEffect
 from ganglion.testing.clock import FakeClock
 from ganglion.trust import edition, repository, target_path
 from ganglion.trust.repository import Package
-from ganglion.wire.messages import Assignment
+from ganglion.wire.desired import Assignment
 from unit.node.builders import a_desired, an_assignment
 from unit.node.update_bench import serving_version_1
 

@@ -10,7 +10,7 @@ import pytest
 from contract.store_rows import assignment, credential, join_token, label, node, release, rollout
 from ganglion.adapters.hub_store import open_control
 from ganglion.core.errors import Conflict
-from ganglion.ports.hub_store import ControlStore, ControlTransaction, DatasetRow
+from ganglion.ports.hub_store import ControlStore, ControlTransaction, DatasetRow, DocumentRow
 from ganglion.testing.memory_store import MemoryControlStore
 
 
@@ -276,6 +276,32 @@ def test_a_data_set_version_is_added_once(store: ControlStore) -> None:
         assert (tx.datasets(), tx.datasets("a")) == ([other, second, first], [second, first])
     with pytest.raises(Conflict), store.write() as tx:
         tx.add_dataset(replace(second, sha256="dd"))
+
+
+def test_a_document_is_the_newest_of_its_kind_and_name(store: ControlStore) -> None:
+    first, newer, site = (
+        DocumentRow("group", "a", b"{}", 1.0),
+        DocumentRow("group", "a", b'{"nodes":["x"]}', 2.0),
+        DocumentRow("site", "a", b"{}", 3.0),
+    )
+    with store.write() as tx:
+        for row in (first, site, newer):
+            tx.put_document(row)
+
+    with store.read() as tx:
+        assert (tx.document("group", "a"), tx.document("group", "b")) == (newer, None)
+        assert (tx.documents("group"), tx.documents("site"), tx.documents("none")) == ([newer], [site], [])
+
+
+def test_a_document_is_removed_once(store: ControlStore) -> None:
+    with store.write() as tx:
+        tx.put_document(DocumentRow("group", "a", b"{}", 1.0))
+        tx.put_document(DocumentRow("group", "b", b"{}", 1.0))
+
+    with store.write() as tx:
+        assert tx.remove_document("group", "a")
+        assert not tx.remove_document("group", "a")
+        assert [row.name for row in tx.documents("group")] == ["b"]
 
 
 def test_many_nodes_get_a_newer_revision_at_once(store: ControlStore) -> None:

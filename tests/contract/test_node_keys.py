@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ganglion.adapters.node_keys import NodeKeyFiles
 from ganglion.adapters.node_keys.token import Token, TokenKeys
-from ganglion.core.errors import DataCorrupt, KeyStoreUnusable
+from ganglion.core.errors import DataCorrupt
+from ganglion.core.identity_errors import KeyStoreUnusable
 from ganglion.ports.node_keys import NodeKey, NodeKeys
 from ganglion.testing.memory_keys import MemoryKeys
 

@@ -25,7 +25,8 @@ from ganglion.entrypoints.settings import child_environment
 from ganglion.ports.agent_store import JournalPosition
 from ganglion.ports.serving_control import ActiveModel, ActiveModels, Command, Reply, ServingStatus, Status
 from ganglion.testing.waiting import wait_until
-from ganglion.wire.messages import CollectionSettings, RecordClass, ResultRecord
+from ganglion.wire.desired import CollectionSettings
+from ganglion.wire.records import RecordClass, ResultRecord
 
 START_S = 30.0
 FEATURES, CLASSES = 8, 3

@@ -15,7 +15,7 @@ from ganglion.entrypoints.demo.world import World, open_world
 from ganglion.testing.ledger import Ledger
 from ganglion.testing.processes import clock_s
 from ganglion.testing.waiting import wait_until
-from ganglion.wire.resources import GateSettings, ProbationSettings, RolloutRequest
+from ganglion.wire.rollout_resources import GateSettings, ProbationSettings, RolloutRequest
 
 KILLS = 10
 SCRIPT = Script(rate=40.0)

@@ -16,8 +16,9 @@ from ganglion.core.errors import DataInUse, DataTooNew, PortInUse
 from ganglion.testing.processes import HubProcess
 from ganglion.testing.waiting import wait_until
 from ganglion.wire import codec, paths
-from ganglion.wire.messages import Ack, DesiredState, RecordClass, ResultRecord
+from ganglion.wire.desired import DesiredState
 from ganglion.wire.problems import exit_code_of
+from ganglion.wire.records import Ack, RecordClass, ResultRecord
 from integration.hub_api_world import Caller, make_package
 
 pytestmark = pytest.mark.e2e

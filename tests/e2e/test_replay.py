@@ -30,7 +30,8 @@ from ganglion.testing.processes import HubProcess, NodeProcess, clock_s, free_po
 from ganglion.testing.relay import CutMode, Quality, ThreadedRelay
 from ganglion.testing.traffic import SteadyClient
 from ganglion.testing.waiting import wait_until
-from ganglion.wire.resources import GateSettings, ProbationSettings, ResultView, RolloutRequest, TokenRequest
+from ganglion.wire.resources import ResultView, TokenRequest
+from ganglion.wire.rollout_resources import GateSettings, ProbationSettings, RolloutRequest
 
 SOON_S = 60.0
 SETTINGS = "[node.agent]\nbackoff_s_max = 1.0\nreport_s = 1.0\nflush_s = 0.2\npoll_s = 2.0\n"

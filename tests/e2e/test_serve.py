@@ -26,7 +26,7 @@ from ganglion.core.manifest import describe_member
 from ganglion.entrypoints.settings import child_environment
 from ganglion.ports.agent_store import JournalPosition
 from ganglion.testing.waiting import wait_until
-from ganglion.wire.messages import RecordClass, ResultRecord
+from ganglion.wire.records import RecordClass, ResultRecord
 from integration.models import classifier, save, value
 
 EXIT_BROKEN = 7

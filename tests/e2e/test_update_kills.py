@@ -20,8 +20,9 @@ from ganglion.testing.ledger import compare
 from ganglion.testing.processes import HubProcess, NodeProcess, clock_s, free_port, join
 from ganglion.testing.traffic import Exchange, SteadyClient
 from ganglion.testing.waiting import wait_until
-from ganglion.wire.messages import UpdateState
-from ganglion.wire.resources import GateSettings, ModelOnNode, ProbationSettings, RolloutRequest, TokenRequest
+from ganglion.wire.desired import UpdateState
+from ganglion.wire.resources import ModelOnNode, TokenRequest
+from ganglion.wire.rollout_resources import GateSettings, ProbationSettings, RolloutRequest
 
 SEED = 1
 SEEDS_USUAL = 20

@@ -27,7 +27,7 @@ from ganglion.node.services.serving_runs import Package
 from ganglion.node.services.serving_versions import LoadedVersion, ServingTable
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
-from ganglion.wire.messages import RecordClass
+from ganglion.wire.records import RecordClass
 from integration.inference_world import FakeRepository, shouting, special_version
 from unit.node.serving_builders import (
     NOTHING_COLLECTED,

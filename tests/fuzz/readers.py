@@ -26,7 +26,9 @@ from ganglion.trust.model_file import check_file, check_package
 from ganglion.trust.model_file_limits import ModelFileLimits
 from ganglion.trust.node_statements import Measured, Rekey
 from ganglion.wire import codec
-from ganglion.wire.messages import Batch, Envelope, JoinRequest, NodeReport, ResultRecord
+from ganglion.wire.desired import NodeReport
+from ganglion.wire.identity import JoinRequest
+from ganglion.wire.records import Batch, Envelope, ResultRecord
 from unit.node.serving_builders import manifest_of
 from unit.trust import onnx_models
 

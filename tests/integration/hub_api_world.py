@@ -27,22 +27,9 @@ from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.entrypoints.hub_wiring import Hub, open_hub
 from ganglion.trust import assertion
 from ganglion.wire import codec, paths
-from ganglion.wire.messages import (
-    AccessReply,
-    AccessRequest,
-    Ack,
-    Batch,
-    Challenge,
-    Envelope,
-    JoinReply,
-    JoinRequest,
-    ModelStatus,
-    NodeFacts,
-    NodeReport,
-    RecordClass,
-    SampleRecord,
-    SampleTensor,
-)
+from ganglion.wire.desired import ModelStatus, NodeReport
+from ganglion.wire.identity import AccessReply, AccessRequest, Challenge, JoinReply, JoinRequest, NodeFacts
+from ganglion.wire.records import Ack, Batch, Envelope, RecordClass, SampleRecord, SampleTensor
 
 _BEGAN_AT_NS = SystemClock().utc_ns()
 FACTS = NodeFacts(arch="x86_64", runtime="onnxruntime", cores=4, memory_bytes=8_000_000_000, release="0.1.0")

@@ -14,9 +14,10 @@ import msgspec
 import numpy as np
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from ganglion.core.errors import ModelFailed, NotFound
+from ganglion.core.errors import NotFound
 from ganglion.core.manifest import TensorSpec
 from ganglion.core.pipeline import Pipeline
+from ganglion.core.serving_errors import ModelFailed
 from ganglion.core.steps import Datatype, Tensors, bytes_tensor
 from ganglion.entrypoints.inference_api.connection import Shared
 from ganglion.entrypoints.inference_api.dispatch import InferenceApplication

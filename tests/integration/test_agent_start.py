@@ -5,7 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ganglion.core.errors import DataCorrupt, NotJoined
+from ganglion.core.errors import DataCorrupt
+from ganglion.core.identity_errors import NotJoined
 from ganglion.entrypoints.agent_start import open_link, open_store, read_active, read_state
 from ganglion.entrypoints.node_settings import NodeSettings
 from ganglion.node.domain.reconcile import Installed, ModelState, NodeState, begin

@@ -11,7 +11,7 @@ from ganglion.core.behaviour import Behaviour
 from ganglion.core.errors import DataCorrupt, DataTooNew, DiskUnusable
 from ganglion.node.domain.outbox import OutboxLimits
 from ganglion.ports.agent_store import JournalPosition, NewRecord
-from ganglion.wire.messages import RecordClass, SampleRecord, SummaryRecord
+from ganglion.wire.records import RecordClass, SampleRecord, SummaryRecord
 
 
 def open_store(path: Path, *, cap_bytes: int = 1_000_000) -> SqliteAgentStore:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ganglion.core.errors import DataCorrupt, DiskUnusable, NotFound, ProposalRefused
+from ganglion.core.errors import DataCorrupt, DiskUnusable, NotFound
+from ganglion.core.trust_errors import ProposalRefused
 from ganglion.entrypoints.ceremony_directory import CeremonyDirectory
 from ganglion.trust.proposal import Proposal, ProposalState, state_of
 from ganglion.wire.trust_resources import OnlineKeyView

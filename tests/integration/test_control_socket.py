@@ -11,7 +11,8 @@ import pytest
 
 from ganglion.adapters.control_socket import ControlClient, ControlLimits, serve_control, socket_path
 from ganglion.core.behaviour import Behaviour
-from ganglion.core.errors import DiskUnusable, ServingUnreachable
+from ganglion.core.errors import DiskUnusable
+from ganglion.core.serving_errors import ServingUnreachable
 from ganglion.ports.serving_control import (
     Collect,
     Command,
@@ -27,7 +28,7 @@ from ganglion.ports.serving_control import (
     Switch,
     Unload,
 )
-from ganglion.wire.messages import CollectionSettings
+from ganglion.wire.desired import CollectionSettings
 
 LIMITS = ControlLimits(message_bytes_max=10_000, idle_s=5.0)
 COMMANDS: list[Command] = [

@@ -11,7 +11,8 @@ import urllib3
 
 from ganglion.adapters.https_link.download import Wanted, download
 from ganglion.adapters.https_link.session import LinkSettings
-from ganglion.core.errors import ArtifactUntrusted, HubUnreachable, Rejected
+from ganglion.core.errors import HubUnreachable, Rejected
+from ganglion.core.trust_errors import ArtifactUntrusted
 from ganglion.testing.clock import FakeClock
 
 CONTENT = bytes(range(256)) * 400

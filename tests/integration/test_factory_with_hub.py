@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from ganglion.core.errors import Conflict, InvalidPackage, InvalidRequest, NotFound
 from ganglion.entrypoints.cli.app import app
 from ganglion.entrypoints.hub_settings import HubSettings
-from ganglion.wire.messages import RecordClass, SampleRecord, SampleTensor
+from ganglion.wire.records import RecordClass, SampleRecord, SampleTensor
 from integration.hub_api_world import ServedHub, serving
 
 DIGITS = load_digits()

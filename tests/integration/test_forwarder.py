@@ -15,7 +15,7 @@ from ganglion.ports.agent_store import JournalPosition, NewRecord
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
 from ganglion.wire import codec
-from ganglion.wire.messages import Ack, Batch, EventRecord, RecordClass
+from ganglion.wire.records import Ack, Batch, EventRecord, RecordClass
 
 POISON = b"poison"
 

@@ -13,7 +13,7 @@ from ganglion.entrypoints.hub_api import openapi
 from ganglion.entrypoints.hub_api.app import create_routes
 from ganglion.entrypoints.hub_settings import HttpSettings, HubSettings
 from ganglion.wire import codec, paths
-from ganglion.wire.messages import Batch, Envelope
+from ganglion.wire.records import Batch, Envelope
 from integration.hub_api_world import Answer, CallingNode, ServedHub, serving
 
 LIMITS = HttpSettings(body_bytes_max=20_000, package_bytes_max=20_000, body_idle_s_max=5.0)

@@ -9,7 +9,9 @@ import pytest
 from ganglion.entrypoints.hub_settings import HttpSettings, HubSettings, RecordsSettings
 from ganglion.testing.waiting import wait_until
 from ganglion.wire import codec, paths
-from ganglion.wire.messages import Ack, DesiredState, EventRecord, JoinRequest, ModelStatus, RecordClass, ResultRecord
+from ganglion.wire.desired import DesiredState, ModelStatus
+from ganglion.wire.identity import JoinRequest
+from ganglion.wire.records import Ack, EventRecord, RecordClass, ResultRecord
 from integration.hub_api_world import FACTS, CallingNode, ServedHub, make_package, serving
 
 SOON_S = 10.0

@@ -10,7 +10,8 @@ import pytest
 from ganglion.entrypoints.hub_api import session
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.wire import paths
-from ganglion.wire.messages import ModelStatus, RecordClass
+from ganglion.wire.desired import ModelStatus
+from ganglion.wire.records import RecordClass
 from integration.hub_api_world import Answer, ServedHub, make_package, make_sample, serving
 
 HTML = {"Accept": "text/html"}

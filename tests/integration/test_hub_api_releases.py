@@ -9,7 +9,7 @@ import pytest
 
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.wire import paths
-from ganglion.wire.messages import RecordClass
+from ganglion.wire.records import RecordClass
 from integration.hub_api_world import ServedHub, make_package, make_sample, serving
 
 WEIGHTS = bytes(range(256)) * 2000

@@ -9,7 +9,8 @@ import pytest
 
 from ganglion.entrypoints.hub_settings import HttpSettings, HubSettings, RecordsSettings
 from ganglion.wire import codec, paths
-from ganglion.wire.messages import Batch, DesiredState, RecordClass
+from ganglion.wire.desired import DesiredState
+from ganglion.wire.records import Batch, RecordClass
 from integration.hub_api_world import ServedHub, make_sample, serving
 
 SLOW = RecordsSettings(batches_at_once_max=1)

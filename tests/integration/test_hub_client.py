@@ -8,7 +8,6 @@ import pytest
 
 from ganglion.core.errors import (
     Broken,
-    CaMismatch,
     Conflict,
     GanglionError,
     HubUnreachable,
@@ -16,8 +15,8 @@ from ganglion.core.errors import (
     NotFound,
     Overloaded,
     TooLarge,
-    Unauthenticated,
 )
+from ganglion.core.identity_errors import CaMismatch, Unauthenticated
 from ganglion.entrypoints.client_settings import ClientSettings
 from ganglion.entrypoints.hub_client import HubClient
 from ganglion.entrypoints.pinned_tls import parse_address

@@ -7,16 +7,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from ganglion.core.errors import (
-    ArtifactUntrusted,
-    Conflict,
-    DiskUnusable,
-    GanglionError,
-    HubUnreachable,
-    InvalidRequest,
-    NotFound,
-)
+from ganglion.core.errors import Conflict, DiskUnusable, GanglionError, HubUnreachable, InvalidRequest, NotFound
 from ganglion.core.ids import Digest
+from ganglion.core.trust_errors import ArtifactUntrusted
 from ganglion.entrypoints.hub_client import HubClient
 from ganglion.wire import paths
 from ganglion.wire.resources import DatasetManifest, DatasetTensor, DatasetView, ReleaseView

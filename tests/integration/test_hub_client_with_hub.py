@@ -11,14 +11,17 @@ import structlog
 import yaml
 from typer.testing import CliRunner, Result
 
-from ganglion.core.errors import CaMismatch, Conflict, NotFound, Unauthenticated
+from ganglion.core.errors import Conflict, NotFound
+from ganglion.core.identity_errors import CaMismatch, Unauthenticated
 from ganglion.entrypoints.cli.app import app
 from ganglion.entrypoints.hub_client import HubClient
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.entrypoints.pinned_tls import fetch_ca, offered_ca
-from ganglion.wire.messages import EventRecord, ModelStatus, RecordClass, ResultRecord
+from ganglion.wire.desired import ModelStatus
 from ganglion.wire.people_resources import AccountRequest
-from ganglion.wire.resources import DatasetManifest, DatasetRequest, LabelRequest, RolloutRequest, TokenRequest
+from ganglion.wire.records import EventRecord, RecordClass, ResultRecord
+from ganglion.wire.resources import DatasetManifest, DatasetRequest, LabelRequest, TokenRequest
+from ganglion.wire.rollout_resources import RolloutRequest
 from integration.hub_api_world import ServedHub, make_package, make_sample, serving
 
 

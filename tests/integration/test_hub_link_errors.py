@@ -9,15 +9,8 @@ import pytest
 from ganglion.adapters.https_link import HttpsHubLink, Identity, LinkSettings
 from ganglion.adapters.system import SystemClock
 from ganglion.core.delivery_errors import Busy
-from ganglion.core.errors import (
-    DataCorrupt,
-    DiskUnusable,
-    GanglionError,
-    HubUnreachable,
-    NotFound,
-    Overloaded,
-    Unauthenticated,
-)
+from ganglion.core.errors import DataCorrupt, DiskUnusable, GanglionError, HubUnreachable, NotFound, Overloaded
+from ganglion.core.identity_errors import Unauthenticated
 from ganglion.testing.memory_files import MemoryMetadataFiles
 from ganglion.testing.memory_keys import MemoryKeys
 from ganglion.wire import paths

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.wire import codec, paths
-from ganglion.wire.messages import DesiredState
+from ganglion.wire.desired import DesiredState
 from integration.hub_api_world import CallingNode, ServedHub, make_package, serving
 
 

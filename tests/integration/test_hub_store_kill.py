@@ -7,7 +7,7 @@ from pathlib import Path
 from ganglion.adapters.hub_store import open_telemetry
 from ganglion.hub.services.ingest import Ingest
 from ganglion.testing.clock import FakeClock
-from ganglion.wire.messages import Batch, RecordClass
+from ganglion.wire.records import Batch, RecordClass
 from unit.hub.records import batch, envelope, result
 
 DEADLINE_S = 30.0

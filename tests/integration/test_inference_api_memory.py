@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganglion.core.errors import Forbidden
+from ganglion.core.identity_errors import Forbidden
 from ganglion.entrypoints.inference_api.messages import Head, Request
 from ganglion.entrypoints.inference_api.peer import is_local
 from ganglion.entrypoints.inference_api.telling import refuse_strangers

@@ -8,7 +8,7 @@ import pytest
 from ganglion.adapters.journal import JournalLimits, JournalReader, JournalWriter
 from ganglion.core.errors import DataInUse, DiskUnusable
 from ganglion.ports.agent_store import JournalPosition, NewRecord
-from ganglion.wire.messages import RecordClass
+from ganglion.wire.records import RecordClass
 
 START = JournalPosition()
 RESULT = RecordClass.RESULT

@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from ganglion.adapters import key_documents
-from ganglion.core.errors import Conflict, DiskUnusable, InvalidRequest, KeyUnreadable
+from ganglion.core.errors import Conflict, DiskUnusable, InvalidRequest
+from ganglion.core.trust_errors import KeyUnreadable
 
 PASSPHRASE = "correct horse battery"
 

@@ -9,16 +9,8 @@ from tritonclient.grpc import service_pb2  # type: ignore[import-untyped]  # it 
 from typer.testing import CliRunner
 
 from ganglion.adapters.system import SystemChance
-from ganglion.core.errors import (
-    Conflict,
-    DataCorrupt,
-    Forbidden,
-    InvalidName,
-    InvalidRequest,
-    InvalidSettings,
-    NotFound,
-    Unauthenticated,
-)
+from ganglion.core.errors import Conflict, DataCorrupt, InvalidName, InvalidRequest, InvalidSettings, NotFound
+from ganglion.core.identity_errors import Forbidden, Unauthenticated
 from ganglion.entrypoints.cli.app import app
 from ganglion.entrypoints.inference_api.dispatch import InferenceApplication
 from ganglion.entrypoints.inference_api.messages import Head, Request, Response

@@ -26,7 +26,7 @@ from ganglion.node.services.update_effects import UpdateEffects
 from ganglion.ports.hub_link import HubLink
 from ganglion.ports.serving_control import Command, Done, Load, Reply, ServingStatus
 from ganglion.trust.model_file_limits import ModelFileLimits
-from ganglion.wire.messages import UpdateState
+from ganglion.wire.desired import UpdateState
 from integration.sandbox_world import ROWS, a_sandbox, package_of
 from unit.node.builders import an_assignment
 from unit.trust.onnx_models import (

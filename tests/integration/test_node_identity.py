@@ -13,7 +13,8 @@ from ganglion.adapters.files import DirectoryFiles
 from ganglion.adapters.https_link import HttpsHubLink, Identity, LinkSettings
 from ganglion.adapters.node_keys import NodeKeyFiles
 from ganglion.adapters.system import SystemClock
-from ganglion.core.errors import Conflict, DataCorrupt, KeyReplaced, NodeQuarantined, NotFound, TokenRefused
+from ganglion.core.errors import Conflict, DataCorrupt, NotFound
+from ganglion.core.identity_errors import KeyReplaced, NodeQuarantined, TokenRefused
 from ganglion.entrypoints import provisioning
 from ganglion.entrypoints.hub_api import session
 from ganglion.entrypoints.hub_client import HubClient
@@ -24,7 +25,7 @@ from ganglion.hub.domain.lifecycle import StandingSettings
 from ganglion.node.services.identity import load_identity
 from ganglion.node.services.places import Places
 from ganglion.ports.node_keys import NodeKeys
-from ganglion.wire.messages import DesiredState
+from ganglion.wire.desired import DesiredState
 from ganglion.wire.resources import NodeView, TokenRequest
 from integration.hub_api_world import ServedHub, serving
 

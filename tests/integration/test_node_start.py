@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from ganglion.adapters.files import lock_directory
-from ganglion.core.errors import DataCorrupt, DataInUse, InvalidSettings, NotJoined, PortInUse
+from ganglion.core.errors import DataCorrupt, DataInUse, InvalidSettings, PortInUse
+from ganglion.core.identity_errors import NotJoined
 from ganglion.entrypoints import node_supervisor
 from ganglion.entrypoints.node_settings import NodeSettings, ServingSettings
 from ganglion.entrypoints.node_supervisor import Program

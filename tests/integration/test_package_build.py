@@ -18,12 +18,12 @@ from ganglion.core.errors import (
     InvalidName,
     InvalidPackage,
     InvalidRequest,
-    ModelFailed,
     NotFound,
     TargetMismatch,
 )
 from ganglion.core.golden import golden_of
 from ganglion.core.manifest import Classification, Manifest, TensorSpec
+from ganglion.core.serving_errors import ModelFailed
 from ganglion.core.steps import Scale, Softmax, Transpose
 from ganglion.entrypoints import local_packages
 from ganglion.entrypoints.cli import model

@@ -5,8 +5,9 @@ import pytest
 from onnx import AttributeProto, TensorProto, helper
 
 from ganglion.adapters.onnxruntime import OnnxRuntime, describe
-from ganglion.core.errors import InvalidPackage, InvalidRequest, ModelFailed
+from ganglion.core.errors import InvalidPackage, InvalidRequest
 from ganglion.core.manifest import TensorSpec
+from ganglion.core.serving_errors import ModelFailed
 from ganglion.core.steps import bytes_tensor
 from integration.models import classifier, reshaper, save, value, with_external_weights
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import cli_tree
-from ganglion.core.errors import Forbidden, GanglionError, Unauthenticated
+from ganglion.core.errors import GanglionError
+from ganglion.core.identity_errors import Forbidden, Unauthenticated
 from ganglion.entrypoints.cli.app import app as commands
 from ganglion.entrypoints.hub_api import app, openapi
 from ganglion.entrypoints.hub_settings import HubSettings

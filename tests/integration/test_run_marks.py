@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from ganglion.adapters.run_marks import Label, RunMarks
-from ganglion.core.errors import ModelFailed
+from ganglion.core.serving_errors import ModelFailed
 
 LABEL = Label("gate", "1", "stamp")
 DIES_IN_A_RUN = """

@@ -8,14 +8,8 @@ from tuf.api import exceptions
 from tuf.api.metadata import Metadata, Targets, Timestamp
 
 from ganglion.adapters.key_documents import key_from_raw
-from ganglion.core.errors import (
-    AssignmentOutdated,
-    DataCorrupt,
-    DiskUnusable,
-    NotFound,
-    ProposalRefused,
-    SignaturesMissing,
-)
+from ganglion.core.errors import DataCorrupt, DiskUnusable, NotFound
+from ganglion.core.trust_errors import AssignmentOutdated, ProposalRefused, SignaturesMissing
 from ganglion.hub.services.repository import Repository
 from ganglion.ports.clock import utc_s
 from ganglion.testing.clock import FakeClock

@@ -7,14 +7,14 @@ import msgspec
 import pytest
 from tuf.api.metadata import Timestamp
 
-from ganglion.core.errors import (
+from ganglion.core.errors import InvalidRequest
+from ganglion.core.identity_errors import Unauthenticated
+from ganglion.core.trust_errors import (
     ArtifactUntrusted,
     AssignmentOutdated,
-    InvalidRequest,
     KeyMismatch,
     ProposalRefused,
     SignaturesMissing,
-    Unauthenticated,
 )
 from ganglion.entrypoints.hub_client import HubClient
 from ganglion.trust import ceremony, edition

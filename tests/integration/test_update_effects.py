@@ -11,14 +11,8 @@ import msgspec
 import pytest
 
 from ganglion.adapters.package_files import PackageArchives
-from ganglion.core.errors import (
-    ArtifactUntrusted,
-    Conflict,
-    DiskUnusable,
-    GanglionError,
-    InvalidPackage,
-    TargetMismatch,
-)
+from ganglion.core.errors import Conflict, DiskUnusable, GanglionError, InvalidPackage, TargetMismatch
+from ganglion.core.trust_errors import ArtifactUntrusted
 from ganglion.node.domain.reconcile import Installed, ModelState
 from ganglion.node.domain.update import Update, UpdateEvent
 from ganglion.node.services.places import Places
@@ -26,7 +20,8 @@ from ganglion.node.services.update_effects import UpdateEffects
 from ganglion.ports.hub_link import HubLink, Vouched
 from ganglion.ports.sandbox import Sandbox
 from ganglion.ports.serving_control import ServingControl, ServingStatus
-from ganglion.wire.messages import Assignment, NodeFacts, UpdateState
+from ganglion.wire.desired import Assignment, UpdateState
+from ganglion.wire.identity import NodeFacts
 from integration.hub_api_world import make_package
 from unit.node.builders import an_assignment, an_installed
 

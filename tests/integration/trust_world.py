@@ -23,7 +23,7 @@ from ganglion.trust.lifetimes import RepositorySettings
 from ganglion.trust.proposal import Proposal
 from ganglion.trust.signing import Terms
 from ganglion.wire import codec, paths
-from ganglion.wire.messages import Assignment, DesiredState
+from ganglion.wire.desired import Assignment, DesiredState
 from integration.hub_api_world import CallingNode, ServedHub, make_package, serving
 from unit.trust.ceremonies import HOLDERS, signed_by, signer
 

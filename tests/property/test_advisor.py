@@ -11,7 +11,7 @@ from ganglion.advisor import cost, placement, storage
 from ganglion.advisor.cost_answer import CostAdvice
 from ganglion.advisor.ranges import Tree
 from ganglion.node.domain.outbox import plan_shedding
-from ganglion.wire.messages import RecordClass
+from ganglion.wire.records import RecordClass
 
 LAW = settings(deadline=None, derandomize=True, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 MONEY = st.decimals("0.01", "100000", places=2)

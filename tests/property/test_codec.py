@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from ganglion.core.errors import InvalidRequest, TooLarge
 from ganglion.wire import codec
-from ganglion.wire.messages import Ack, Batch, Envelope
+from ganglion.wire.records import Ack, Batch, Envelope
 
 envelopes = st.builds(
     Envelope, st.integers(0, 2**62), st.integers(0, 4), st.integers(0, 2**62), st.binary(max_size=100)

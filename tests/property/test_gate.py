@@ -9,7 +9,7 @@ from ganglion.core.behaviour import Behaviour
 from ganglion.hub.domain import gate
 from ganglion.hub.domain.evidence import Evidence, NodeEvidence, Outcome
 from ganglion.hub.domain.gate import Answer
-from ganglion.wire.resources import GateSettings
+from ganglion.wire.rollout_resources import GateSettings
 
 LAW = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 """The same examples in every run, however busy the machine is."""

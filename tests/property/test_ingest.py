@@ -17,7 +17,7 @@ from ganglion.ports.telemetry_store import TelemetryStore
 from ganglion.testing.clock import FakeClock
 from ganglion.testing.memory_store import MemoryTelemetryStore
 from ganglion.wire import codec
-from ganglion.wire.messages import Batch, ComparisonRecord, Envelope, EventRecord, RecordClass, ResultRecord
+from ganglion.wire.records import Batch, ComparisonRecord, Envelope, EventRecord, RecordClass, ResultRecord
 from unit.hub.records import MINUTE_NS, Record, batch, comparison, envelope, result, sample
 
 CONTENTS = st.one_of(

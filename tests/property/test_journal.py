@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ganglion.adapters.journal import JournalLimits, JournalReader, JournalWriter
 from ganglion.ports.agent_store import JournalPosition
-from ganglion.wire.messages import RecordClass
+from ganglion.wire.records import RecordClass
 
 LIMITS = JournalLimits(total_bytes_max=3000, segment_bytes_max=300)
 Step = tuple[str, int]

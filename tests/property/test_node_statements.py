@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganglion.adapters.node_keys import RawKey
-from ganglion.core.errors import Unauthenticated
+from ganglion.core.identity_errors import Unauthenticated
 from ganglion.trust import assertion, node_statements
 from ganglion.trust.client_tokens import LocalClient, Verb
 from ganglion.trust.node_statements import Measured, Rekey

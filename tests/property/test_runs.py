@@ -9,7 +9,7 @@ from ganglion.hub.domain import ingest
 from ganglion.testing.laws.intervals import Intervals
 from ganglion.testing.world import runs
 from ganglion.testing.world.runs import Run
-from ganglion.wire.messages import Envelope, RecordClass
+from ganglion.wire.records import Envelope, RecordClass
 
 gaps_and_counts = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 5)), max_size=6)
 spans = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 12)), max_size=12)

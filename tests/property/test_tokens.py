@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganglion.core.errors import GanglionError, TokenRefused, Unauthenticated
+from ganglion.core.errors import GanglionError
+from ganglion.core.identity_errors import TokenRefused, Unauthenticated
 from ganglion.core.ids import Digest, ModelName, Variant, Version
 from ganglion.trust import assertion, join_token, target_path
 from ganglion.trust.assertion import Expectation

@@ -8,7 +8,7 @@ import pytest
 from ganglion.core.errors import HubUnreachable
 from ganglion.node.domain.outbox import OutboxLimits
 from ganglion.ports.agent_store import NewRecord
-from ganglion.wire.messages import Ack, Batch, RecordClass
+from ganglion.wire.records import Ack, Batch, RecordClass
 from simulation.test_records import NODE, HostileLine, World, payload_of
 
 STEPS = 40

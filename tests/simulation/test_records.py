@@ -27,18 +27,8 @@ from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
 from ganglion.testing.memory_store import MemoryTelemetryStore
 from ganglion.wire import codec
-from ganglion.wire.messages import (
-    Ack,
-    Assignment,
-    Batch,
-    DesiredState,
-    EventRecord,
-    NodeReport,
-    RecordClass,
-    ResultRecord,
-    SampleRecord,
-    SampleTensor,
-)
+from ganglion.wire.desired import Assignment, DesiredState, NodeReport
+from ganglion.wire.records import Ack, Batch, EventRecord, RecordClass, ResultRecord, SampleRecord, SampleTensor
 
 NODE = "n1"
 STEPS = 60

@@ -14,7 +14,7 @@ from ganglion.testing.chance import SeededChance
 from ganglion.testing.fleet_laws import StageWatch, check_everybody_returned, versions
 from ganglion.testing.fleet_node import Habit
 from ganglion.testing.fleet_world import GATE, FleetWorld
-from ganglion.wire.resources import RolloutView
+from ganglion.wire.rollout_resources import RolloutView
 
 STEPS = 80
 HABITS = (

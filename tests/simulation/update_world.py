@@ -12,15 +12,9 @@ from pathlib import Path
 import msgspec
 
 from ganglion.core.behaviour import Behaviour
-from ganglion.core.errors import (
-    ArtifactUntrusted,
-    AssignmentOutdated,
-    DataCorrupt,
-    GanglionError,
-    HubUnreachable,
-    InvalidPackage,
-    ServingUnreachable,
-)
+from ganglion.core.errors import DataCorrupt, GanglionError, HubUnreachable, InvalidPackage
+from ganglion.core.serving_errors import ServingUnreachable
+from ganglion.core.trust_errors import ArtifactUntrusted, AssignmentOutdated
 from ganglion.node.domain.backoff import BackoffPolicy
 from ganglion.node.domain.reconcile import Installed, ModelState, NodeState
 from ganglion.node.domain.shadow import wants_shadow
@@ -45,7 +39,7 @@ from ganglion.ports.serving_control import (
 )
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
-from ganglion.wire.messages import Assignment, DeploymentPolicy, DesiredState
+from ganglion.wire.desired import Assignment, DeploymentPolicy, DesiredState
 from unit.node.builders import a_desired, an_assignment, an_installed
 from unit.node.update_bench import EVENT_OF, FakeServing, StoreInMemory
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import FieldInfo
 
-from ganglion.wire import messages
+from ganglion.wire.schema import SCHEMA
 from golden_messages import CURRENT, message_kinds
 from reference_pages.markdown import code, page, table
 from source_tree import ROOT, field_docs, one_line
 
 _INTRODUCTION = f"""\
-These are all the messages between hub and node, in version {messages.SCHEMA} of the schema. Bodies are JSON; a batch of
+These are all the messages between hub and node, in version {SCHEMA} of the schema. Bodies are JSON; a batch of
 records is msgpack inside zstd. Paths and calls stand in [rest.md](rest.md), how records are delivered once in
 [exactly-once.md](../explanation/exactly-once.md)."""
 

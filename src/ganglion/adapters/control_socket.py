@@ -19,7 +19,8 @@ import msgspec
 import structlog
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from ganglion.core.errors import DiskUnusable, GanglionError, InvalidRequest, ServingUnreachable
+from ganglion.core.errors import DiskUnusable, GanglionError, InvalidRequest
+from ganglion.core.serving_errors import ServingUnreachable
 from ganglion.ports.serving_control import Command, Refused, Reply
 
 log = structlog.get_logger()

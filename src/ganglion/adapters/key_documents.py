@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
-from ganglion.core.errors import Conflict, DiskUnusable, InvalidRequest, KeyUnreadable
+from ganglion.core.errors import Conflict, DiskUnusable, InvalidRequest
+from ganglion.core.trust_errors import KeyUnreadable
 from ganglion.trust.inventory import KEY_NAME_FIELD
 
 PASSPHRASE_LENGTH_MIN = 8

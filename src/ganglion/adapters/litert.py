@@ -15,8 +15,9 @@ from flatbuffers import encode, number_types, table  # type: ignore[import-untyp
 
 from ganglion.core import feeds as model_feeds
 from ganglion.core.engine_options import EngineOptions, Provider, RuntimeName
-from ganglion.core.errors import InvalidPackage, ModelFailed, TargetMismatch
+from ganglion.core.errors import InvalidPackage, TargetMismatch
 from ganglion.core.manifest import TensorSpec
+from ganglion.core.serving_errors import ModelFailed
 from ganglion.core.steps import DATATYPES, Tensors
 from ganglion.ports.runtime import DEFAULT_OPTIONS, Unloaded, ignore_unload
 

@@ -17,7 +17,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from ganglion.core.errors import ProviderFailed, Unauthenticated
+from ganglion.core.identity_errors import ProviderFailed, Unauthenticated
 from ganglion.ports.clock import Clock, utc_s
 from ganglion.ports.identity_provider import Attempt, Person
 

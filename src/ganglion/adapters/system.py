@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ganglion.wire.messages import NodeFacts
+    from ganglion.wire.identity import NodeFacts
 
 
 class SystemClock:
@@ -32,7 +32,7 @@ class SystemChance:
 
 def node_facts(*, runtimes: Sequence[str], release: str) -> "NodeFacts":
     """Measure this machine, which has these runtimes, the one of the base install first."""
-    from ganglion.wire.messages import NodeFacts  # noqa: PLC0415 - whoever needs a clock alone stays small
+    from ganglion.wire.identity import NodeFacts  # noqa: PLC0415 - whoever needs a clock alone stays small
 
     pages, page_bytes = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
     return NodeFacts(

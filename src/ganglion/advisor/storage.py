@@ -14,7 +14,7 @@ from ganglion.advisor.given import Field, Given, Reading, normal
 from ganglion.advisor.ranges import Tree
 from ganglion.advisor.storage_answer import ClassStorage, StorageAdvice
 from ganglion.core.errors import FactsContradict, InvalidRequest
-from ganglion.wire.messages import RecordClass
+from ganglion.wire.records import RecordClass
 
 _HOURS_PER_DAY = 24
 _DAY = "Bytes that arrive in a day."

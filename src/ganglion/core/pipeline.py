@@ -10,9 +10,10 @@ from typing import TypeAlias
 import msgspec
 
 from ganglion.core import steps
-from ganglion.core.errors import InputUnusable, InvalidRequest, ModelFailed
+from ganglion.core.errors import InvalidRequest
 from ganglion.core.manifest import Manifest, TensorSpec
 from ganglion.core.predictions import Prediction, predictor
+from ganglion.core.serving_errors import InputUnusable, ModelFailed
 from ganglion.core.steps import Context, Programme, Tensor, Tensors
 
 __all__ = ["Answer", "Infer", "Pipeline", "Prediction"]

@@ -15,7 +15,8 @@ from ganglion.adapters.agent_store import SqliteAgentStore
 from ganglion.adapters.files import DirectoryFiles
 from ganglion.adapters.https_link import HttpsHubLink, Identity, LinkSettings, TufLimits
 from ganglion.adapters.system import SystemChance, SystemClock
-from ganglion.core.errors import DataCorrupt, KeyStoreUnusable
+from ganglion.core.errors import DataCorrupt
+from ganglion.core.identity_errors import KeyStoreUnusable
 from ganglion.entrypoints.measured import measured_facts
 from ganglion.entrypoints.node_keystore import node_keys
 from ganglion.entrypoints.node_settings import NodeSettings

@@ -14,7 +14,8 @@ import msgspec
 
 from ganglion.adapters.files import replace_file
 from ganglion.adapters.key_documents import key_from_raw
-from ganglion.core.errors import DataCorrupt, DiskUnusable, NotFound, ProposalRefused
+from ganglion.core.errors import DataCorrupt, DiskUnusable, NotFound
+from ganglion.core.trust_errors import ProposalRefused
 from ganglion.trust import assignment, proposal
 from ganglion.trust.ceremony import OnlineKey
 from ganglion.trust.proposal import Present, Proposal

@@ -6,9 +6,10 @@ from pathlib import Path
 import msgspec
 
 from ganglion.core import npy
-from ganglion.core.errors import ArtifactUntrusted, Conflict, DiskUnusable, InvalidRequest
+from ganglion.core.errors import Conflict, DiskUnusable, InvalidRequest
 from ganglion.core.ids import parse_digest
 from ganglion.core.steps import DATATYPES, Tensor
+from ganglion.core.trust_errors import ArtifactUntrusted
 from ganglion.entrypoints.hub_connection import HubConnection
 from ganglion.wire import paths
 from ganglion.wire.resources import DatasetManifest, DatasetTensor, DatasetView

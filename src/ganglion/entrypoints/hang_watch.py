@@ -15,7 +15,8 @@ import structlog
 
 from ganglion.adapters.run_marks import RunMarks, Running
 from ganglion.adapters.system import SystemClock
-from ganglion.core.errors import GanglionError, ModelHung
+from ganglion.core.errors import GanglionError
+from ganglion.core.serving_errors import ModelHung
 
 log = structlog.get_logger()
 

@@ -17,7 +17,6 @@ from ganglion.entrypoints.node_client import NodeCalls
 from ganglion.entrypoints.people_client import PeopleCalls
 from ganglion.wire import paths
 from ganglion.wire.resources import (
-    ActionRequest,
     DatasetManifest,
     DatasetRequest,
     DatasetView,
@@ -28,13 +27,12 @@ from ganglion.wire.resources import (
     NodeView,
     ReleaseView,
     ResultView,
-    RolloutRequest,
-    RolloutView,
     SampleView,
     TokenListRequest,
     TokenReply,
     TokenRequest,
 )
+from ganglion.wire.rollout_resources import ActionRequest, RolloutRequest, RolloutView
 from ganglion.wire.trust_resources import TrustDocuments, TrustInstalled, TrustView
 
 if TYPE_CHECKING:

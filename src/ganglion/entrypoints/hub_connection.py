@@ -17,15 +17,10 @@ import urllib3
 from urllib3.response import BaseHTTPResponse
 
 from ganglion.adapters.system import SystemClock
-from ganglion.core.errors import (
-    ArtifactUntrusted,
-    DiskUnusable,
-    HubUnreachable,
-    InvalidRequest,
-    TooLarge,
-    Unauthenticated,
-)
+from ganglion.core.errors import DiskUnusable, HubUnreachable, InvalidRequest, TooLarge
+from ganglion.core.identity_errors import Unauthenticated
 from ganglion.core.ids import Digest
+from ganglion.core.trust_errors import ArtifactUntrusted
 from ganglion.entrypoints.client_settings import ClientSettings
 from ganglion.entrypoints.hub_errors import misunderstood, refusal, reply_error
 from ganglion.entrypoints.pinned_tls import context_for, parse_address

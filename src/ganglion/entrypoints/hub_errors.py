@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import msgspec
 from urllib3 import exceptions
 
-from ganglion.core.errors import Broken, CaMismatch, GanglionError, HubUnreachable
+from ganglion.core.errors import Broken, GanglionError, HubUnreachable
+from ganglion.core.identity_errors import CaMismatch
 from ganglion.wire.problems import PROBLEM_TYPE, Problem, error_of
 
 _WRONG_NAME, _WRONG_IP = 62, 64

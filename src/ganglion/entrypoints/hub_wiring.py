@@ -18,6 +18,7 @@ from ganglion.adapters.certificates import TlsFiles
 from ganglion.adapters.certificates.own import open_own
 from ganglion.adapters.files import DirectoryFiles, KeyFiles, lock_directory
 from ganglion.core.errors import DataCorrupt, DiskUnusable
+from ganglion.entrypoints import hub_limits
 from ganglion.entrypoints.batch_gate import BatchGate
 from ganglion.entrypoints.hub_counts import FleetCounter
 from ganglion.entrypoints.hub_metrics import HubMetrics
@@ -26,20 +27,19 @@ from ganglion.entrypoints.hub_status import HubFigures, free_bytes_of
 from ganglion.entrypoints.people_wiring import People, open_people
 from ganglion.entrypoints.sandboxes import gated_archives
 from ganglion.entrypoints.waiters import Waiters
-from ganglion.hub.domain.ingest import BatchLimits
 from ganglion.hub.services.accounts import Accounts
 from ganglion.hub.services.alarms import Alarms
 from ganglion.hub.services.audit import Audit
 from ganglion.hub.services.curation import Curation, CurationLimits
 from ganglion.hub.services.desired import Desired
-from ganglion.hub.services.enrolment import Enrolment, EnrolmentSettings
+from ganglion.hub.services.enrolment import Enrolment
 from ganglion.hub.services.fleet import Fleet
 from ganglion.hub.services.ingest import Ingest
 from ganglion.hub.services.node_settings import NodeSettings
 from ganglion.hub.services.releases import Releases
 from ganglion.hub.services.repository import Repository
 from ganglion.hub.services.restoration import Restoration
-from ganglion.hub.services.retention import Retention, RetentionLimits
+from ganglion.hub.services.retention import Retention
 from ganglion.hub.services.rollouts import Rollouts
 from ganglion.hub.services.standings import Standings
 from ganglion.hub.services.telemetry import Telemetry
@@ -48,8 +48,6 @@ from ganglion.ports.clock import Chance, Clock, new_id, utc_s
 from ganglion.ports.hub_store import ControlStore
 from ganglion.ports.telemetry_store import TelemetryStore
 from ganglion.trust.edition import TIMESTAMP_FILE
-
-_WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, never bound to
 
 
 @dataclass(slots=True)
@@ -189,7 +187,7 @@ def _assemble(settings: HubSettings, world: World, data: Path) -> Hub:
             ca_pin=tls.ca_pin,
             tuf_root=repository.root,
             standings=standings,
-            settings=_enrolment(settings),
+            settings=hub_limits.enrolment(settings),
         ),
         fleet=fleet,
         desired=desired,
@@ -216,7 +214,9 @@ def _figures(settings: HubSettings, world: World, data: Path, waiters: Waiters) 
     """Return what the hub knows of itself, with the parts that keep records within bounds."""
     clock = world.clock
     return HubFigures(
-        retention=Retention(control=world.control, telemetry=world.telemetry, clock=clock, limits=_retention(settings)),
+        retention=Retention(
+            control=world.control, telemetry=world.telemetry, clock=clock, limits=hub_limits.retention(settings)
+        ),
         waiters=waiters,
         gate=BatchGate(clock=clock, chance=world.chance, at_once_max=settings.records.batches_at_once_max),
         free_bytes=free_bytes_of(data),
@@ -226,7 +226,7 @@ def _figures(settings: HubSettings, world: World, data: Path, waiters: Waiters) 
 
 
 def _ingest(settings: HubSettings, world: World, figures: HubFigures) -> Ingest:
-    limits = _batches(settings)
+    limits = hub_limits.batches(settings)
     return Ingest(telemetry=world.telemetry, clock=world.clock, limits=limits, free_bytes=figures.free_bytes)
 
 
@@ -254,7 +254,9 @@ def _open_repository(settings: HubSettings, data: Path, clock: Clock) -> Reposit
 
 def _open_tls(settings: HubSettings, clock: Clock) -> TlsFiles:
     now_s, own = utc_s(clock), settings.tls.own_files()
-    hub = certificates.open_authority(Path(settings.data_dir) / "tls", hostnames=_hostnames(settings), now_s=now_s)
+    hub = certificates.open_authority(
+        Path(settings.data_dir) / "tls", hostnames=hub_limits.hostnames(settings), now_s=now_s
+    )
     return hub if own is None else open_own(own, hub, now_s=now_s)
 
 
@@ -281,45 +283,6 @@ def _counter(
         last_seen_at_s=fleet.last_seen_at_s,
         trust=repository.roles,
     )
-
-
-def _enrolment(settings: HubSettings) -> EnrolmentSettings:
-    chosen = settings.identity
-    return EnrolmentSettings(
-        join_token_life_s_max=chosen.join_token_life_s_max,
-        join_tokens_max=chosen.join_tokens_max,
-        challenge_life_s=chosen.challenge_life_s,
-        access_token_life_s=chosen.access_token_life_s,
-    )
-
-
-def _batches(settings: HubSettings) -> BatchLimits:
-    chosen = settings.records
-    return BatchLimits(
-        records_max=chosen.batch_records_max,
-        bytes_max=chosen.batch_bytes_max,
-        sample_bytes_max=chosen.sample_bytes_max,
-        disk_free_bytes_min=chosen.disk_free_bytes_min,
-    )
-
-
-def _retention(settings: HubSettings) -> RetentionLimits:
-    chosen = settings.retention
-    return RetentionLimits(
-        records_days=chosen.records_days,
-        minutes_days=chosen.minutes_days,
-        hours_days=chosen.hours_days,
-        events_days=chosen.events_days,
-        samples_days=chosen.samples_days,
-        bytes_max=chosen.bytes_max,
-        step_rows_max=chosen.step_rows_max,
-    )
-
-
-def _hostnames(settings: HubSettings) -> tuple[str, ...]:
-    """Return the certificate's names: those of the settings, and the address itself when it is a real one."""
-    known = settings.host in _WILDCARDS or settings.host in settings.hostnames
-    return settings.hostnames if known else (*settings.hostnames, settings.host)
 
 
 def _check_databases(data: Path) -> None:

@@ -6,8 +6,8 @@ from functools import partial
 
 from ganglion.adapters.run_marks import Label, RunMarks
 from ganglion.adapters.system import SystemClock
-from ganglion.core.errors import ModelQuarantined
 from ganglion.core.manifest import Manifest
+from ganglion.core.serving_errors import ModelQuarantined
 from ganglion.core.steps import Tensors
 from ganglion.node.services.serving_runs import Package, timed_package
 from ganglion.ports.runtime import CanInfer, Engine

@@ -1,7 +1,7 @@
 """Where the records of `ganglion serve` go when nobody asked for them."""
 
 from ganglion.core.errors import DiskUnusable
-from ganglion.wire.messages import RecordClass
+from ganglion.wire.records import RecordClass
 
 
 class NoJournal:

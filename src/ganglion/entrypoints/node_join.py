@@ -18,7 +18,7 @@ from ganglion.node.services.places import Places
 from ganglion.ports.node_keys import NodeKeys
 from ganglion.trust import join_token
 from ganglion.wire import codec, paths
-from ganglion.wire.messages import JoinReply, JoinRequest
+from ganglion.wire.identity import JoinReply, JoinRequest
 
 _TIMEOUT_S = 20.0
 _REPLY_BYTES_MAX = 1_000_000

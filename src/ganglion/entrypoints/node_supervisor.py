@@ -19,7 +19,8 @@ import structlog
 from ganglion.adapters.files import DirectoryLock, lock_directory
 from ganglion.adapters.run_marks import Label, RunMarks
 from ganglion.adapters.system import SystemClock
-from ganglion.core.errors import DataCorrupt, DataInUse, InvalidSettings, NotJoined, PortInUse
+from ganglion.core.errors import DataCorrupt, DataInUse, InvalidSettings, PortInUse
+from ganglion.core.identity_errors import NotJoined
 from ganglion.entrypoints.exit_words import why_ended
 from ganglion.entrypoints.serving_guard import check_exposure
 from ganglion.entrypoints.settings import NodeSettings, child_environment

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from ganglion.adapters.argon2_passwords import Argon2Passwords
 from ganglion.adapters.openid import Client, OpenIdProvider, check_address
-from ganglion.core.errors import InvalidSettings, ProviderFailed
+from ganglion.core.errors import InvalidSettings
+from ganglion.core.identity_errors import ProviderFailed
 from ganglion.entrypoints.people_settings import IdentitySettings, ProviderSettings
 from ganglion.hub.domain.provider_roles import parse_rules
 from ganglion.hub.services.accounts import Accounts, AccountSettings

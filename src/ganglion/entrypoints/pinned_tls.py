@@ -11,7 +11,8 @@ import re
 import ssl
 from typing import NamedTuple
 
-from ganglion.core.errors import CaMismatch, DataCorrupt, InvalidRequest
+from ganglion.core.errors import DataCorrupt, InvalidRequest
+from ganglion.core.identity_errors import CaMismatch
 from ganglion.entrypoints.hub_errors import refusal, reply_error
 from ganglion.wire import paths
 

@@ -8,9 +8,10 @@ from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import Signer
 from tuf.api.metadata import Metadata, Targets
 
-from ganglion.core.errors import InvalidRequest, ProposalRefused, SignaturesMissing
+from ganglion.core.errors import InvalidRequest
 from ganglion.core.ids import Digest
 from ganglion.core.manifest import Manifest
+from ganglion.core.trust_errors import ProposalRefused, SignaturesMissing
 from ganglion.trust import proposal, repository
 from ganglion.trust.packages import package_of
 from ganglion.trust.proposal import keyids_of

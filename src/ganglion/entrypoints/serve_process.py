@@ -34,7 +34,7 @@ from ganglion.entrypoints.serving_edges import Edges, serve_clients
 from ganglion.entrypoints.source_opener import SourceOpener
 from ganglion.node.services.serving_commands import LoadLimits
 from ganglion.ports.journal import JournalSink
-from ganglion.wire.messages import CollectionSettings
+from ganglion.wire.desired import CollectionSettings
 
 _RESULTS_ONLY = CollectionSettings(confidence_below=0.0, random_share=0.0, bytes_per_hour=0)
 """Nobody asked for samples: what clients send stays in memory."""

@@ -20,7 +20,7 @@ from ganglion.node.services.serving_records import Recorder
 from ganglion.node.services.serving_runs import OpenPackage
 from ganglion.node.services.serving_versions import ServingTable
 from ganglion.ports.journal import JournalSink
-from ganglion.wire.messages import CollectionSettings
+from ganglion.wire.desired import CollectionSettings
 
 _GC_THRESHOLDS = (50_000, 50, 1000)
 """A full collection costs milliseconds; what lives long was frozen, and records leave as bytes."""

@@ -10,7 +10,8 @@ from typing import Protocol
 
 import structlog
 
-from ganglion.core.errors import Forbidden, GanglionError, InvalidSettings, Unauthenticated
+from ganglion.core.errors import GanglionError, InvalidSettings
+from ganglion.core.identity_errors import Forbidden, Unauthenticated
 from ganglion.entrypoints.client_list import read_clients
 from ganglion.ports.clock import Clock, utc_s
 from ganglion.trust import bearer

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ganglion.wire.messages import Envelope, RecordClass
+from ganglion.wire.records import Envelope, RecordClass
 
 
 @dataclass(frozen=True, slots=True)

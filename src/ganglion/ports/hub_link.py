@@ -6,7 +6,8 @@ from typing import Annotated, Protocol
 
 import msgspec
 
-from ganglion.wire.messages import Ack, Assignment, Batch, DesiredState, NodeReport
+from ganglion.wire.desired import Assignment, DesiredState, NodeReport
+from ganglion.wire.records import Ack, Batch
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 

@@ -55,6 +55,8 @@ class NodeRow:
     retired_at_s: float | None = None
     measured: bytes = b""
     """What the node last measured of itself, signed: JSON of a map of texts; empty when it says nothing."""
+    labels: bytes = b"{}"
+    """What people call the node by, to select it: JSON of a map of texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,16 @@ class DatasetRow:
     built_at_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """Something that people declared and named: a group, a site, an experiment … `document` is JSON."""
+
+    kind: str
+    name: str
+    document: bytes
+    updated_at_s: float
+
+
 class ControlTransaction(PeopleTransaction, Protocol):
     """Reads and writes of one transaction on the control database."""
 
@@ -186,6 +198,19 @@ class ControlTransaction(PeopleTransaction, Protocol):
     def rollout(self, rollout_id: str) -> RolloutRow | None: ...
     def rollouts(self, *, model: str | None = None, states: Sequence[str] = ()) -> Sequence[RolloutRow]:
         """Return rollouts, newest first."""
+        ...
+
+    def put_document(self, row: DocumentRow) -> None:
+        """Insert, or replace the one of the same kind and name."""
+        ...
+
+    def document(self, kind: str, name: str) -> DocumentRow | None: ...
+    def documents(self, kind: str) -> Sequence[DocumentRow]:
+        """Return every document of a kind, by name."""
+        ...
+
+    def remove_document(self, kind: str, name: str) -> bool:
+        """Remove it; False when it is not there."""
         ...
 
     def add_label(self, row: LabelRow) -> None: ...

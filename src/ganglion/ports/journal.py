@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ganglion.core.errors import DiskUnusable
 from ganglion.ports.agent_store import JournalPosition, NewRecord
-from ganglion.wire.messages import RecordClass
+from ganglion.wire.records import RecordClass
 
 
 class JournalSink(Protocol):

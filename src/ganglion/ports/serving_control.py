@@ -5,7 +5,7 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 from ganglion.core.behaviour import Behaviour
-from ganglion.wire.messages import CollectionSettings
+from ganglion.wire.desired import CollectionSettings
 
 
 class _Command(msgspec.Struct, frozen=True, tag_field="do"):

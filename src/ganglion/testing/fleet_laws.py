@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ganglion.testing.fleet_node import SimulatedNode
 from ganglion.testing.fleet_world import MODEL, FleetWorld
-from ganglion.wire.resources import RolloutView
+from ganglion.wire.rollout_resources import RolloutView
 
 
 @dataclass(slots=True)

@@ -8,15 +8,9 @@ from dataclasses import dataclass, field
 
 from ganglion.core.behaviour import Behaviour
 from ganglion.testing.chance import SeededChance
-from ganglion.wire.messages import (
-    KNOWN_HERE,
-    Assignment,
-    DesiredState,
-    EventRecord,
-    ModelStatus,
-    NodeFacts,
-    NodeReport,
-)
+from ganglion.wire.desired import Assignment, DesiredState, ModelStatus, NodeReport
+from ganglion.wire.identity import NodeFacts
+from ganglion.wire.records import KNOWN_HERE, EventRecord
 
 REQUESTS_PER_STEP = 40
 

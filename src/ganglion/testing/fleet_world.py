@@ -16,8 +16,8 @@ from ganglion.testing.clock import FakeClock
 from ganglion.testing.fleet_node import Habit, SimulatedNode
 from ganglion.testing.memory_store import MemoryControlStore, MemoryTelemetryStore
 from ganglion.wire import codec
-from ganglion.wire.messages import NodeFacts
-from ganglion.wire.resources import GateSettings, ProbationSettings, RolloutRequest, RolloutView
+from ganglion.wire.identity import NodeFacts
+from ganglion.wire.rollout_resources import GateSettings, ProbationSettings, RolloutRequest, RolloutView
 
 MODEL = "meter"
 FACTS = NodeFacts(arch="x86_64", runtime="onnxruntime", cores=4, memory_bytes=8_000_000_000, release="0.1.0")

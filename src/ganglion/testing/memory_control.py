@@ -8,6 +8,7 @@ from ganglion.ports.hub_store import (
     AssignmentRow,
     CredentialRow,
     DatasetRow,
+    DocumentRow,
     JoinTokenRow,
     LabelRow,
     NodeRow,
@@ -28,6 +29,7 @@ class ControlTables(PeopleTables):
     releases: dict[tuple[str, str, str], ReleaseRow] = field(default_factory=dict)
     assignments: dict[tuple[str, str], AssignmentRow] = field(default_factory=dict)
     rollouts: dict[str, RolloutRow] = field(default_factory=dict)
+    documents: dict[tuple[str, str], DocumentRow] = field(default_factory=dict)
     labels: dict[int, LabelRow] = field(default_factory=dict)
     datasets: dict[tuple[str, int], DatasetRow] = field(default_factory=dict)
 
@@ -150,6 +152,18 @@ class MemoryControlTransaction(MemoryPeopleTransaction):
             for row in reversed(self._tables.rollouts.values())
             if model in {None, row.model} and (not states or row.state in states)
         ]
+
+    def put_document(self, row: DocumentRow) -> None:
+        self._tables.documents[row.kind, row.name] = row
+
+    def document(self, kind: str, name: str) -> DocumentRow | None:
+        return self._tables.documents.get((kind, name))
+
+    def documents(self, kind: str) -> Sequence[DocumentRow]:
+        return [row for key, row in sorted(self._tables.documents.items()) if key[0] == kind]
+
+    def remove_document(self, kind: str, name: str) -> bool:
+        return self._tables.documents.pop((kind, name), None) is not None
 
     def add_label(self, row: LabelRow) -> None:
         self._tables.labels[len(self._tables.labels)] = row

@@ -11,7 +11,8 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from ganglion.core.errors import InvalidRequest, Unauthenticated
+from ganglion.core.errors import InvalidRequest
+from ganglion.core.identity_errors import Unauthenticated
 
 _DOMAIN = b"ganglion node assertion 1\0"
 _PAYLOAD_BYTES_MAX = 1024

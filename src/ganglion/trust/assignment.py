@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from tuf.api.metadata import Root
 
-from ganglion.core.errors import ArtifactUntrusted, AssignmentOutdated
+from ganglion.core.trust_errors import ArtifactUntrusted, AssignmentOutdated
 
 ROLE: Final = "assignment"
 """Name of the hub's signing key for assignments, as `timestamp` and `snapshot` are names."""

@@ -7,7 +7,7 @@ is a wrong clock, and nothing is installed by it.
 
 from typing import Final
 
-from ganglion.core.errors import ClockWrong
+from ganglion.core.trust_errors import ClockWrong
 
 BUILT_AT_S: Final = 1_767_225_600.0
 """2026-01-01. No machine runs this release at an earlier date."""

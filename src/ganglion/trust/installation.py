@@ -10,7 +10,8 @@ from datetime import timedelta
 from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Metadata, Root, Targets
 
-from ganglion.core.errors import GanglionError, ProposalRefused, SignaturesMissing
+from ganglion.core.errors import GanglionError
+from ganglion.core.trust_errors import ProposalRefused, SignaturesMissing
 from ganglion.trust import assignment, proposal, repository, target_path
 from ganglion.trust.edition import Edition, MetadataFile, versioned
 from ganglion.trust.proposal import Document, Proposal

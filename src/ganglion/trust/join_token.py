@@ -7,7 +7,7 @@ recognises the hub before it says anything secret. Only the hash of the secret i
 import re
 from dataclasses import dataclass
 
-from ganglion.core.errors import TokenRefused
+from ganglion.core.identity_errors import TokenRefused
 
 SECRET_BYTES = 24
 _SECRET = rf"[0-9a-f]{{{2 * SECRET_BYTES}}}"

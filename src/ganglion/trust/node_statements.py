@@ -9,7 +9,7 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from ganglion.core.errors import Unauthenticated
+from ganglion.core.identity_errors import Unauthenticated
 
 _PAYLOAD_BYTES_MAX = 4096
 

@@ -13,8 +13,9 @@ from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Metadata, Root, Targets
 from tuf.api.serialization import DeserializationError
 
-from ganglion.core.errors import InvalidName, InvalidRequest, ProposalRefused
+from ganglion.core.errors import InvalidName, InvalidRequest
 from ganglion.core.ids import parse_name
+from ganglion.core.trust_errors import ProposalRefused
 from ganglion.trust.edition import Edition
 from ganglion.trust.signing import is_offline
 from ganglion.trust.target_path import model_of

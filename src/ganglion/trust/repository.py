@@ -25,8 +25,9 @@ from tuf.api.metadata import (
     Timestamp,
 )
 
-from ganglion.core.errors import Conflict, KeyMismatch, SignaturesMissing
+from ganglion.core.errors import Conflict
 from ganglion.core.ids import Digest
+from ganglion.core.trust_errors import KeyMismatch, SignaturesMissing
 from ganglion.trust import assignment
 from ganglion.trust.edition import TIMESTAMP_FILE, Edition, MetadataFile, versioned
 from ganglion.trust.signing import Signing, Terms, is_enough, is_offline, key_name, rename_keys

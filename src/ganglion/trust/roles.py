@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ganglion.core.errors import Forbidden, InvalidRequest
+from ganglion.core.errors import InvalidRequest
+from ganglion.core.identity_errors import Forbidden
 from ganglion.core.ids import parse_name
 
 SCOPE_MAX = 100

@@ -14,7 +14,7 @@ from securesystemslib.signer import CryptoSigner, Key
 from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Metadata, Root, Snapshot, T, Targets, Timestamp
 
-from ganglion.core.errors import KeyMismatch
+from ganglion.core.trust_errors import KeyMismatch
 from ganglion.trust.lifetimes import RepositorySettings
 
 _KEY_NAMES = "key_names"

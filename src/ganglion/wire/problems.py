@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ganglion.core import delivery_errors, errors
+from ganglion.core import delivery_errors, errors, identity_errors, serving_errors
 from ganglion.core.errors import GanglionError
 
 PROBLEM_TYPE = "application/problem+json"
@@ -26,13 +26,13 @@ _OUTCOMES: dict[type[GanglionError], tuple[int, int]] = {
     errors.Unavailable: (503, EXIT_UNAVAILABLE),
     delivery_errors.Busy: (429, EXIT_UNAVAILABLE),
     delivery_errors.BodyStalled: (408, EXIT_UNAVAILABLE),
-    errors.LoginBlocked: (429, EXIT_UNAVAILABLE),
-    errors.ProviderFailed: (502, EXIT_UNAVAILABLE),
-    errors.DeadlineExceeded: (504, EXIT_UNAVAILABLE),
-    errors.ModelHung: (504, EXIT_UNAVAILABLE),
+    identity_errors.LoginBlocked: (429, EXIT_UNAVAILABLE),
+    identity_errors.ProviderFailed: (502, EXIT_UNAVAILABLE),
+    serving_errors.DeadlineExceeded: (504, EXIT_UNAVAILABLE),
+    serving_errors.ModelHung: (504, EXIT_UNAVAILABLE),
     errors.Untrusted: (403, EXIT_AUTH),
-    errors.Unauthenticated: (401, EXIT_AUTH),
-    errors.TokenRefused: (401, EXIT_AUTH),
+    identity_errors.Unauthenticated: (401, EXIT_AUTH),
+    identity_errors.TokenRefused: (401, EXIT_AUTH),
     errors.Broken: (500, EXIT_BROKEN),
     errors.DiskUnusable: (507, EXIT_BROKEN),
 }

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from ganglion.core.errors import InputUnusable, InvalidRequest, ModelFailed
+from ganglion.core.errors import InvalidRequest
 from ganglion.core.manifest import Anomaly, Detection, TensorSpec
 from ganglion.core.pipeline import Pipeline
+from ganglion.core.serving_errors import InputUnusable, ModelFailed
 from ganglion.core.steps import (
     AnomalyScore,
     DecodeImage,

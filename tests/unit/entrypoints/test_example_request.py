@@ -3,9 +3,10 @@ import json
 import numpy as np
 import pytest
 
-from ganglion.core.errors import InvalidRequest, ModelFailed
+from ganglion.core.errors import InvalidRequest
 from ganglion.core.manifest import TensorSpec
 from ganglion.core.pipeline import Pipeline
+from ganglion.core.serving_errors import ModelFailed
 from ganglion.core.steps import Tensors, bytes_tensor
 from ganglion.entrypoints.example_request import made_up_inputs, request_body
 from unit.core.builders import a_manifest

@@ -1,7 +1,8 @@
 import pytest
 from tuf.api.metadata import Metadata, Targets
 
-from ganglion.core.errors import Conflict, InvalidRequest, ProposalRefused, SignaturesMissing
+from ganglion.core.errors import Conflict, InvalidRequest
+from ganglion.core.trust_errors import ProposalRefused, SignaturesMissing
 from ganglion.entrypoints.publisher_signing import sign_release
 from ganglion.trust.proposal import Proposal
 from unit.trust.ceremonies import PATH, Hub, in_production, package, signer, terms

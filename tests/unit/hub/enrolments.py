@@ -14,7 +14,7 @@ from ganglion.testing.memory_keys import MemoryKeys
 from ganglion.testing.memory_store import MemoryControlStore, MemoryTelemetryStore
 from ganglion.trust import assertion, node_statements
 from ganglion.trust.node_statements import Measured, Rekey
-from ganglion.wire.messages import AccessRequest, JoinReply, JoinRequest, NodeFacts, RekeyRequest
+from ganglion.wire.identity import AccessRequest, JoinReply, JoinRequest, NodeFacts, RekeyRequest
 from ganglion.wire.resources import TokenRequest
 
 PIN = "ab" * 32

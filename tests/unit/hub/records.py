@@ -6,7 +6,7 @@ import numpy as np
 
 from ganglion.core.steps import DATATYPES, Tensor
 from ganglion.wire import codec
-from ganglion.wire.messages import (
+from ganglion.wire.records import (
     Batch,
     ComparisonRecord,
     Envelope,

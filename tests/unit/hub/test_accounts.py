@@ -1,6 +1,7 @@
 import pytest
 
-from ganglion.core.errors import Conflict, InvalidName, NotFound, Unauthenticated
+from ganglion.core.errors import Conflict, InvalidName, NotFound
+from ganglion.core.identity_errors import Unauthenticated
 from ganglion.hub.services.accounts import Accounts, AccountSettings
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock

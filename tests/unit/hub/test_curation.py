@@ -17,7 +17,7 @@ from ganglion.ports.hub_store import NodeRow
 from ganglion.testing.clock import FakeClock
 from ganglion.testing.memory_files import MemoryArtifactStore
 from ganglion.testing.memory_store import MemoryControlStore, MemoryTelemetryStore
-from ganglion.wire.messages import SampleRecord
+from ganglion.wire.records import SampleRecord
 from ganglion.wire.resources import DatasetRequest, LabelRequest
 from unit.hub.records import batch, envelope, sample
 

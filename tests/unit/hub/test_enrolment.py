@@ -5,13 +5,14 @@ import math
 import msgspec
 import pytest
 
-from ganglion.core.errors import Conflict, InvalidName, InvalidRequest, NotFound, TokenRefused
+from ganglion.core.errors import Conflict, InvalidName, InvalidRequest, NotFound
+from ganglion.core.identity_errors import TokenRefused
 from ganglion.hub.services.enrolment import Enrolment
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
 from ganglion.testing.memory_store import MemoryControlStore
 from ganglion.trust import assertion, join_token
-from ganglion.wire.messages import JoinReply, JoinRequest, NodeFacts
+from ganglion.wire.identity import JoinReply, JoinRequest, NodeFacts
 from ganglion.wire.resources import TokenRequest
 from unit.hub.enrolments import PIN, enrolment_at
 

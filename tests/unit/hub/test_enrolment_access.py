@@ -2,13 +2,13 @@
 
 import pytest
 
-from ganglion.core.errors import Unauthenticated
+from ganglion.core.identity_errors import Unauthenticated
 from ganglion.hub.services.enrolment import Enrolment
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
 from ganglion.testing.memory_store import MemoryControlStore
 from ganglion.trust import assertion
-from ganglion.wire.messages import AccessRequest, Challenge, JoinReply, JoinRequest, NodeFacts
+from ganglion.wire.identity import AccessRequest, Challenge, JoinReply, JoinRequest, NodeFacts
 from ganglion.wire.resources import TokenRequest
 from unit.hub.enrolments import PIN, enrolment_at
 

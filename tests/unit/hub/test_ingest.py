@@ -11,7 +11,7 @@ from ganglion.hub.services.ingest import Ingest
 from ganglion.ports.telemetry_store import CursorRow, EventRow, RecordRow, SampleRow
 from ganglion.testing.clock import FakeClock
 from ganglion.testing.memory_store import MemoryTelemetryStore
-from ganglion.wire.messages import Batch, Envelope, EventRecord, RecordClass, ResultRecord
+from ganglion.wire.records import Batch, Envelope, EventRecord, RecordClass, ResultRecord
 from unit.hub.records import MINUTE_NS, batch, comparison, envelope, result, sample
 
 LIMITS = BatchLimits(records_max=5, bytes_max=10_000, sample_bytes_max=1_000)

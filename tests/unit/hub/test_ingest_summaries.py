@@ -7,7 +7,7 @@ from ganglion.core.histogram import Histogram
 from ganglion.hub.domain import ingest
 from ganglion.hub.domain.ingest import BatchLimits, Unreadable
 from ganglion.wire import codec
-from ganglion.wire.messages import Envelope, RecordClass, ResultRecord, SummaryRecord
+from ganglion.wire.records import Envelope, RecordClass, ResultRecord, SummaryRecord
 
 
 def test_a_summary_counts_once_beside_the_records_that_were_sent() -> None:

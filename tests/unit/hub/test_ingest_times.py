@@ -10,7 +10,7 @@ from ganglion.testing.clock import FakeClock
 from ganglion.testing.memory_store import MemoryTelemetryStore
 from ganglion.trust.clock_floor import BUILT_AT_S
 from ganglion.wire import codec
-from ganglion.wire.messages import Envelope, EventRecord, RecordClass, SummaryRecord
+from ganglion.wire.records import Envelope, EventRecord, RecordClass, SummaryRecord
 from unit.hub.records import MINUTE_NS, batch, envelope, result, sample
 
 NOW_NS = (int(BUILT_AT_S) // 60 + 1_000_000) * MINUTE_NS

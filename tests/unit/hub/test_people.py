@@ -2,15 +2,8 @@
 
 import pytest
 
-from ganglion.core.errors import (
-    Conflict,
-    Forbidden,
-    InvalidRequest,
-    LoginBlocked,
-    NotFound,
-    TokenRefused,
-    Unauthenticated,
-)
+from ganglion.core.errors import Conflict, InvalidRequest, NotFound
+from ganglion.core.identity_errors import Forbidden, LoginBlocked, TokenRefused, Unauthenticated
 from ganglion.hub.domain.login_gate import LoginLimits
 from ganglion.hub.services.accounts import Accounts
 from ganglion.hub.services.browser_logins import LIFE_S, BrowserLogins

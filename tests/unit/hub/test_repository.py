@@ -2,7 +2,8 @@
 
 import pytest
 
-from ganglion.core.errors import Conflict, DataCorrupt, InvalidName, InvalidRequest, KeyMismatch, NotFound
+from ganglion.core.errors import Conflict, DataCorrupt, InvalidName, InvalidRequest, NotFound
+from ganglion.core.trust_errors import KeyMismatch
 from ganglion.hub.services.repository import Repository
 from ganglion.testing.clock import FakeClock
 from ganglion.testing.memory_files import MemoryMetadataFiles, MemorySigningKeys

@@ -10,7 +10,7 @@ from ganglion.hub.services.telemetry import Telemetry, TelemetryLimits
 from ganglion.ports.hub_store import NodeRow
 from ganglion.testing.clock import FakeClock
 from ganglion.testing.memory_store import MemoryControlStore, MemoryTelemetryStore
-from ganglion.wire.messages import Envelope, EventRecord, RecordClass, ResultRecord
+from ganglion.wire.records import Envelope, EventRecord, RecordClass, ResultRecord
 from unit.hub.records import batch, envelope, result
 
 

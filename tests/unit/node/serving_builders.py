@@ -21,7 +21,8 @@ from ganglion.node.services.serving_runs import Package
 from ganglion.node.services.serving_versions import LoadedVersion, ServingTable
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
-from ganglion.wire.messages import CollectionSettings, ComparisonRecord, RecordClass, ResultRecord, SampleRecord
+from ganglion.wire.desired import CollectionSettings
+from ganglion.wire.records import ComparisonRecord, RecordClass, ResultRecord, SampleRecord
 
 T = TypeVar("T")
 

@@ -1,10 +1,10 @@
 import anyio
 import pytest
 
-from ganglion.core.errors import ServingUnreachable
+from ganglion.core.serving_errors import ServingUnreachable
 from ganglion.node.services.commands import Commands
 from ganglion.ports.serving_control import Collect, Command, Done, Refused, Reply
-from ganglion.wire.messages import CollectionSettings, DesiredState, NodeCommand
+from ganglion.wire.desired import CollectionSettings, DesiredState, NodeCommand
 
 SETTINGS = CollectionSettings(random_share=0.5)
 

@@ -6,7 +6,7 @@ from ganglion.ports.agent_store import NewRecord
 from ganglion.testing.clock import FakeClock
 from ganglion.trust import audit
 from ganglion.trust.audit import Link, Stored
-from ganglion.wire.messages import EventRecord, RecordClass
+from ganglion.wire.records import EventRecord, RecordClass
 
 
 def event(name: str, reason: str = "") -> EventRecord:

@@ -3,7 +3,7 @@ import pytest
 from ganglion.core.errors import InvalidSettings
 from ganglion.node.domain.outbox import OutboxLimits, plan_own_limits, plan_shedding, worth_of
 from ganglion.wire import codec
-from ganglion.wire.messages import EventRecord, RecordClass, SampleRecord
+from ganglion.wire.records import EventRecord, RecordClass, SampleRecord
 
 
 def test_nothing_is_shed_below_the_cap() -> None:

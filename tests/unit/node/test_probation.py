@@ -2,7 +2,7 @@ import msgspec
 
 from ganglion.core.behaviour import Behaviour
 from ganglion.node.domain.probation import Verdict, judge
-from ganglion.wire.messages import DeploymentPolicy
+from ganglion.wire.desired import DeploymentPolicy
 
 POLICY = DeploymentPolicy(probation_s=5.0, inferences_min=20, compared_min=30, agreement_min=0.5)
 

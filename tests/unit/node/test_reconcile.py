@@ -4,7 +4,7 @@ import pytest
 from ganglion.node.domain import reconcile
 from ganglion.node.domain.reconcile import ModelState
 from ganglion.node.domain.update import Update, UpdateEvent
-from ganglion.wire.messages import DeploymentPolicy, UpdateState
+from ganglion.wire.desired import DeploymentPolicy, UpdateState
 from unit.node.builders import a_desired, an_assignment, an_installed
 
 

@@ -3,7 +3,8 @@ import pytest
 
 from ganglion.node.domain.poll_time import PollTime
 from ganglion.node.domain.reporting import ReportSettings, is_due
-from ganglion.wire.messages import ModelStatus, NodeFacts, NodeReport
+from ganglion.wire.desired import ModelStatus, NodeReport
+from ganglion.wire.identity import NodeFacts
 
 SETTINGS = ReportSettings(report_s=60.0, heartbeat_s=600.0)
 FACTS = NodeFacts("x86_64", "onnxruntime", 4, 8_000_000_000, "0.1.0")

@@ -12,7 +12,7 @@ from ganglion.node.domain.sampling import (
     is_doubtful,
     requests_until_random,
 )
-from ganglion.wire.messages import CollectionSettings
+from ganglion.wire.desired import CollectionSettings
 
 SETTINGS = CollectionSettings(confidence_below=0.6, random_share=0.1)
 

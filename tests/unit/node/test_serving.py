@@ -4,20 +4,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from ganglion.core.errors import (
-    GanglionError,
-    InvalidRequest,
-    ModelFailed,
-    ModelNotReady,
-    NotFound,
-    Overloaded,
-)
+from ganglion.core.errors import GanglionError, InvalidRequest, NotFound, Overloaded
 from ganglion.core.pipeline import Pipeline
+from ganglion.core.serving_errors import ModelFailed, ModelNotReady
 from ganglion.core.steps import Tensors
 from ganglion.node.services.serving import Inferred, InferRequest, Outcome
 from ganglion.node.services.serving_runs import Package, run
 from ganglion.testing.clock import FakeClock
-from ganglion.wire.messages import CollectionSettings, RecordClass
+from ganglion.wire.desired import CollectionSettings
+from ganglion.wire.records import RecordClass
 from unit.node.serving_builders import ServingWorld, copy_through, package_of, rows, version_of
 
 

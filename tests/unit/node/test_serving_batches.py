@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from ganglion.core.batching_rules import BatchingRules
-from ganglion.core.errors import DeadlineExceeded, GanglionError, InputUnusable, ModelFailed, Overloaded
+from ganglion.core.errors import GanglionError, Overloaded
 from ganglion.core.pipeline import Infer, Pipeline
+from ganglion.core.serving_errors import DeadlineExceeded, InputUnusable, ModelFailed
 from ganglion.core.steps import Tensors
 from ganglion.node.domain.sequences import SequencePlace
 from ganglion.node.services.serving import Inferred, InferRequest, Outcome

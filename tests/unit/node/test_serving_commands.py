@@ -8,7 +8,8 @@ import anyio
 import numpy as np
 import pytest
 
-from ganglion.core.errors import InvalidPackage, ModelNotReady
+from ganglion.core.errors import InvalidPackage
+from ganglion.core.serving_errors import ModelNotReady
 from ganglion.core.steps import Tensors
 from ganglion.entrypoints.inference_api.documents import repository_index
 from ganglion.node.services.serving_commands import LoadLimits, ServingCommands
@@ -27,7 +28,7 @@ from ganglion.ports.serving_control import (
     Switch,
     Unload,
 )
-from ganglion.wire.messages import CollectionSettings
+from ganglion.wire.desired import CollectionSettings
 from unit.node.serving_builders import ServingWorld, copy_through, package_of, version_of
 
 T = TypeVar("T")

@@ -4,8 +4,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from ganglion.core.errors import ModelFailed
 from ganglion.core.pipeline import Infer, Pipeline
+from ganglion.core.serving_errors import ModelFailed
 from ganglion.core.steps import Tensors
 from ganglion.node.services.serving_versions import LoadedVersion
 from unit.node.serving_builders import ServingWorld, manifest_of, package_of, rows, version_of

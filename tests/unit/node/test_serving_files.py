@@ -6,15 +6,16 @@ import msgspec
 import numpy as np
 import pytest
 
-from ganglion.core.errors import InputUnusable
 from ganglion.core.manifest import TensorSpec
 from ganglion.core.pipeline import Pipeline
+from ganglion.core.serving_errors import InputUnusable
 from ganglion.core.steps import DecodeImage, Tensors, bytes_tensor, to_bytes
 from ganglion.node.services.serving_records import Recorder, RequestName
 from ganglion.node.services.serving_runs import Package, run, warm_up
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
-from ganglion.wire.messages import CollectionSettings, RecordClass, SampleRecord
+from ganglion.wire.desired import CollectionSettings
+from ganglion.wire.records import RecordClass, SampleRecord
 from unit.core.builders import a_manifest
 from unit.core.pictures import colours, png
 from unit.node.serving_builders import FakeJournal

@@ -5,7 +5,8 @@ from collections import Counter
 import anyio
 import pytest
 
-from ganglion.core.errors import GanglionError, InvalidRequest, ModelNotReady, NotFound
+from ganglion.core.errors import GanglionError, InvalidRequest, NotFound
+from ganglion.core.serving_errors import ModelNotReady
 from ganglion.node.domain.sequences import SequencePlace
 from ganglion.node.services.serving import Inferred, InferRequest, Outcome
 from ganglion.node.services.serving_commands import ServingCommands

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ganglion.core.behaviour import Behaviour
-from ganglion.core.errors import DeadlineExceeded, ModelFailed
+from ganglion.core.serving_errors import DeadlineExceeded, ModelFailed
 from ganglion.core.steps import Tensors
 from ganglion.node.services.serving import Inferred, InferRequest
 from ganglion.node.services.serving_runs import timed_package

@@ -6,7 +6,7 @@ from ganglion.core.behaviour import Behaviour
 from ganglion.node.domain import shadow
 from ganglion.node.domain.probation import Verdict
 from ganglion.node.domain.shadow import Watch
-from ganglion.wire.messages import DeploymentPolicy
+from ganglion.wire.desired import DeploymentPolicy
 
 POLICY = DeploymentPolicy(compare_share=0.5, shadow_comparisons_min=100, shadow_cpu_share=0.1, compared_min=20)
 

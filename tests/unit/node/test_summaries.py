@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ganglion.core.behaviour import Behaviour
 from ganglion.node.domain.summaries import MINUTE_NS, Folding, merge, merge_payloads
 from ganglion.wire import codec
-from ganglion.wire.messages import ComparisonRecord, RecordClass, ResultRecord, SummaryRecord
+from ganglion.wire.records import ComparisonRecord, RecordClass, ResultRecord, SummaryRecord
 
 NOON = 1_800_000_000 * 1_000_000_000 // MINUTE_NS * MINUTE_NS
 

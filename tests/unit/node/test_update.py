@@ -2,7 +2,7 @@ import pytest
 
 from ganglion.core.transitions import IllegalTransition
 from ganglion.node.domain.update import ON_ENTRY, TRANSITIONS, Update, UpdateEffect, UpdateEvent
-from ganglion.wire.messages import DeploymentPolicy, UpdateState
+from ganglion.wire.desired import DeploymentPolicy, UpdateState
 from unit.node.builders import an_assignment
 
 HAPPY_PATH = (

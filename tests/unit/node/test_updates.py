@@ -6,7 +6,9 @@ import anyio
 import msgspec
 import pytest
 
-from ganglion.core.errors import ArtifactUntrusted, AssignmentOutdated, GanglionError, HubUnreachable, Unauthenticated
+from ganglion.core.errors import GanglionError, HubUnreachable
+from ganglion.core.identity_errors import Unauthenticated
+from ganglion.core.trust_errors import ArtifactUntrusted, AssignmentOutdated
 from ganglion.node.domain.reconcile import ModelState, NodeState
 from ganglion.node.domain.update import Update, UpdateEffect
 from ganglion.node.services.places import Places
@@ -14,7 +16,7 @@ from ganglion.node.services.update_effects import Outcome
 from ganglion.ports.serving_control import (
     ServingStatus,
 )
-from ganglion.wire.messages import DeploymentPolicy, DesiredState, UpdateState
+from ganglion.wire.desired import DeploymentPolicy, DesiredState, UpdateState
 from unit.node.builders import a_desired, an_assignment, an_installed
 from unit.node.update_bench import Bench, healthy, serving_version_1
 

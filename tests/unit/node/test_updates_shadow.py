@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from ganglion.node.domain.reconcile import NodeState
-from ganglion.wire.messages import DeploymentPolicy, UpdateState
+from ganglion.wire.desired import DeploymentPolicy, UpdateState
 from unit.node.builders import a_desired, an_assignment, an_installed
 from unit.node.update_bench import Bench, healthy, serving_version_1
 

@@ -33,7 +33,8 @@ from ganglion.ports.serving_control import (
 )
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
-from ganglion.wire.messages import Assignment, Envelope, EventRecord, RecordClass, UpdateState
+from ganglion.wire.desired import Assignment, UpdateState
+from ganglion.wire.records import Envelope, EventRecord, RecordClass
 from unit.node.builders import an_installed
 
 EVENT_OF = {

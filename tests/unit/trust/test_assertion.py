@@ -4,7 +4,8 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ganglion.core.errors import InvalidRequest, Unauthenticated
+from ganglion.core.errors import InvalidRequest
+from ganglion.core.identity_errors import Unauthenticated
 from ganglion.trust import assertion
 from ganglion.trust.assertion import Assertion, Expectation
 

@@ -5,7 +5,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tuf.api.metadata import Root
 
-from ganglion.core.errors import ArtifactUntrusted, AssignmentOutdated
+from ganglion.core.trust_errors import ArtifactUntrusted, AssignmentOutdated
 from ganglion.trust import assignment
 from ganglion.trust.assignment import AssignmentStatement, ExpectedAssignment, SignedAssignment
 

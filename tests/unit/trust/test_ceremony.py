@@ -1,6 +1,7 @@
 import pytest
 
-from ganglion.core.errors import Conflict, InvalidRequest, NotFound, SignaturesMissing
+from ganglion.core.errors import Conflict, InvalidRequest, NotFound
+from ganglion.core.trust_errors import SignaturesMissing
 from ganglion.trust import assignment, ceremony, proposal_words
 from ganglion.trust.ceremony import OnlineKey
 from ganglion.trust.proposal import Proposal, keyids_of

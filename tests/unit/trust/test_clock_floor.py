@@ -2,7 +2,7 @@
 
 import pytest
 
-from ganglion.core.errors import ClockWrong
+from ganglion.core.trust_errors import ClockWrong
 from ganglion.trust.clock_floor import BUILT_AT_S, check_not_ahead, reference_s, remembered_s
 
 DAY_S = 86_400.0

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 from tuf.api.metadata import Metadata, Targets
 
-from ganglion.core.errors import KeyMismatch, ProposalRefused, SignaturesMissing
+from ganglion.core.trust_errors import KeyMismatch, ProposalRefused, SignaturesMissing
 from ganglion.trust import assignment, ceremony, installation, repository
 from ganglion.trust.ceremony import OnlineKey
 from ganglion.trust.proposal import Proposal

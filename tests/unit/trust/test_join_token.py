@@ -1,6 +1,6 @@
 import pytest
 
-from ganglion.core.errors import TokenRefused
+from ganglion.core.identity_errors import TokenRefused
 from ganglion.trust import join_token
 from ganglion.trust.join_token import JoinToken
 

@@ -1,7 +1,8 @@
 import pytest
 from tuf.api.metadata import Metadata, Root, Targets
 
-from ganglion.core.errors import InvalidRequest, ProposalRefused
+from ganglion.core.errors import InvalidRequest
+from ganglion.core.trust_errors import ProposalRefused
 from ganglion.trust import ceremony, proposal
 from ganglion.trust.proposal import Proposal, ProposalState, state_of
 from unit.trust.ceremonies import Hub, begun, in_production, keyid, signed_by, signer, terms

@@ -3,8 +3,9 @@ from collections.abc import Iterable
 import pytest
 from tuf.api.metadata import Metadata, Snapshot, Targets, Timestamp
 
-from ganglion.core.errors import Conflict, DataCorrupt, KeyMismatch
+from ganglion.core.errors import Conflict, DataCorrupt
 from ganglion.core.ids import Digest
+from ganglion.core.trust_errors import KeyMismatch
 from ganglion.testing.memory_files import MemorySigningKeys
 from ganglion.trust import edition, repository, target_path
 from ganglion.trust.edition import Edition, MetadataFile

@@ -3,7 +3,7 @@ import pytest
 
 from ganglion.core.errors import InvalidRequest, TooLarge
 from ganglion.wire import codec
-from ganglion.wire.messages import Ack, Batch, Envelope
+from ganglion.wire.records import Ack, Batch, Envelope
 
 BATCH = Batch(id="b1", sent_at_ns=1, epoch="e1", records=(Envelope(1, 2, 3, b"payload"),), shed={"sample": 4}, made=5)
 

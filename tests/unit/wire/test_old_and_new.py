@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from ganglion.wire import codec, messages
-from ganglion.wire.messages import Envelope, SampleTensor
+from ganglion.wire import codec, records
+from ganglion.wire.records import Envelope, SampleTensor
 from golden_messages import example, message_kinds
 
 KINDS = {kind.__name__: kind for kind in message_kinds()}
@@ -82,7 +82,7 @@ def test_what_a_record_holds_grows_at_its_end_only() -> None:
     """Records are arrays: an older reader takes the first values for what they always were."""
     assert Envelope.__struct_fields__[:4] == ("seq", "record_class", "at_ns", "payload")
     assert SampleTensor.__struct_fields__[:3] == ("datatype", "shape", "data")
-    assert messages.ResultRecord.__struct_fields__[:7] == (
+    assert records.ResultRecord.__struct_fields__[:7] == (
         "request_id",
         "model",
         "version",
@@ -91,7 +91,7 @@ def test_what_a_record_holds_grows_at_its_end_only() -> None:
         "confidences",
         "error",
     )
-    assert messages.ComparisonRecord.__struct_fields__[:7] == (
+    assert records.ComparisonRecord.__struct_fields__[:7] == (
         "request_id",
         "model",
         "version",

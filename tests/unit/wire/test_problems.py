@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from ganglion.core import errors
+from ganglion.core import errors, identity_errors
 from ganglion.core.errors import GanglionError
 from ganglion.wire import problems
 from ganglion.wire.problems import Problem, all_errors, error_of, exit_code_of, problem_of, status_of
@@ -50,8 +50,8 @@ def test_the_code_of_a_newer_release_is_still_an_error_with_its_message() -> Non
         (errors.Conflict, 409, problems.EXIT_CONFLICT),
         (errors.TooLarge, 413, problems.EXIT_USAGE),
         (errors.HubUnreachable, 503, problems.EXIT_UNAVAILABLE),
-        (errors.TokenRefused, 401, problems.EXIT_AUTH),
-        (errors.CaMismatch, 403, problems.EXIT_AUTH),
+        (identity_errors.TokenRefused, 401, problems.EXIT_AUTH),
+        (identity_errors.CaMismatch, 403, problems.EXIT_AUTH),
         (errors.DiskUnusable, 507, problems.EXIT_BROKEN),
         (errors.PortInUse, 500, problems.EXIT_BROKEN),
     ],

@@ -11,7 +11,7 @@ from ganglion.adapters.agent_store.database import Database
 from ganglion.node.domain import outbox, summaries
 from ganglion.node.domain.outbox import OutboxLimits
 from ganglion.ports.agent_store import NewRecord
-from ganglion.wire.messages import Envelope, RecordClass
+from ganglion.wire.records import Envelope, RecordClass
 
 _ROW_OVERHEAD_BYTES = 40
 """What SQLite needs beside the payload, about; counted against the limits."""

@@ -12,7 +12,7 @@ from ganglion.adapters.agent_store.records import Records
 from ganglion.core.errors import DataCorrupt
 from ganglion.node.domain.outbox import OutboxLimits
 from ganglion.ports.agent_store import JournalPosition, NewRecord, OutboxFigures
-from ganglion.wire.messages import Envelope, RecordClass
+from ganglion.wire.records import Envelope, RecordClass
 
 _NO_RECORDS: tuple[NewRecord, ...] = ()
 

@@ -13,7 +13,8 @@ from tuf.api.metadata import TargetFile
 
 from ganglion.adapters.https_link.replies import to_its_end
 from ganglion.adapters.https_link.session import LinkSettings
-from ganglion.core.errors import ArtifactUntrusted, DiskUnusable, HubUnreachable, Rejected, Withdrawn
+from ganglion.core.errors import DiskUnusable, HubUnreachable, Rejected, Withdrawn
+from ganglion.core.trust_errors import ArtifactUntrusted
 from ganglion.ports.clock import Clock
 
 _PARTIAL_CONTENT = 206

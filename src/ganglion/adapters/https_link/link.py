@@ -14,7 +14,8 @@ from ganglion.ports.hub_link import Vouched
 from ganglion.ports.metadata_files import MetadataFiles
 from ganglion.trust import target_path
 from ganglion.wire import codec, paths
-from ganglion.wire.messages import Ack, Assignment, Batch, DesiredState, NodeReport
+from ganglion.wire.desired import Assignment, DesiredState, NodeReport
+from ganglion.wire.records import Ack, Batch
 
 _NO_CONTENT = 204
 

@@ -12,23 +12,15 @@ import urllib3
 
 from ganglion.adapters.https_link.replies import PatientConnection, read_bounded, reason_of
 from ganglion.adapters.https_link.tuf_client import TufLimits
-from ganglion.core.errors import (
-    Broken,
-    CaMismatch,
-    DataCorrupt,
-    GanglionError,
-    HubUnreachable,
-    InvalidSettings,
-    Unauthenticated,
-    Unavailable,
-)
+from ganglion.core.errors import Broken, DataCorrupt, GanglionError, HubUnreachable, InvalidSettings, Unavailable
+from ganglion.core.identity_errors import CaMismatch, Unauthenticated
 from ganglion.ports.clock import Clock, utc_s
 from ganglion.ports.node_keys import NodeKey, NodeKeys
 from ganglion.trust import assertion, node_statements
 from ganglion.trust.clock_floor import BUILT_AT_S
 from ganglion.trust.node_statements import Measured, Rekey
 from ganglion.wire import codec, paths
-from ganglion.wire.messages import AccessReply, AccessRequest, Challenge, RekeyRequest
+from ganglion.wire.identity import AccessReply, AccessRequest, Challenge, RekeyRequest
 from ganglion.wire.problems import Problem, error_of
 
 M = TypeVar("M")

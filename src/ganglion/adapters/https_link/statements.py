@@ -3,11 +3,11 @@
 import msgspec
 from tuf.api.metadata import Root, TargetFile
 
-from ganglion.core.errors import ArtifactUntrusted
+from ganglion.core.trust_errors import ArtifactUntrusted
 from ganglion.ports.hub_link import Vouched
 from ganglion.trust import assignment as signed_assignments
 from ganglion.trust.assignment import ExpectedAssignment, SignedAssignment
-from ganglion.wire.messages import Assignment, DeploymentPolicy
+from ganglion.wire.desired import Assignment, DeploymentPolicy
 
 
 def check(assignment: Assignment, root: Root, *, node_id: str) -> None:

@@ -11,13 +11,14 @@ from tuf.api.metadata import Root, TargetFile
 from ganglion.adapters.https_link.replies import read_bounded
 from ganglion.adapters.https_link.session import Session
 from ganglion.adapters.https_link.tuf_client import TufClient
-from ganglion.core.errors import ArtifactUntrusted, MetadataStale, TooLarge
+from ganglion.core.errors import TooLarge
+from ganglion.core.trust_errors import ArtifactUntrusted, MetadataStale
 from ganglion.ports.clock import utc_s
 from ganglion.ports.metadata_files import MetadataFiles
 from ganglion.trust import clock_floor
 from ganglion.trust.trusted_set import TrustedSet
 from ganglion.wire import paths
-from ganglion.wire.messages import Assignment
+from ganglion.wire.desired import Assignment
 
 _SEEN_FILE = "newest-time"
 """When metadata was last found good, in seconds since 1970: the clock does not go back behind it."""

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.sqlite import insert
 from ganglion.adapters.hub_store import control_tables as tables
 from ganglion.adapters.hub_store.database import Database, StoreLimits, open_database
 from ganglion.adapters.hub_store.deployment import DeploymentRows
+from ganglion.adapters.hub_store.documents import DocumentRows
 from ganglion.adapters.hub_store.feedback import FeedbackRows
 from ganglion.adapters.hub_store.identity import IdentityRows
 from ganglion.adapters.hub_store.people import PeopleRows
@@ -18,7 +19,7 @@ from ganglion.ports.hub_store import ControlTransaction
 _REVISION = "desired_revision"
 
 
-class ControlRows(IdentityRows, DeploymentRows, FeedbackRows, PeopleRows):
+class ControlRows(IdentityRows, DeploymentRows, DocumentRows, FeedbackRows, PeopleRows):
     """Everything that one transaction can ask of the control database."""
 
     def __init__(self, connection: sa.Connection) -> None:

@@ -47,6 +47,7 @@ nodes = table(
     sa.Column("admitted_at_s", REAL),
     sa.Column("retired_at_s", REAL),
     required("measured", BYTES),
+    required("labels", BYTES),
     sa.UniqueConstraint("name", name="nodes_name_once"),
 )
 
@@ -101,6 +102,15 @@ rollouts = table(
     required("updated_at_s", REAL),
     sa.UniqueConstraint("rollout_id", name="rollouts_once"),
     sa.Index("rollouts_by_state", "state"),
+)
+
+documents = table(
+    metadata,
+    "documents",
+    key("kind", TEXT),
+    key("name", TEXT),
+    required("document", BYTES),
+    required("updated_at_s", REAL),
 )
 
 labels = table(

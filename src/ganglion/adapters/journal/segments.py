@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganglion.ports.agent_store import NewRecord
-from ganglion.wire.messages import RecordClass
+from ganglion.wire.records import RecordClass
 
 RECORD_BYTES_MAX = 4_000_000
 """Largest payload. A greater length in a file is damage, not a record."""

@@ -10,7 +10,7 @@ import msgspec
 
 from ganglion.adapters.journal import segments
 from ganglion.core.errors import DataInUse, DiskUnusable
-from ganglion.wire.messages import RecordClass
+from ganglion.wire.records import RecordClass
 
 _RETRY_NS = 500_000_000
 """How long a full journal or a refusing disk is left alone before it is looked at again."""

@@ -15,7 +15,8 @@ import pkcs11
 from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
 
 from ganglion.adapters.node_keys.locking import file_lock
-from ganglion.core.errors import DataCorrupt, KeyStoreUnusable
+from ganglion.core.errors import DataCorrupt
+from ganglion.core.identity_errors import KeyStoreUnusable
 
 _ED25519_PARAMS = b"\x13\x0cedwards25519"
 """The curve's name as an ASN.1 PrintableString. Source: PKCS#11 3.0, section 2.3.10."""

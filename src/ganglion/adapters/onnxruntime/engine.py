@@ -8,8 +8,9 @@ from onnxruntime.capi import (  # type: ignore[import-untyped]  # it ships no ty
 
 from ganglion.adapters.onnxruntime import values
 from ganglion.core.engine_options import Provider
-from ganglion.core.errors import InvalidPackage, InvalidRequest, ModelFailed
+from ganglion.core.errors import InvalidPackage, InvalidRequest
 from ganglion.core.manifest import TensorSpec
+from ganglion.core.serving_errors import ModelFailed
 from ganglion.core.steps import Datatype, Tensors
 from ganglion.ports.runtime import Unloaded, ignore_unload
 

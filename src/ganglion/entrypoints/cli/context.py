@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Concatenate, ParamSpec
 
 import typer
 
-from ganglion.core.errors import Unauthenticated
+from ganglion.core.identity_errors import Unauthenticated
 from ganglion.entrypoints.cli.output import Output, OutputFormat, emit
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganglion.core.errors import CaMismatch, InvalidRequest
+from ganglion.core.errors import InvalidRequest
+from ganglion.core.identity_errors import CaMismatch
 from ganglion.entrypoints.cli.context import CaPin, Config, login_file
 from ganglion.entrypoints.cli.output import note
 

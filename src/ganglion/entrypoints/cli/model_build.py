@@ -13,7 +13,7 @@ from ganglion.adapters.package_files import write_package
 from ganglion.core import engine_options, steps, strict_json
 from ganglion.core.batching_rules import BatchingRules
 from ganglion.core.engine_options import EngineOptions
-from ganglion.core.errors import Conflict, InvalidRequest, ModelFailed, NotFound
+from ganglion.core.errors import Conflict, InvalidRequest, NotFound
 from ganglion.core.ids import ModelName, Variant, Version, parse_name
 from ganglion.core.manifest import (
     Anomaly,
@@ -28,6 +28,7 @@ from ganglion.core.manifest import (
     Target,
     TensorSpec,
 )
+from ganglion.core.serving_errors import ModelFailed
 from ganglion.core.steps import DATATYPES, AnomalyScore, Context, Detect, Softmax, Step, Tensors
 from ganglion.entrypoints import engines, local_packages
 from ganglion.entrypoints.cli import model_golden

@@ -9,7 +9,7 @@ from ganglion.entrypoints.cli.context import Session, hub_command
 from ganglion.entrypoints.cli.key_values import filled
 
 if TYPE_CHECKING:
-    from ganglion.wire.resources import RolloutEntry, RolloutView, StageView
+    from ganglion.wire.rollout_resources import RolloutEntry, RolloutView, StageView
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -80,7 +80,7 @@ def start_rollout(
     """
     from ganglion.core.ids import parse_model_version
     from ganglion.entrypoints.cli.rollout_watch import watch
-    from ganglion.wire.resources import GateSettings, ProbationSettings, RolloutRequest
+    from ganglion.wire.rollout_resources import GateSettings, ProbationSettings, RolloutRequest
 
     model, version = parse_model_version(model_version)
     request = RolloutRequest(

@@ -12,7 +12,7 @@ from ganglion.entrypoints.cli.output import OutputFormat, emit, note
 
 if TYPE_CHECKING:
     from ganglion.entrypoints.cli.context import Session
-    from ganglion.wire.resources import RolloutView
+    from ganglion.wire.rollout_resources import RolloutView
 
 COMPLETED, ABORTED = "completed", "aborted"
 _POLL_S = 1.0

@@ -9,8 +9,9 @@ import typer
 
 from ganglion.adapters import key_documents
 from ganglion.adapters.system import SystemClock
-from ganglion.core.errors import CheckFailed, InvalidRequest, NotFound, SignaturesMissing
+from ganglion.core.errors import CheckFailed, InvalidRequest, NotFound
 from ganglion.core.ids import parse_name
+from ganglion.core.trust_errors import SignaturesMissing
 from ganglion.entrypoints.ceremony_directory import CeremonyDirectory
 from ganglion.entrypoints.cli.output import note
 from ganglion.entrypoints.hub_client import HubClient

@@ -8,7 +8,7 @@ from ganglion.entrypoints.demo.script import MODEL, RECOVERY_BOUND_S
 from ganglion.entrypoints.learning import InputSettings, TrainedVersion
 from ganglion.testing.ledger import Ledger
 from ganglion.testing.processes import clock_s
-from ganglion.wire.resources import RolloutView
+from ganglion.wire.rollout_resources import RolloutView
 
 INPUTS = InputSettings(name="pixels", scale=1.0 / PIXEL_MAX, image=(SIDE, SIDE))
 

@@ -9,7 +9,8 @@ from ganglion.entrypoints.demo.script import DATASET, MODEL
 from ganglion.factory.steps.dataset import LabelledDataset
 from ganglion.testing.processes import clock_s
 from ganglion.testing.traffic import Exchange, request_bytes
-from ganglion.wire.resources import DatasetRequest, EventView, LabelRequest, RolloutView
+from ganglion.wire.resources import DatasetRequest, EventView, LabelRequest
+from ganglion.wire.rollout_resources import RolloutView
 
 BAD_VERSION = "1-transposed"
 _SAMPLES_MAX = 1000

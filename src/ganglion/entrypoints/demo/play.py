@@ -14,7 +14,7 @@ from ganglion.entrypoints.learning import TrainedVersion
 from ganglion.testing.ledger import Ledger
 from ganglion.testing.processes import clock_s
 from ganglion.testing.waiting import wait_until
-from ganglion.wire.resources import GateSettings, ProbationSettings, RolloutRequest, RolloutView
+from ganglion.wire.rollout_resources import GateSettings, ProbationSettings, RolloutRequest, RolloutView
 
 _FINAL = frozenset({"completed", "aborted"})
 

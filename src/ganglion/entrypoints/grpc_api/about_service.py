@@ -8,7 +8,9 @@ from typing import TypeVar
 import msgspec
 
 from ganglion.adapters.shared_memory import SharedRegions
-from ganglion.core.errors import Forbidden, GanglionError, InvalidRequest, ModelNotReady, NotFound
+from ganglion.core.errors import GanglionError, InvalidRequest, NotFound
+from ganglion.core.identity_errors import Forbidden
+from ganglion.core.serving_errors import ModelNotReady
 from ganglion.entrypoints.grpc_api import messages
 from ganglion.entrypoints.grpc_api.calls import Call, Status, Unary
 from ganglion.entrypoints.grpc_api.inference_service import refuse_strangers

@@ -7,7 +7,8 @@ from functools import partial
 import msgspec
 import structlog
 
-from ganglion.core.errors import Forbidden, GanglionError, Overloaded
+from ganglion.core.errors import GanglionError, Overloaded
+from ganglion.core.identity_errors import Forbidden
 from ganglion.entrypoints.grpc_api.calls import Call, Status
 from ganglion.entrypoints.grpc_api.guarding import authorization_of
 from ganglion.entrypoints.grpc_api.infer_request import GrpcRequest, GrpcRequestDecoder

@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
-from ganglion.core import errors
+from ganglion.core import errors, identity_errors, serving_errors
 from ganglion.core.errors import GanglionError
 from ganglion.entrypoints.grpc_api.calls import Status
 from ganglion.entrypoints.grpc_api.hpack import indexed, literal
@@ -28,10 +28,10 @@ _STATUSES: Final[dict[type[GanglionError], Status]] = {
     errors.GoldenMissing: Status.FAILED_PRECONDITION,
     errors.MissingExtra: Status.UNIMPLEMENTED,
     errors.Unavailable: Status.UNAVAILABLE,
-    errors.DeadlineExceeded: Status.DEADLINE_EXCEEDED,
+    serving_errors.DeadlineExceeded: Status.DEADLINE_EXCEEDED,
     errors.Untrusted: Status.PERMISSION_DENIED,
-    errors.Unauthenticated: Status.UNAUTHENTICATED,
-    errors.TokenRefused: Status.UNAUTHENTICATED,
+    identity_errors.Unauthenticated: Status.UNAUTHENTICATED,
+    identity_errors.TokenRefused: Status.UNAUTHENTICATED,
     errors.Broken: Status.INTERNAL,
     errors.DataCorrupt: Status.DATA_LOSS,
 }

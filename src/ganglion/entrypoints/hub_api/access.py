@@ -12,7 +12,7 @@ from anyio import to_thread
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from ganglion.core.errors import Forbidden, Unauthenticated
+from ganglion.core.identity_errors import Forbidden, Unauthenticated
 from ganglion.entrypoints.hub_api import session
 from ganglion.entrypoints.hub_wiring import Hub
 from ganglion.ports.hub_store import NodeRow

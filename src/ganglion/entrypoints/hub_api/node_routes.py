@@ -12,18 +12,9 @@ from ganglion.entrypoints.hub_api.access import HubPart, Node, NodeToken
 from ganglion.entrypoints.hub_api.bodies import RawBody, gives, gives_file, message_reply, takes
 from ganglion.entrypoints.hub_wiring import Hub
 from ganglion.wire import codec, paths
-from ganglion.wire.messages import (
-    AccessReply,
-    AccessRequest,
-    Ack,
-    Batch,
-    Challenge,
-    DesiredState,
-    JoinReply,
-    JoinRequest,
-    NodeReport,
-    RekeyRequest,
-)
+from ganglion.wire.desired import DesiredState, NodeReport
+from ganglion.wire.identity import AccessReply, AccessRequest, Challenge, JoinReply, JoinRequest, RekeyRequest
+from ganglion.wire.records import Ack, Batch
 
 router = APIRouter(tags=["nodes' own calls"])
 _PEM_TYPE = "application/x-pem-file"

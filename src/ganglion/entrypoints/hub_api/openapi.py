@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import Response
 
 from ganglion.entrypoints.hub_api.bodies import SCHEMA_REF
-from ganglion.wire import codec, messages, paths
+from ganglion.wire import codec, desired, identity, paths, records
 from ganglion.wire.problems import PROBLEM_TYPE, Problem
 
 VERSION = version("ganglion")
@@ -21,16 +21,16 @@ router = APIRouter()
 _Tree: TypeAlias = "dict[str, _Tree]"
 """The part of a JSON document that consists of objects: all that is walked here."""
 _MESSAGES = (
-    messages.JoinRequest,
-    messages.JoinReply,
-    messages.Challenge,
-    messages.AccessRequest,
-    messages.AccessReply,
-    messages.RekeyRequest,
-    messages.DesiredState,
-    messages.NodeReport,
-    messages.Batch,
-    messages.Ack,
+    identity.JoinRequest,
+    identity.JoinReply,
+    identity.Challenge,
+    identity.AccessRequest,
+    identity.AccessReply,
+    identity.RekeyRequest,
+    desired.DesiredState,
+    desired.NodeReport,
+    records.Batch,
+    records.Ack,
     Problem,
 )
 

@@ -10,7 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from ganglion.core.errors import GanglionError, InvalidRequest, NotFound, Unauthenticated, Unavailable, Untrusted
+from ganglion.core.errors import GanglionError, InvalidRequest, NotFound, Unavailable, Untrusted
+from ganglion.core.identity_errors import Unauthenticated
 from ganglion.entrypoints.hub_api.web.error_page import error_page, wants_page
 from ganglion.entrypoints.hub_wiring import Hub
 from ganglion.wire import codec

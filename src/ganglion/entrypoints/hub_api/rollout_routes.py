@@ -8,7 +8,7 @@ from ganglion.entrypoints.hub_api import scopes
 from ganglion.entrypoints.hub_api.access import HubPart, Operator, Viewer
 from ganglion.entrypoints.hub_api.bodies import StrictRoute
 from ganglion.wire import paths
-from ganglion.wire.resources import ActionRequest, RolloutRequest, RolloutView
+from ganglion.wire.rollout_resources import ActionRequest, RolloutRequest, RolloutView
 
 router = APIRouter(tags=["rollouts"], route_class=StrictRoute)
 

@@ -5,7 +5,8 @@ from typing import Protocol, TypeVar
 
 from ganglion.entrypoints.hub_wiring import Hub
 from ganglion.trust.roles import Caller
-from ganglion.wire.resources import NodeView, RolloutView
+from ganglion.wire.resources import NodeView
+from ganglion.wire.rollout_resources import RolloutView
 
 
 class _OfNode(Protocol):

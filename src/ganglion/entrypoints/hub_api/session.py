@@ -6,7 +6,7 @@ import hmac
 from fastapi import Request
 from starlette.responses import Response
 
-from ganglion.core.errors import Forbidden, Unauthenticated
+from ganglion.core.identity_errors import Forbidden, Unauthenticated
 
 # The prefix makes browsers insist on Secure, on the path / and on this very host (RFC 6265bis).
 COOKIE = "__Host-ganglion"

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from ganglion.core.errors import Forbidden
+from ganglion.core.identity_errors import Forbidden
 from ganglion.core.ids import parse_name
 from ganglion.entrypoints.hub_api import scopes
 from ganglion.entrypoints.hub_api.access import HubPart, Operator, Viewer

@@ -7,7 +7,8 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from ganglion.adapters.shared_memory import Region, SharedRegions
-from ganglion.core.errors import Forbidden, GanglionError, InvalidRequest, NotFound
+from ganglion.core.errors import GanglionError, InvalidRequest, NotFound
+from ganglion.core.identity_errors import Forbidden
 from ganglion.entrypoints.inference_api import documents, metrics_protobuf, metrics_text
 from ganglion.entrypoints.inference_api.accepted import prefers
 from ganglion.entrypoints.inference_api.application import Reply

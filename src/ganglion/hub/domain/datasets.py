@@ -14,7 +14,7 @@ from ganglion.core.errors import Conflict
 from ganglion.core.ids import Digest
 from ganglion.core.steps import DATATYPES, Tensor
 from ganglion.hub.domain import sample_inputs
-from ganglion.wire.messages import SampleTensor
+from ganglion.wire.records import SampleTensor
 from ganglion.wire.resources import DatasetManifest, DatasetTensor
 
 

@@ -12,7 +12,7 @@ from ganglion.hub.domain import evidence as ev
 from ganglion.hub.domain import gate_rules as rules
 from ganglion.hub.domain.evidence import Evidence, NodeEvidence, Outcome
 from ganglion.hub.domain.gate_rules import Finding, Shifts
-from ganglion.wire.resources import GateSettings
+from ganglion.wire.rollout_resources import GateSettings
 
 RECORDS_LAG_S = 10.0
 """Comparisons may arrive this much later than the commit that follows them; before that, none means nothing."""

@@ -13,7 +13,7 @@ from ganglion.core.behaviour import Behaviour
 from ganglion.core.histogram import SCALE, Histogram
 from ganglion.hub.domain import evidence as ev
 from ganglion.hub.domain.evidence import Evidence, NodeEvidence, Outcome
-from ganglion.wire.resources import GateSettings
+from ganglion.wire.rollout_resources import GateSettings
 
 ERRORS_MIN = 5
 """Fewer failures than this end nothing: Wilson's interval is too sure of itself for the first few."""

@@ -16,7 +16,7 @@ from ganglion.core.errors import InvalidRequest, Rejected, TooLarge
 from ganglion.core.ids import parse_name
 from ganglion.hub.domain import sample_inputs
 from ganglion.wire import codec
-from ganglion.wire.messages import (
+from ganglion.wire.records import (
     Batch,
     ComparisonRecord,
     Envelope,

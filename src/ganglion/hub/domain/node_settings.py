@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from ganglion.core.errors import InvalidRequest
-from ganglion.wire.messages import AgentOptions, CollectionSettings
+from ganglion.wire.desired import AgentOptions, CollectionSettings
 
 _COLLECTION, _AGENT = "collection.", "agent."
 _TEXT_MAX = 2000

@@ -13,8 +13,8 @@ import msgspec
 from ganglion.core.transitions import IllegalTransition, Transitions
 from ganglion.hub.domain.gate import Answer, Verdict
 from ganglion.hub.domain.stages import PlannedStage
-from ganglion.wire.messages import DeploymentPolicy
-from ganglion.wire.resources import GateSettings
+from ganglion.wire.desired import DeploymentPolicy
+from ganglion.wire.rollout_resources import GateSettings
 
 HISTORY_MAX = 200
 """Older entries are dropped, the first one (who started it) is kept."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import msgspec
 
 from ganglion.core.errors import InvalidRequest
-from ganglion.wire.messages import DeploymentPolicy
-from ganglion.wire.resources import GateSettings, ProbationSettings, RolloutRequest
+from ganglion.wire.desired import DeploymentPolicy
+from ganglion.wire.rollout_resources import GateSettings, ProbationSettings, RolloutRequest
 
 _SHARES = ("error_rate_max", "agreement_min", "reports_min_share", "compare_share", "shadow_cpu_share")
 _RATIOS = ("latency_ratio_max",)

@@ -7,7 +7,7 @@ import numpy as np
 
 from ganglion.core.errors import InvalidRequest
 from ganglion.core.steps import DTYPES, Tensor, from_bytes
-from ganglion.wire.messages import SampleTensor
+from ganglion.wire.records import SampleTensor
 from ganglion.wire.resources import SampleTensorView
 
 

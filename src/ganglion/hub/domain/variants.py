@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ganglion.wire.messages import NodeFacts
+from ganglion.wire.identity import NodeFacts
 
 ANY_ARCH = "any"
 

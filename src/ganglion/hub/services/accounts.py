@@ -11,7 +11,8 @@ from typing import Annotated
 import msgspec
 import structlog
 
-from ganglion.core.errors import Conflict, NotFound, Unauthenticated
+from ganglion.core.errors import Conflict, NotFound
+from ganglion.core.identity_errors import Unauthenticated
 from ganglion.core.ids import parse_name
 from ganglion.hub.services import audit, credentials
 from ganglion.hub.services.audit import Deed

@@ -21,7 +21,7 @@ from ganglion.ports.people_store import AuditQuery, AuditRow, CheckpointRow
 from ganglion.ports.telemetry_store import TelemetryStore
 from ganglion.trust import assertion, audit
 from ganglion.trust.audit import FIRST, HUB, NODE, ORIGIN, Checkpoint, Fault, Link, Stored
-from ganglion.wire.messages import RecordClass
+from ganglion.wire.records import RecordClass
 
 _BOOT, _ANCHOR = "audit_boot", "audit_anchor"
 _DAY_NS = 86_400_000_000_000

@@ -8,7 +8,8 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
-from ganglion.core.errors import NotFound, Unauthenticated
+from ganglion.core.errors import NotFound
+from ganglion.core.identity_errors import Unauthenticated
 from ganglion.hub.services.accounts import Accounts
 from ganglion.ports.clock import Chance, Clock
 from ganglion.ports.hub_store import ControlStore

@@ -19,7 +19,8 @@ from ganglion.hub.services.incarnation import known_incarnation
 from ganglion.ports.hub_store import AssignmentRow, ControlStore, ControlTransaction, NodeRow, ReleaseRow
 from ganglion.trust.assignment import AssignmentStatement, SignedAssignment
 from ganglion.wire import codec, paths
-from ganglion.wire.messages import Assignment, DeploymentPolicy, DesiredState, NodeFacts
+from ganglion.wire.desired import Assignment, DeploymentPolicy, DesiredState
+from ganglion.wire.identity import NodeFacts
 
 log = structlog.get_logger()
 

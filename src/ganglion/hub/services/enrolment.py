@@ -13,7 +13,8 @@ from typing import Annotated
 import msgspec
 import structlog
 
-from ganglion.core.errors import InvalidRequest, KeyReplaced, NotFound, TokenRefused, TooLarge, Unauthenticated
+from ganglion.core.errors import InvalidRequest, NotFound, TooLarge
+from ganglion.core.identity_errors import KeyReplaced, TokenRefused, Unauthenticated
 from ganglion.hub.domain import lifecycle
 from ganglion.hub.services import audit, credentials, join_tokens, node_keys, standings
 from ganglion.hub.services.audit import Deed
@@ -26,7 +27,7 @@ from ganglion.trust import assertion, bearer, challenge, join_token, node_statem
 from ganglion.trust.assertion import Assertion, Expectation
 from ganglion.trust.node_statements import Measured, Rekey
 from ganglion.wire import codec
-from ganglion.wire.messages import AccessReply, AccessRequest, Challenge, JoinReply, JoinRequest, RekeyRequest
+from ganglion.wire.identity import AccessReply, AccessRequest, Challenge, JoinReply, JoinRequest, RekeyRequest
 from ganglion.wire.resources import TokenReply, TokenRequest
 
 _TOKEN_REMEMBERED_S = 86_400.0

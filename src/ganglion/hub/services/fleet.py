@@ -14,7 +14,7 @@ from ganglion.ports.clock import Clock, utc_s
 from ganglion.ports.hub_store import AssignmentRow, ControlStore, ControlTransaction, NodeRow
 from ganglion.ports.telemetry_store import CursorRow, TelemetryStore
 from ganglion.wire import codec
-from ganglion.wire.messages import ModelStatus, NodeReport
+from ganglion.wire.desired import ModelStatus, NodeReport
 from ganglion.wire.resources import ModelOnNode, NodeView
 
 Witness: TypeAlias = Callable[[ControlTransaction, str, int, str], bool]

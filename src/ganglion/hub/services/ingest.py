@@ -24,7 +24,7 @@ from ganglion.ports.telemetry_store import (
     TelemetryStore,
     TelemetryTransaction,
 )
-from ganglion.wire.messages import Ack, Batch, Envelope, EventRecord, SampleRecord
+from ganglion.wire.records import Ack, Batch, Envelope, EventRecord, SampleRecord
 
 UNREADABLE_EVENT = "ingest.undecodable"
 

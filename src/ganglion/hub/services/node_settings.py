@@ -12,7 +12,7 @@ from ganglion.hub.services.desired import Desired
 from ganglion.hub.services.settings_documents import Given
 from ganglion.ports.clock import Chance, Clock, new_id, utc_s
 from ganglion.ports.hub_store import ControlStore, ControlTransaction, NodeRow
-from ganglion.wire.messages import NodeCommand
+from ganglion.wire.desired import NodeCommand
 from ganglion.wire.node_resources import (
     CommandRequest,
     CommandView,

@@ -9,7 +9,8 @@ from typing import NoReturn
 
 import structlog
 
-from ganglion.core.errors import InvalidRequest, LoginBlocked, NotFound, TokenRefused, Unauthenticated
+from ganglion.core.errors import InvalidRequest, NotFound
+from ganglion.core.identity_errors import LoginBlocked, TokenRefused, Unauthenticated
 from ganglion.hub.domain.login_gate import LoginGate, LoginLimits
 from ganglion.hub.services import audit, credentials
 from ganglion.hub.services.accounts import Accounts

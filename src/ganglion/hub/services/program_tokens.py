@@ -11,7 +11,8 @@ from typing import Annotated
 import msgspec
 import structlog
 
-from ganglion.core.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unauthenticated
+from ganglion.core.errors import Conflict, InvalidRequest, NotFound
+from ganglion.core.identity_errors import Forbidden, Unauthenticated
 from ganglion.core.ids import parse_name
 from ganglion.hub.services import audit
 from ganglion.hub.services.accounts import scope_of

@@ -13,7 +13,8 @@ from dataclasses import replace
 
 import structlog
 
-from ganglion.core.errors import Conflict, Forbidden, Unauthenticated
+from ganglion.core.errors import Conflict
+from ganglion.core.identity_errors import Forbidden, Unauthenticated
 from ganglion.hub.domain.provider_roles import GroupRule, role_for
 from ganglion.hub.services import audit
 from ganglion.hub.services.accounts import Accounts

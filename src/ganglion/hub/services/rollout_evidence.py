@@ -19,7 +19,8 @@ from ganglion.hub.services.fleet import report_of
 from ganglion.hub.services.incarnation import known_incarnation
 from ganglion.ports.hub_store import AssignmentRow, ControlStore, NodeRow
 from ganglion.ports.telemetry_store import EventRow, TelemetryStore, TelemetryTransaction
-from ganglion.wire.messages import KNOWN_HERE, NodeReport, UpdateState
+from ganglion.wire.desired import NodeReport, UpdateState
+from ganglion.wire.records import KNOWN_HERE
 
 COMMITTED, ROLLED_BACK = "update.committed", "update.rolled_back"
 _EVENTS_PER_NODE_MAX = 8

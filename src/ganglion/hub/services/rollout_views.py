@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from ganglion.hub.domain.rollout import Rollout, Stage
-from ganglion.wire.resources import RolloutEntry, RolloutView, StageView
+from ganglion.wire.rollout_resources import RolloutEntry, RolloutView, StageView
 
 
 def view_of(rollout: Rollout, names: Mapping[str, str]) -> RolloutView:

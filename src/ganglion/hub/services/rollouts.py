@@ -27,7 +27,7 @@ from ganglion.ports.clock import Chance, Clock, new_id, utc_s
 from ganglion.ports.hub_store import ControlStore, ControlTransaction, NodeRow, RolloutRow
 from ganglion.ports.telemetry_store import TelemetryStore
 from ganglion.wire import codec
-from ganglion.wire.resources import RolloutRequest, RolloutView
+from ganglion.wire.rollout_resources import RolloutRequest, RolloutView
 
 log = structlog.get_logger()
 

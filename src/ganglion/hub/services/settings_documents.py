@@ -10,7 +10,7 @@ import msgspec
 from ganglion.hub.domain import node_settings
 from ganglion.hub.domain.node_settings import Chosen, Documents
 from ganglion.ports.hub_store import ControlTransaction, NodeRow
-from ganglion.wire.messages import NodeCommand
+from ganglion.wire.desired import NodeCommand
 
 _DOCUMENTS = "node_settings"
 _COMMANDS = "node_commands"

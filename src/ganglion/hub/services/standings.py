@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import msgspec
 import structlog
 
-from ganglion.core.errors import Conflict, NodeQuarantined, NotFound, Unauthenticated
+from ganglion.core.errors import Conflict, NotFound
+from ganglion.core.identity_errors import NodeQuarantined, Unauthenticated
 from ganglion.hub.domain import lifecycle
 from ganglion.hub.domain.lifecycle import Standing, StandingSettings, standing_of
 from ganglion.hub.services import audit

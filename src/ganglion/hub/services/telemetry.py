@@ -8,7 +8,7 @@ from ganglion.core.errors import InvalidRequest, NotFound
 from ganglion.ports.hub_store import ControlStore, ControlTransaction
 from ganglion.ports.telemetry_store import EventRow, RecordRow, TelemetryStore
 from ganglion.wire import codec
-from ganglion.wire.messages import RecordClass, ResultRecord
+from ganglion.wire.records import RecordClass, ResultRecord
 from ganglion.wire.resources import EventView, ResultView
 
 _UNREADABLE = "undecodable"

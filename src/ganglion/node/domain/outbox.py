@@ -9,7 +9,7 @@ import msgspec
 
 from ganglion.core.errors import InvalidRequest, InvalidSettings
 from ganglion.wire import codec
-from ganglion.wire.messages import RecordClass
+from ganglion.wire.records import RecordClass
 
 _THINNED_MAX = 30
 """Every record number is at most this often divisible by two, as far as worth is concerned."""

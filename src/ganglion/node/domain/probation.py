@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ganglion.core.behaviour import Behaviour
-from ganglion.wire.messages import DeploymentPolicy
+from ganglion.wire.desired import DeploymentPolicy
 
 _QUANTILE = 0.99
 _LATENCY_SAMPLE_MIN = 50

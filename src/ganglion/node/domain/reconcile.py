@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from ganglion.node.domain.update import Update, UpdateEvent
-from ganglion.wire.messages import Assignment, DesiredState, UpdateState
+from ganglion.wire.desired import Assignment, DesiredState, UpdateState
 
 _UNCHECKED = frozenset({UpdateState.OFFERED, UpdateState.PRECHECKED})
 """States of an attempt whose assignment was not yet compared with the signed metadata."""

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from ganglion.wire.messages import NodeReport
+from ganglion.wire.desired import NodeReport
 
 
 class ReportSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from ganglion.core.behaviour import Behaviour
 from ganglion.core.histogram import Histogram
 from ganglion.node.domain import probation
 from ganglion.node.domain.probation import Judgement, Verdict
-from ganglion.wire.messages import DeploymentPolicy
+from ganglion.wire.desired import DeploymentPolicy
 
 _UNANSWERED_MAX = 100
 """When this many inputs should have been compared and none was, none will be."""

@@ -6,9 +6,9 @@ new state, is refused before anything is begun.
 
 import msgspec
 
-from ganglion.core.errors import ArtifactUntrusted
+from ganglion.core.trust_errors import ArtifactUntrusted
 from ganglion.trust.assignment import AssignmentStatement
-from ganglion.wire.messages import Assignment, DesiredState
+from ganglion.wire.desired import Assignment, DesiredState
 
 
 def check_present(desired: DesiredState) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from ganglion.core.behaviour import Behaviour
 from ganglion.core.errors import InvalidRequest
 from ganglion.wire import codec
-from ganglion.wire.messages import ComparisonRecord, RecordClass, ResultRecord, SummaryRecord, is_map
+from ganglion.wire.records import ComparisonRecord, RecordClass, ResultRecord, SummaryRecord, is_map
 
 MINUTE_NS = 60 * 1_000_000_000
 

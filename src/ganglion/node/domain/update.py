@@ -9,7 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from ganglion.core.transitions import Transitions
-from ganglion.wire.messages import Assignment, UpdateState
+from ganglion.wire.desired import Assignment, UpdateState
 
 
 class UpdateEvent(StrEnum):

@@ -14,7 +14,8 @@ import anyio.to_thread
 import msgspec
 import structlog
 
-from ganglion.core.errors import DataCorrupt, GanglionError, ServingUnreachable
+from ganglion.core.errors import DataCorrupt, GanglionError
+from ganglion.core.serving_errors import ServingUnreachable
 from ganglion.node.domain import backoff, reporting
 from ganglion.node.domain.backoff import BackoffPolicy
 from ganglion.node.domain.poll_time import PollTime
@@ -27,7 +28,8 @@ from ganglion.ports.agent_store import AgentStore
 from ganglion.ports.clock import Chance, Clock
 from ganglion.ports.hub_link import HubLink
 from ganglion.ports.serving_control import ServingControl, ServingStatus, Status
-from ganglion.wire.messages import AgentOptions, DesiredState, NodeFacts, NodeReport
+from ganglion.wire.desired import AgentOptions, DesiredState, NodeReport
+from ganglion.wire.identity import NodeFacts
 
 log = structlog.get_logger()
 T = TypeVar("T")

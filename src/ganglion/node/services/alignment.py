@@ -10,7 +10,8 @@ import anyio.to_thread
 import msgspec
 import structlog
 
-from ganglion.core.errors import DiskUnusable, ServingUnreachable
+from ganglion.core.errors import DiskUnusable
+from ganglion.core.serving_errors import ServingUnreachable
 from ganglion.node.domain.reconcile import Installed, ModelState, NodeState
 from ganglion.node.services.places import Places
 from ganglion.ports.serving_control import (
@@ -26,7 +27,7 @@ from ganglion.ports.serving_control import (
     Switch,
     Unload,
 )
-from ganglion.wire.messages import CollectionSettings, UpdateState
+from ganglion.wire.desired import CollectionSettings, UpdateState
 
 log = structlog.get_logger()
 

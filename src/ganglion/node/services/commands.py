@@ -5,9 +5,9 @@ from typing import Final
 
 import structlog
 
-from ganglion.core.errors import ServingUnreachable
+from ganglion.core.serving_errors import ServingUnreachable
 from ganglion.ports.serving_control import Collect, Refused, ServingControl
-from ganglion.wire.messages import DesiredState, NodeCommand
+from ganglion.wire.desired import DesiredState, NodeCommand
 
 log = structlog.get_logger()
 

@@ -13,7 +13,7 @@ from ganglion.ports.agent_store import NewRecord
 from ganglion.ports.clock import Clock
 from ganglion.trust import audit
 from ganglion.trust.audit import NODE, Link
-from ganglion.wire.messages import EventRecord, RecordClass
+from ganglion.wire.records import EventRecord, RecordClass
 
 
 def chained(

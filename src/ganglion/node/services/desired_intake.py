@@ -5,7 +5,8 @@ import msgspec
 from ganglion.node.domain import reconcile
 from ganglion.node.domain.reconcile import ModelState, NodeState
 from ganglion.node.services import update_telling as telling
-from ganglion.wire.messages import Assignment, DesiredState, EventRecord
+from ganglion.wire.desired import Assignment, DesiredState
+from ganglion.wire.records import EventRecord
 
 
 def taken(state: NodeState, desired: DesiredState) -> tuple[NodeState, list[EventRecord]]:

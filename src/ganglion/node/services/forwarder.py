@@ -24,7 +24,7 @@ from ganglion.ports.agent_store import AgentStore, NewRecord
 from ganglion.ports.clock import Chance, Clock, utc_s
 from ganglion.ports.hub_link import HubLink
 from ganglion.wire import codec
-from ganglion.wire.messages import Ack, Batch, EventRecord, RecordClass
+from ganglion.wire.records import Ack, Batch, EventRecord, RecordClass
 
 log = structlog.get_logger()
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import msgspec
 
-from ganglion.core.errors import DataCorrupt, NotJoined
+from ganglion.core.errors import DataCorrupt
+from ganglion.core.identity_errors import NotJoined
 
 
 class NodeIdentity(msgspec.Struct, frozen=True):

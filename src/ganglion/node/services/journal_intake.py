@@ -17,7 +17,7 @@ from ganglion.ports.agent_store import AgentStore, NewRecord
 from ganglion.ports.clock import Clock
 from ganglion.ports.journal import Journal
 from ganglion.wire import codec
-from ganglion.wire.messages import RecordClass, SummaryRecord
+from ganglion.wire.records import RecordClass, SummaryRecord
 
 log = structlog.get_logger()
 

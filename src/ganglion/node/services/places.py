@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganglion.wire.messages import Assignment
+from ganglion.wire.desired import Assignment
 
 _DIGEST_SHOWN = 16
 

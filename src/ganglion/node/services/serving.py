@@ -9,8 +9,9 @@ from weakref import WeakKeyDictionary
 
 import structlog
 
-from ganglion.core.errors import GanglionError, InputUnusable, InvalidRequest, ModelFailed
+from ganglion.core.errors import GanglionError, InvalidRequest
 from ganglion.core.manifest import Manifest
+from ganglion.core.serving_errors import InputUnusable, ModelFailed
 from ganglion.node.domain import traffic
 from ganglion.node.domain.sequences import SequencePlace
 from ganglion.node.domain.traffic import TrafficSplit

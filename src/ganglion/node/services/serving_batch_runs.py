@@ -10,9 +10,10 @@ import msgspec
 import numpy as np
 
 from ganglion.core.batching_rules import BatchingRules
-from ganglion.core.errors import GanglionError, InputUnusable, ModelFailed
+from ganglion.core.errors import GanglionError
 from ganglion.core.manifest import Manifest
 from ganglion.core.pipeline import Answer
+from ganglion.core.serving_errors import InputUnusable, ModelFailed
 from ganglion.core.steps import DATATYPES, Context, Tensors
 from ganglion.node.services.serving_runs import Package, Run, elements_of, example_row, failed_run, run, shared_run
 from ganglion.ports.clock import Clock

@@ -12,9 +12,10 @@ import structlog
 
 from ganglion.core import golden
 from ganglion.core.batching_rules import EVERY_MODEL, BatchingRules
-from ganglion.core.errors import Conflict, GanglionError, InvalidPackage, ModelQuarantined
+from ganglion.core.errors import Conflict, GanglionError, InvalidPackage
 from ganglion.core.golden import GoldenResult
 from ganglion.core.manifest import Manifest
+from ganglion.core.serving_errors import ModelQuarantined
 from ganglion.node.services.serving_batch_runs import BatchPlan, plan_batches
 from ganglion.node.services.serving_records import Recorder
 from ganglion.node.services.serving_runs import OpenPackage, Package, warm_up

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from functools import partial
 
 from ganglion.core.agreement import compared_and_agreed
-from ganglion.core.errors import GanglionError, InputUnusable, InvalidRequest
+from ganglion.core.errors import GanglionError, InvalidRequest
 from ganglion.core.pipeline import Answer
+from ganglion.core.serving_errors import InputUnusable
 from ganglion.core.steps import Tensors
 from ganglion.node.services.serving_lane import Lane
 from ganglion.node.services.serving_records import Recorder, RequestName
 from ganglion.node.services.serving_runs import Run, run
 from ganglion.node.services.serving_versions import LoadedVersion
 from ganglion.ports.clock import Clock
-from ganglion.wire.messages import ComparisonRecord
+from ganglion.wire.records import ComparisonRecord
 
 _PENDING_MAX = 4
 

@@ -9,14 +9,8 @@ from ganglion.node.domain.sampling import ByteBudget, Choice, SampleReason, choo
 from ganglion.node.services.serving_runs import Run
 from ganglion.ports.clock import Chance, Clock
 from ganglion.ports.journal import JournalSink
-from ganglion.wire.messages import (
-    CollectionSettings,
-    ComparisonRecord,
-    RecordClass,
-    ResultRecord,
-    SampleRecord,
-    SampleTensor,
-)
+from ganglion.wire.desired import CollectionSettings
+from ganglion.wire.records import ComparisonRecord, RecordClass, ResultRecord, SampleRecord, SampleTensor
 
 log = structlog.get_logger()
 

@@ -6,9 +6,10 @@ from typing import TypeAlias
 
 import msgspec
 
-from ganglion.core.errors import DeadlineExceeded, GanglionError
+from ganglion.core.errors import GanglionError
 from ganglion.core.manifest import Manifest
 from ganglion.core.pipeline import Answer
+from ganglion.core.serving_errors import DeadlineExceeded
 from ganglion.core.steps import Tensors
 from ganglion.node.domain.sequences import SequencePlace
 from ganglion.node.services.serving_records import RequestName

@@ -11,9 +11,10 @@ from typing import TypeAlias
 import msgspec
 
 from ganglion.core import made_up
-from ganglion.core.errors import GanglionError, InputUnusable, InvalidPackage, InvalidRequest, ModelFailed
+from ganglion.core.errors import GanglionError, InvalidPackage, InvalidRequest
 from ganglion.core.manifest import Manifest
 from ganglion.core.pipeline import Answer, Infer, Pipeline
+from ganglion.core.serving_errors import InputUnusable, ModelFailed
 from ganglion.core.steps import DATATYPES, Tensors
 from ganglion.node.domain.sequences import SequenceLimits, Sequences
 from ganglion.ports.clock import Clock

@@ -6,8 +6,9 @@ from pathlib import Path
 import anyio
 
 from ganglion.core.behaviour import Behaviour
-from ganglion.core.errors import Conflict, GanglionError, ModelNotReady, ModelQuarantined, NotFound
+from ganglion.core.errors import Conflict, GanglionError, NotFound
 from ganglion.core.pipeline import Pipeline
+from ganglion.core.serving_errors import ModelNotReady, ModelQuarantined
 from ganglion.core.steps import Tensors
 from ganglion.node.domain import traffic
 from ganglion.node.domain.batching import Why

@@ -9,7 +9,7 @@ from ganglion.node.domain.update import Update
 from ganglion.node.services.update_effects import policy_of
 from ganglion.ports.clock import Clock
 from ganglion.ports.serving_control import ModelServing, ServingControl, ServingStatus, Switch
-from ganglion.wire.messages import UpdateState
+from ganglion.wire.desired import UpdateState
 
 _TIMEOUT_S = 60.0
 _SETTLING_S = 1.0

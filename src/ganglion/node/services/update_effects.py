@@ -9,8 +9,9 @@ from typing import TypeVar
 import anyio.to_thread
 import msgspec
 
-from ganglion.core.errors import ArtifactUntrusted, Conflict, DiskUnusable, InvalidPackage, NotFound, TargetMismatch
+from ganglion.core.errors import Conflict, DiskUnusable, InvalidPackage, NotFound, TargetMismatch
 from ganglion.core.manifest import Limits
+from ganglion.core.trust_errors import ArtifactUntrusted
 from ganglion.node.domain.reconcile import Installed, ModelState
 from ganglion.node.domain.shadow import wants_shadow
 from ganglion.node.domain.update import Update, UpdateEffect, UpdateEvent
@@ -29,7 +30,8 @@ from ganglion.ports.serving_control import (
     ServingStatus,
     Switch,
 )
-from ganglion.wire.messages import Assignment, DeploymentPolicy, NodeFacts
+from ganglion.wire.desired import Assignment, DeploymentPolicy
+from ganglion.wire.identity import NodeFacts
 from ganglion.wire.paths import target_path
 
 T = TypeVar("T")

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from ganglion.node.domain.reconcile import ModelState
 from ganglion.node.domain.update import Update
 from ganglion.ports.serving_control import ServingStatus
-from ganglion.wire.messages import KNOWN_HERE, EventRecord, ModelStatus, UpdateState
+from ganglion.wire.desired import ModelStatus, UpdateState
+from ganglion.wire.records import KNOWN_HERE, EventRecord
 
 
 def event(name: str, update: Update) -> EventRecord:

@@ -14,15 +14,10 @@ import anyio.to_thread
 import msgspec
 import structlog
 
-from ganglion.core.errors import (
-    ArtifactUntrusted,
-    DiskUnusable,
-    GanglionError,
-    ModelQuarantined,
-    ServingUnreachable,
-    Unauthenticated,
-    Unavailable,
-)
+from ganglion.core.errors import DiskUnusable, GanglionError, Unavailable
+from ganglion.core.identity_errors import Unauthenticated
+from ganglion.core.serving_errors import ModelQuarantined, ServingUnreachable
+from ganglion.core.trust_errors import ArtifactUntrusted
 from ganglion.node.domain import backoff, reconcile, statements
 from ganglion.node.domain.backoff import BackoffPolicy
 from ganglion.node.domain.probation import Verdict
@@ -38,7 +33,8 @@ from ganglion.ports.agent_store import AgentStore, NewRecord
 from ganglion.ports.clock import Chance, Clock
 from ganglion.ports.serving_control import ServingControl, ServingStatus, Status
 from ganglion.wire import codec
-from ganglion.wire.messages import Assignment, DesiredState, EventRecord, ModelStatus, RecordClass, UpdateState
+from ganglion.wire.desired import Assignment, DesiredState, ModelStatus, UpdateState
+from ganglion.wire.records import EventRecord, RecordClass
 
 log = structlog.get_logger()
 T = TypeVar("T")

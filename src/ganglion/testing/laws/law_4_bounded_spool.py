@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from ganglion.testing.laws.law import Law
-from ganglion.wire.messages import RecordClass
+from ganglion.wire.records import RecordClass
 
 
 class BoundedSpool(Law):

@@ -21,7 +21,8 @@ from ganglion.testing.world.hub import MODEL
 from ganglion.testing.world.installs import begun, installed_by, is_whole
 from ganglion.testing.world.machine import Machine
 from ganglion.testing.world.witnesses import note_begin, note_commit, note_end
-from ganglion.wire.messages import DesiredState, EventRecord, UpdateState
+from ganglion.wire.desired import DesiredState, UpdateState
+from ganglion.wire.records import EventRecord
 
 _RETRY = BackoffPolicy(first_s=5.0, max_s=300.0)
 _TAKES_S = {

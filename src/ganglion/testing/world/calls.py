@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from ganglion.core.errors import DiskUnusable, Unauthenticated
+from ganglion.core.errors import DiskUnusable
+from ganglion.core.identity_errors import Unauthenticated
 from ganglion.node.domain import egress
 from ganglion.node.domain.egress import EgressSettings, Spent
 from ganglion.node.services.update_telling import statuses
@@ -13,7 +14,7 @@ from ganglion.testing.world.hub import FACTS
 from ganglion.testing.world.hub_records import HubKilled, RunBatch
 from ganglion.testing.world.machine import Machine
 from ganglion.testing.world.runs import Run
-from ganglion.wire.messages import NodeReport
+from ganglion.wire.desired import NodeReport
 
 _REPORT_EVERY_S = 1800.0
 _TIMEOUT_S = 60.0

@@ -15,7 +15,8 @@ from ganglion.testing.world.link import Link
 from ganglion.testing.world.outbox import Outbox
 from ganglion.testing.world.surroundings import Surroundings
 from ganglion.testing.world.traffic import Traffic
-from ganglion.wire.messages import DesiredState, EventRecord
+from ganglion.wire.desired import DesiredState
+from ganglion.wire.records import EventRecord
 
 _UNSYNCED_S = 1.0
 """What serving has written in the last moment is still with the operating system, and goes with the power."""

@@ -8,7 +8,8 @@ from typing import cast
 
 import msgspec
 
-from ganglion.core.errors import EpochTaken, Unauthenticated
+from ganglion.core.errors import EpochTaken
+from ganglion.core.identity_errors import Unauthenticated
 from ganglion.hub.services.desired import Desired, assignment_row
 from ganglion.hub.services.fleet import Fleet
 from ganglion.hub.services.incarnation import incarnation_of
@@ -28,7 +29,9 @@ from ganglion.testing.world.hub_records import Cursor, HubKilled, HubRecords, Ru
 from ganglion.testing.world.hub_stores import WorldControlStore, WorldTelemetryStore
 from ganglion.testing.world.runs import Run
 from ganglion.wire import codec
-from ganglion.wire.messages import DeploymentPolicy, DesiredState, NodeFacts, NodeReport, RecordClass
+from ganglion.wire.desired import DeploymentPolicy, DesiredState, NodeReport
+from ganglion.wire.identity import NodeFacts
+from ganglion.wire.records import RecordClass
 
 MODEL, BESIDE = "meter", "label"
 """What is rolled out, and a model beside it that everybody has and nobody touches."""

@@ -7,7 +7,8 @@ from ganglion.node.domain.reconcile import Installed, ModelState
 from ganglion.node.domain.update import Update
 from ganglion.node.services.update_telling import event as told
 from ganglion.testing.world.machine import Machine
-from ganglion.wire.messages import Assignment, EventRecord
+from ganglion.wire.desired import Assignment
+from ganglion.wire.records import EventRecord
 
 
 def begun(before: ModelState, wish: Assignment | None) -> tuple[ModelState, list[EventRecord]]:

@@ -8,7 +8,8 @@ from ganglion.testing.chance import SeededChance
 from ganglion.testing.world.disk import Disk
 from ganglion.testing.world.link import Link
 from ganglion.testing.world.surroundings import Surroundings
-from ganglion.wire.messages import DesiredState, EventRecord
+from ganglion.wire.desired import DesiredState
+from ganglion.wire.records import EventRecord
 
 
 class Machine(Protocol):

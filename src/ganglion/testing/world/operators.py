@@ -8,7 +8,7 @@ from ganglion.testing.world.hub import MODEL
 from ganglion.testing.world.rollout_watch import RolloutWatch
 from ganglion.testing.world.scenario import Release, Scenario
 from ganglion.testing.world.surroundings import Surroundings
-from ganglion.wire.resources import RolloutRequest
+from ganglion.wire.rollout_resources import RolloutRequest
 
 _AGAIN_S = 600.0
 _ACTOR = "operator"

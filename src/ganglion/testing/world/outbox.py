@@ -9,7 +9,7 @@ from operator import attrgetter
 from ganglion.node.domain import outbox as rules
 from ganglion.node.domain.outbox import OutboxLimits
 from ganglion.testing.world.runs import CLASS_NAMES, Run
-from ganglion.wire.messages import RecordClass
+from ganglion.wire.records import RecordClass
 
 _BY_SEQ = attrgetter("seq")
 _LOWEST_FIRST = tuple(sorted(RecordClass, reverse=True))

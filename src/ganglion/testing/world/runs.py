@@ -6,7 +6,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ganglion.wire.messages import EventRecord, RecordClass
+from ganglion.wire.records import EventRecord, RecordClass
 
 CLASS_NAMES = {kind: kind.name.lower() for kind in RecordClass}
 

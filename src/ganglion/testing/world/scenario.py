@@ -10,7 +10,7 @@ from ganglion.core.errors import InvalidRequest
 from ganglion.node.domain import egress
 from ganglion.node.domain.egress import EgressSettings
 from ganglion.node.domain.outbox import OutboxLimits
-from ganglion.wire.resources import GateSettings, ProbationSettings
+from ganglion.wire.rollout_resources import GateSettings, ProbationSettings
 
 PROFILES = ("ship", "mine", "factory", "retail", "vehicles")
 

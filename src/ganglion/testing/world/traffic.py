@@ -4,7 +4,7 @@ from ganglion.testing.world.bugs import Bug
 from ganglion.testing.world.hub import MODEL
 from ganglion.testing.world.machine import Machine
 from ganglion.testing.world.runs import CLASS_NAMES, Run
-from ganglion.wire.messages import EventRecord, RecordClass
+from ganglion.wire.records import EventRecord, RecordClass
 
 _ROW_BYTES = 40
 _EVENT_BYTES, _SUMMARY_BYTES = 160, 700

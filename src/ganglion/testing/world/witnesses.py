@@ -4,7 +4,8 @@ from ganglion.core.behaviour import Behaviour
 from ganglion.node.domain.update import Update
 from ganglion.node.services.update_effects import policy_of
 from ganglion.testing.world.machine import Machine
-from ganglion.wire.messages import EventRecord, UpdateState
+from ganglion.wire.desired import UpdateState
+from ganglion.wire.records import EventRecord
 
 
 def note_begin(machine: Machine, events: list[EventRecord]) -> None:

@@ -21,7 +21,7 @@ from ganglion.testing.world.outcome import Figures, Outcome, Reach, Sample, Verd
 from ganglion.testing.world.rollout_watch import RolloutWatch
 from ganglion.testing.world.scenario import Scenario
 from ganglion.testing.world.surroundings import Surroundings, Tally
-from ganglion.wire.messages import NodeReport
+from ganglion.wire.desired import NodeReport
 
 _HOUR, _DAY = 3600.0, 86_400.0
 _NOTES_MAX = 5000

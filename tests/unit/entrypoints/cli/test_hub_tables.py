@@ -10,7 +10,8 @@ from ganglion.entrypoints.cli.node import make_token
 from ganglion.entrypoints.cli.output import OutputFormat
 from ganglion.entrypoints.cli.rollout import show_rollout
 from ganglion.entrypoints.hub_client import HubClient
-from ganglion.wire.resources import RolloutView, StageView, TokenReply
+from ganglion.wire.resources import TokenReply
+from ganglion.wire.rollout_resources import RolloutView, StageView
 
 ROLLOUT = RolloutView("r1", "gate", "2", "running", 0, [StageView("5%", ["n1"]), StageView("100%", [])], "", 0.0, 0.0)
 

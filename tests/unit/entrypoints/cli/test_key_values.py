@@ -3,7 +3,7 @@ import pytest
 from ganglion.core.errors import InvalidRequest
 from ganglion.entrypoints.cli.key_values import filled
 from ganglion.entrypoints.cli.rollout import GATE_HELP, PROBATION_HELP
-from ganglion.wire.resources import GateSettings, ProbationSettings
+from ganglion.wire.rollout_resources import GateSettings, ProbationSettings
 
 
 def test_what_is_not_given_keeps_its_default() -> None:

@@ -9,7 +9,7 @@ from ganglion.core.errors import HubUnreachable, Unavailable
 from ganglion.entrypoints.cli import rollout_watch
 from ganglion.entrypoints.cli.context import HubOptions, Session
 from ganglion.entrypoints.cli.output import OutputFormat
-from ganglion.wire.resources import RolloutEntry, RolloutView, StageView
+from ganglion.wire.rollout_resources import RolloutEntry, RolloutView, StageView
 
 
 class ScriptedRollout:

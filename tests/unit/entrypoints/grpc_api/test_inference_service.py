@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from tritonclient.grpc import service_pb2  # type: ignore[import-untyped]  # it ships no types
 
-from ganglion.core.errors import Forbidden, InvalidRequest, ModelFailed, NotFound, Overloaded
+from ganglion.core.errors import InvalidRequest, NotFound, Overloaded
+from ganglion.core.identity_errors import Forbidden
 from ganglion.core.manifest import TensorSpec
 from ganglion.core.pipeline import Pipeline
+from ganglion.core.serving_errors import ModelFailed
 from ganglion.core.steps import Datatype, Tensors, bytes_tensor, from_bytes
 from ganglion.entrypoints.grpc_api.calls import Status
 from ganglion.entrypoints.grpc_api.infer_request import GrpcRequestDecoder

@@ -7,7 +7,8 @@ from grpc_reflection.v1alpha import reflection_pb2  # type: ignore[import-untype
 from tritonclient.grpc import model_config_pb2, service_pb2  # type: ignore[import-untyped]  # as above
 
 from ganglion.core.batching_rules import BatchingRules
-from ganglion.core.errors import Forbidden, GanglionError, InvalidRequest, NotFound
+from ganglion.core.errors import GanglionError, InvalidRequest, NotFound
+from ganglion.core.identity_errors import Forbidden
 from ganglion.entrypoints.grpc_api import messages
 from ganglion.entrypoints.grpc_api.calls import Status, StreamMethod
 from ganglion.entrypoints.grpc_api.model_config import model_config

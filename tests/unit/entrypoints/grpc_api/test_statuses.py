@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganglion.core import errors
+from ganglion.core import errors, identity_errors, serving_errors
 from ganglion.core.errors import GanglionError
 from ganglion.entrypoints.grpc_api.calls import Status
 from ganglion.entrypoints.grpc_api.statuses import status_fields, status_of
@@ -26,15 +26,15 @@ def test_clients_repeat_by_themselves_what_may_succeed_and_nothing_else(kind: ty
     ("kind", "status"),
     [
         (errors.InvalidRequest, Status.INVALID_ARGUMENT),
-        (errors.InputUnusable, Status.INVALID_ARGUMENT),
+        (serving_errors.InputUnusable, Status.INVALID_ARGUMENT),
         (errors.NotFound, Status.NOT_FOUND),
         (errors.TooLarge, Status.RESOURCE_EXHAUSTED),
         (errors.Overloaded, Status.UNAVAILABLE),
-        (errors.ModelNotReady, Status.UNAVAILABLE),
-        (errors.DeadlineExceeded, Status.DEADLINE_EXCEEDED),
-        (errors.Unauthenticated, Status.UNAUTHENTICATED),
-        (errors.Forbidden, Status.PERMISSION_DENIED),
-        (errors.ModelFailed, Status.INTERNAL),
+        (serving_errors.ModelNotReady, Status.UNAVAILABLE),
+        (serving_errors.DeadlineExceeded, Status.DEADLINE_EXCEEDED),
+        (identity_errors.Unauthenticated, Status.UNAUTHENTICATED),
+        (identity_errors.Forbidden, Status.PERMISSION_DENIED),
+        (serving_errors.ModelFailed, Status.INTERNAL),
         (GanglionError, Status.INTERNAL),
     ],
 )

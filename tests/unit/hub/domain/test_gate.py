@@ -8,7 +8,7 @@ from ganglion.core.behaviour import Behaviour
 from ganglion.hub.domain import gate
 from ganglion.hub.domain.evidence import Evidence, NodeEvidence, Outcome
 from ganglion.hub.domain.gate import Answer, Verdict
-from ganglion.wire.resources import GateSettings
+from ganglion.wire.rollout_resources import GateSettings
 
 SETTINGS = GateSettings(
     inferences_min=100,

@@ -17,8 +17,8 @@ from ganglion.hub.domain.rollout import (
     RolloutState,
     Stage,
 )
-from ganglion.wire.messages import DeploymentPolicy
-from ganglion.wire.resources import GateSettings
+from ganglion.wire.desired import DeploymentPolicy
+from ganglion.wire.rollout_resources import GateSettings
 
 START_S = 1000.0
 

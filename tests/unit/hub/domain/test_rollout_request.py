@@ -6,8 +6,8 @@ import pytest
 
 from ganglion.core.errors import InvalidRequest
 from ganglion.hub.domain import rollout_request
-from ganglion.wire.messages import DeploymentPolicy
-from ganglion.wire.resources import GateSettings, ProbationSettings, RolloutRequest
+from ganglion.wire.desired import DeploymentPolicy
+from ganglion.wire.rollout_resources import GateSettings, ProbationSettings, RolloutRequest
 
 REQUEST = RolloutRequest(model="meter", version="2")
 

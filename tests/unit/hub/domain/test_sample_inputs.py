@@ -7,7 +7,7 @@ from ganglion.core.errors import InvalidRequest
 from ganglion.core.steps import bytes_tensor, to_bytes
 from ganglion.hub.domain import datasets, sample_inputs
 from ganglion.hub.domain.datasets import LabelledSample
-from ganglion.wire.messages import SampleTensor
+from ganglion.wire.records import SampleTensor
 
 FILE = SampleTensor(datatype="BYTES", shape=(1,), data=to_bytes(bytes_tensor([b"\xff\xd8\xff"])))
 ROW = SampleTensor(datatype="FP32", shape=(1, 2), data=np.array([1, np.nan], np.float32).tobytes())

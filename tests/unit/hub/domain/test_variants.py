@@ -4,7 +4,7 @@ import msgspec
 
 from ganglion.hub.domain import variants
 from ganglion.hub.domain.variants import VariantOffer
-from ganglion.wire.messages import NodeFacts
+from ganglion.wire.identity import NodeFacts
 
 FACTS = NodeFacts(arch="aarch64", runtime="onnxruntime", cores=4, memory_bytes=1, release="0.1.0")
 

@@ -9,7 +9,8 @@ from ganglion.ports.hub_store import AssignmentRow, NodeRow
 from ganglion.testing.fleet_world import FACTS, MODEL, FleetWorld
 from ganglion.trust import assignment as assignments
 from ganglion.trust.assignment import AssignmentStatement, SignedAssignment
-from ganglion.wire.messages import DeploymentPolicy, NodeFacts
+from ganglion.wire.desired import DeploymentPolicy
+from ganglion.wire.identity import NodeFacts
 
 POLICY = DeploymentPolicy(probation_s=7.0)
 

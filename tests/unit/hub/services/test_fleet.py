@@ -9,7 +9,7 @@ from ganglion.core.errors import NotFound
 from ganglion.hub.services.desired import FleetDefault
 from ganglion.ports.telemetry_store import CursorRow
 from ganglion.testing.fleet_world import FACTS, MODEL, FleetWorld
-from ganglion.wire.messages import DeploymentPolicy, ModelStatus, NodeReport
+from ganglion.wire.desired import DeploymentPolicy, ModelStatus, NodeReport
 
 REPORT = NodeReport(
     incarnation="life",

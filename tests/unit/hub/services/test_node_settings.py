@@ -9,7 +9,7 @@ from ganglion.core.errors import Conflict, InvalidName, InvalidRequest, NotFound
 from ganglion.hub.services.desired import Desired
 from ganglion.hub.services.node_settings import NodeSettings
 from ganglion.testing.fleet_world import FleetWorld
-from ganglion.wire.messages import DesiredState
+from ganglion.wire.desired import DesiredState
 from ganglion.wire.node_resources import CommandRequest, SettingsChange
 
 

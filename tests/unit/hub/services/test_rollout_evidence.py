@@ -14,7 +14,8 @@ from ganglion.testing.fleet_node import Habit
 from ganglion.testing.fleet_world import FACTS, GATE, FleetWorld
 from ganglion.trust.clock_floor import BUILT_AT_S
 from ganglion.wire import codec
-from ganglion.wire.messages import Batch, Envelope, EventRecord, NodeFacts, RecordClass, ResultRecord
+from ganglion.wire.identity import NodeFacts
+from ganglion.wire.records import Batch, Envelope, EventRecord, RecordClass, ResultRecord
 
 BOARD = NodeFacts(arch="aarch64", runtime="onnxruntime", cores=4, memory_bytes=1, release="0.1.0")
 PATIENT = replace(GATE, soak_s=1000.0)

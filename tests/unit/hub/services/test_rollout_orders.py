@@ -5,7 +5,7 @@ import pytest
 from ganglion.core.errors import Conflict, NotFound
 from ganglion.testing.fleet_node import Habit
 from ganglion.testing.fleet_world import GATE, FleetWorld, serving_fleet
-from ganglion.wire.resources import RolloutView
+from ganglion.wire.rollout_resources import RolloutView
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from ganglion.hub.domain.rollout_request import RESTORE_POLICY
 from ganglion.testing.fleet_laws import versions
 from ganglion.testing.fleet_node import Habit
 from ganglion.testing.fleet_world import GATE, FleetWorld, serving_fleet
-from ganglion.wire.messages import NodeFacts
-from ganglion.wire.resources import RolloutView
+from ganglion.wire.identity import NodeFacts
+from ganglion.wire.rollout_resources import RolloutView
 
 BOARD = NodeFacts(arch="aarch64", runtime="onnxruntime", cores=4, memory_bytes=1, release="0.1.0")
 

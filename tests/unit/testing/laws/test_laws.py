@@ -4,7 +4,7 @@ import pytest
 
 from ganglion.testing.laws.every_law import Laws
 from ganglion.testing.laws.intervals import Intervals
-from ganglion.wire.messages import RecordClass
+from ganglion.wire.records import RecordClass
 
 
 @pytest.fixture

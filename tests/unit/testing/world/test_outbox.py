@@ -3,7 +3,7 @@
 from ganglion.node.domain.outbox import OutboxLimits
 from ganglion.testing.world.outbox import Outbox
 from ganglion.testing.world.runs import Run
-from ganglion.wire.messages import RecordClass
+from ganglion.wire.records import RecordClass
 
 RESULT, SAMPLE, EVENT = RecordClass.RESULT, RecordClass.SAMPLE, RecordClass.EVENT
 

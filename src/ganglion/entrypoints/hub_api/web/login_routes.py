@@ -5,14 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from ganglion.core.errors import (
-    InvalidRequest,
-    LoginBlocked,
-    NotFound,
-    Overloaded,
-    TokenRefused,
-    Unauthenticated,
-)
+from ganglion.core.errors import InvalidRequest, NotFound, Overloaded
+from ganglion.core.identity_errors import LoginBlocked, TokenRefused, Unauthenticated
 from ganglion.entrypoints.hub_api import people_views, session
 from ganglion.entrypoints.hub_api.access import HubPart, name_caller
 from ganglion.entrypoints.hub_api.web.error_page import LOGIN

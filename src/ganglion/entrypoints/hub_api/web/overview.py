@@ -9,7 +9,8 @@ from ganglion.entrypoints.hub_api.web.manifests import Manifests
 from ganglion.entrypoints.hub_api.web.pictures import picture_of
 from ganglion.entrypoints.hub_wiring import Hub
 from ganglion.trust.roles import Caller
-from ganglion.wire.resources import NodeView, RolloutView, SampleView, StageView
+from ganglion.wire.resources import NodeView, SampleView
+from ganglion.wire.rollout_resources import RolloutView, StageView
 
 ROLLOUTS_MAX = 5
 NODES_MAX = 200

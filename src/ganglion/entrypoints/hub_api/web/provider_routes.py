@@ -9,7 +9,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from ganglion.core.errors import Conflict, Forbidden, NotFound, ProviderFailed, Unauthenticated
+from ganglion.core.errors import Conflict, NotFound
+from ganglion.core.identity_errors import Forbidden, ProviderFailed, Unauthenticated
 from ganglion.entrypoints.hub_api import session
 from ganglion.entrypoints.hub_api.access import HubPart
 from ganglion.entrypoints.hub_api.web.templates import render

@@ -3,7 +3,7 @@
 import pytest
 
 from ganglion.entrypoints.hub_api.web.overview import stage_state
-from ganglion.wire.resources import RolloutView, StageView
+from ganglion.wire.rollout_resources import RolloutView, StageView
 
 
 @pytest.mark.parametrize(
