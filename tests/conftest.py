@@ -1,5 +1,7 @@
 """What every test can use."""
 
+import signal
+
 import pytest
 from hypothesis import settings
 
@@ -9,6 +11,10 @@ from ganglion.testing.clock import FakeClock
 # The same examples in every run, and no clock: a test fails because the code is wrong, or not at all.
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.load_profile("same")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what runs in its background so, and every child would inherit it: Ctrl-C could not be tried.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import msgspec
 
+from ganglion.core import behaviour
 from ganglion.wire import codec, desired, identity, records
 from ganglion.wire.schema import SCHEMA
 from source_tree import ROOT
 
 GOLDEN = ROOT / "tests" / "golden" / "wire"
 CURRENT = GOLDEN / f"v{SCHEMA}"
-_MODULES = (identity, desired, records)
+_MODULES = (behaviour, identity, desired, records)
 _HEX_PER_LINE = 40
 
 

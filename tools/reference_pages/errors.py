@@ -59,7 +59,7 @@ def _section(family: type[GanglionError], who: str) -> str:
             "yes" if kind.retryable else "no",
             kind.remedy,
         )
-        for kind in own
+        for kind in sorted(own, key=lambda kind: (kind is not family, kind.code))
     )
     header = ("code", "what happened", "HTTP", "exit", "retry", "what to do")
     title = "Everything else" if family is GanglionError else family.__name__
