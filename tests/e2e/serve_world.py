@@ -129,6 +129,16 @@ def spawn(path: Path, *options: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=child_environment())
 
 
+def outcome(process: "subprocess.Popen[str]") -> tuple[str, str]:
+    """Return what it said when it has ended, and everybody who held its pipes; what does not end is killed."""
+    try:
+        return process.communicate(timeout=START_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
+
+
 def follow(serve: Serve) -> dict[str, object]:
     """Do what the suggested line says, and return the answer."""
     producer, _, consumer = serve.suggestion.rpartition(" | ")

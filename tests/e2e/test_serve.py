@@ -17,7 +17,7 @@ from onnx import helper
 
 from contract import test_golden_models as golden_models
 from contract.engine_models import CLASSIFIERS, SHARED_MODELS, scores_of
-from e2e.serve_world import GANGLION, START_S, Serve, StartServe, follow, put_version, spawn
+from e2e.serve_world import GANGLION, START_S, Serve, StartServe, follow, outcome, put_version, spawn
 from e2e.serving_world import run_directly, write_model
 from ganglion.adapters.journal import JournalReader
 from ganglion.adapters.package_files import pack
@@ -190,7 +190,7 @@ def test_nothing_to_serve_is_a_failure(tmp_path: Path, content: dict[str, bytes]
         (tmp_path / name).write_bytes(data)
 
     process = spawn(tmp_path)
-    output, errors = process.communicate(timeout=30)
+    output, errors = outcome(process)
 
     assert process.returncode != 0
     assert output == ""
@@ -199,7 +199,7 @@ def test_nothing_to_serve_is_a_failure(tmp_path: Path, content: dict[str, bytes]
 
 def test_a_port_that_is_taken_is_a_failure_with_its_remedy(tmp_path: Path, everything: Serve) -> None:
     process = spawn(classifier(tmp_path / "m.onnx"), "--port", str(everything.port))
-    _, errors = process.communicate(timeout=30)
+    _, errors = outcome(process)
 
     assert process.returncode == EXIT_BROKEN
     assert "choose another port" in errors
@@ -244,8 +244,7 @@ def test_a_signal_while_it_starts_ends_it_without_a_traceback(tmp_path: Path, mo
     wait_until(lambda: moment in (own / "cmdline").read_text(), what=moment, timeout_s=START_S)
 
     process.send_signal(signal_number)
-    # Ends when nobody holds the pipes any more: neither the program nor its child.
-    output, errors = process.communicate(timeout=START_S)
+    output, errors = outcome(process)
 
     assert process.returncode in (-signal_number, 128 + signal_number, 0)
     assert (output, errors) == ("", "")

@@ -9,6 +9,10 @@ from ganglion.entrypoints.cli.context import Session, hub_command
 event_app = typer.Typer(no_args_is_help=True)
 result_app = typer.Typer(no_args_is_help=True)
 
+_EVENT_COLUMNS = ("node", "at_s", "name", "model", "version", "rollout_id", "reason", "facts")
+_RESULT_COLUMNS = ("node", "epoch", "seq", "at_s", "model", "version", "latency_us", "labels", "confidences", "error")
+"""What a table has room for; `-o json` has the rest."""
+
 Limit = Annotated[int, typer.Option("--limit", min=1, help="At most this many.")]
 
 
@@ -33,7 +37,8 @@ def list_events(
 
     Example: ganglion event list --node gate-1
     """
-    session.show(session.client.events(node=node, rollout=rollout, limit=limit), empty="No events yet.")
+    found = session.client.events(node=node, rollout=rollout, limit=limit)
+    session.show(found, columns=_EVENT_COLUMNS, empty="No events yet.")
 
 
 @hub_command(result_app, "list")
@@ -50,7 +55,7 @@ def list_results(
     Example: ganglion result list --node gate-1 --after EPOCH:500 -o jsonl
     """
     results = session.client.results(node, after=_position(after), limit=limit)
-    session.show(results, empty=f"No answers of {node} after this record.")
+    session.show(results, columns=_RESULT_COLUMNS, empty=f"No answers of {node} after this record.")
 
 
 def _position(text: str) -> tuple[str, int]:
