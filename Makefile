@@ -4,6 +4,7 @@ VENV ?= .venv
 SEEDS ?= 500
 SOAK ?= 4000
 FLEETS ?= 20000
+ROLLOUTS ?= 3200
 SUITE ?= ../tuf-conformance
 ARGS ?=
 
@@ -54,9 +55,11 @@ simulate: $(DEVELOPS) ## Try many seeds in the simulated world (SEEDS=5000)
 fuzz: $(DEVELOPS) ## Try a million hostile inputs (ARGS="--cases 10000 --seed 7 --target http")
 	PYTHONPATH=tests $(BIN)/python tools/fuzz_campaign.py $(ARGS)
 
-soak: $(DEVELOPS) ## Kill nodes a hundred thousand times, and trouble a thousand simulated fleets (SOAK=400 FLEETS=400)
+soak: $(DEVELOPS) ## Kill nodes a hundred thousand times, and trouble a thousand simulated fleets (SOAK=400 FLEETS=400 ROLLOUTS=400)
 	$(BIN)/python -m pytest tests/simulation/test_update_kills.py tests/e2e/test_update_kills.py --seeds $(SOAK) -o faulthandler_timeout=7200 $(ARGS)
 	$(BIN)/python -m pytest tests/simulation/test_world_soak.py --seeds $(FLEETS) -o faulthandler_timeout=7200 $(ARGS)
+	GANGLION_TEST_MINUTE_S=60 $(BIN)/python -m pytest tests/e2e/test_replay.py -o faulthandler_timeout=36000 $(ARGS)
+	$(BIN)/python -m pytest tests/simulation/test_world_rollouts.py --seeds $(ROLLOUTS) -o faulthandler_timeout=7200 $(ARGS)
 
 conformance: $(DEVELOPS) ## Ask the node's TUF client what the public suite asks (SUITE=path of its checkout)
 	PYTHONPATH=$(SUITE) $(BIN)/python -m pytest $(SUITE)/tuf_conformance --rootdir $(SUITE) \

@@ -49,16 +49,33 @@ Store = Callable[[Batch], object]
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Records per second, one figure per round; the ratio is of the two runs of one round."""
+    """Records per second, one figure per round; each ratio is of two runs of one round."""
 
     batch_records: int
     ingest_per_s: list[float]
     replay_per_s: list[float]
     sqlite3_per_s: list[float]
     plain_server_per_s: list[float]
-    ratio_median: float
-    ratio_min: float
-    ratio_max: float
+    beside_sqlite3: "Ratio"
+    beside_plain_server: "Ratio"
+    replay_beside_ingest: "Ratio"
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """How many times as many records ingest takes, over the rounds."""
+
+    median: float
+    least: float
+    most: float
+
+    @classmethod
+    def of(cls, ours: Sequence[float], theirs: Sequence[float]) -> "Ratio":
+        ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
+        return cls(round(statistics.median(ratios), 3), round(min(ratios), 3), round(max(ratios), 3))
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f} ({self.least:.2f} to {self.most:.2f})"
 
 
 def make_batches(count: int, batch_records: int) -> list[Batch]:
@@ -157,16 +174,15 @@ def compare(batch_records: int, *, records: int, rounds: int) -> Rates:
     batches = make_batches(records, batch_records)
     one_round(batches[: max(1, len(batches) // 10)])  # warms caches and code
     stored, replayed, bare, plain = zip(*(one_round(batches) for _ in range(rounds)), strict=True)
-    ratios = [ours / theirs for ours, theirs in zip(stored, bare, strict=True)]
     return Rates(
         batch_records=batch_records,
         ingest_per_s=[round(figure) for figure in stored],
         replay_per_s=[round(figure) for figure in replayed],
         sqlite3_per_s=[round(figure) for figure in bare],
         plain_server_per_s=[round(figure) for figure in plain],
-        ratio_median=round(statistics.median(ratios), 3),
-        ratio_min=round(min(ratios), 3),
-        ratio_max=round(max(ratios), 3),
+        beside_sqlite3=Ratio.of(stored, bare),
+        beside_plain_server=Ratio.of(stored, plain),
+        replay_beside_ingest=Ratio.of(replayed, stored),
     )
 
 
@@ -184,7 +200,8 @@ def main() -> None:
             f"replay {statistics.median(rates.replay_per_s):>9,.0f}/s, "
             f"sqlite3 {statistics.median(rates.sqlite3_per_s):>7,.0f}/s, "
             f"FastAPI {statistics.median(rates.plain_server_per_s):>7,.0f}/s, "
-            f"ratio {rates.ratio_median:.2f} ({rates.ratio_min:.2f} to {rates.ratio_max:.2f})"
+            f"beside sqlite3 {rates.beside_sqlite3}, beside FastAPI {rates.beside_plain_server}, "
+            f"replay beside ingest {rates.replay_beside_ingest}"
         )
     RESULTS.mkdir(exist_ok=True)
     document = {

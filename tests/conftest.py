@@ -12,6 +12,8 @@ from ganglion.testing.clock import FakeClock
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.load_profile("same")
 
+pytest_plugins = ["secret_watch"]
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what runs in its background so, and every child would inherit it: Ctrl-C could not be tried.
     signal.signal(signal.SIGINT, signal.default_int_handler)

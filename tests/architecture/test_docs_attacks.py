@@ -6,8 +6,10 @@ import pytest
 
 from source_tree import ROOT
 
-PAGE = (ROOT / "docs" / "explanation" / "trust.md").read_text(encoding="utf-8")
-NAMED = sorted(set(re.findall(r"`(test_(?:attack_)?\d+_\w+)`", PAGE)))
+PAGE, IDENTITY = (
+    (ROOT / "docs" / "explanation" / name).read_text(encoding="utf-8") for name in ("trust.md", "identity.md")
+)
+NAMED = sorted(set(re.findall(r"`(test_(?:attack_)?\d+_\w+)`", PAGE + IDENTITY)))
 ROW = re.compile(r"^\| (\d+) .*\|$", re.MULTILINE)
 
 
@@ -32,3 +34,9 @@ def test_the_page_for_auditors_has_a_row_for_each_attack_on_updates_and_model_fi
     rows = {int(number) for number in ROW.findall(PAGE)}
 
     assert {*range(1, 19), *range(33, 39), 43} <= rows
+
+
+def test_the_page_of_identities_has_a_row_for_each_attack_on_them() -> None:
+    rows = {int(number) for number in ROW.findall(IDENTITY)}
+
+    assert {*range(19, 26), 31, 32, *range(39, 44)} <= rows

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedIOBase
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
@@ -32,9 +33,10 @@ from ganglion.trust.edition import MetadataFile
 from ganglion.trust.lifetimes import RepositorySettings
 from ganglion.trust.signing import Signing
 from ganglion.wire import codec, paths
-from ganglion.wire.desired import Assignment
+from ganglion.wire.desired import Assignment, DesiredState, NodeReport
 from ganglion.wire.identity import AccessReply, Challenge
 from ganglion.wire.problems import PROBLEM_TYPE, problem_of
+from ganglion.wire.records import Ack, Batch, EventRecord, RecordClass
 
 DAY_S = 86_400.0
 TODAY_NS = 1_790_000_000 * 1_000_000_000
@@ -72,6 +74,13 @@ class Hub:
         self.head_pause_s = 0.0
         """Time between two bytes of the head of a reply."""
         self.reports = 0
+        self.told: list[NodeReport] = []
+        """What nodes reported, …"""
+        self.events: list[EventRecord] = []
+        """… and the events that they sent."""
+        self.wish: Callable[[int], DesiredState | bytes | None] = lambda _asked: None
+        """What a node that holds this revision is answered; bytes are sent as they are, None is nothing new."""
+        self.polls = 0
         self.asked: list[tuple[str, str]] = []
         """Path and Range of each request for a file."""
 
@@ -217,10 +226,14 @@ class _Answering(BaseHTTPRequestHandler):
     timeout = 5.0
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.path == paths.REPORT:
             self.hub.reports += 1
+            self.hub.told.append(codec.decode_json(body, NodeReport))
             self._reply(b"{}")
+            return
+        if self.path == paths.BATCHES:
+            self._reply(self._stored(codec.decode_packed(codec.decompress(body, size_max=10_000_000), Batch)))
             return
         issued_at_s = self.hub.now_s + self.hub.clock_ahead_s
         replies = {
@@ -235,6 +248,9 @@ class _Answering(BaseHTTPRequestHandler):
         if self.hub.head_pause_s:
             self._dribble_head()
             return
+        if self.path.startswith(paths.DESIRED):
+            self._send_wish(int(parse_qs(urlsplit(self.path).query)["revision"][0]))
+            return
         try:
             if self.path.startswith(_METADATA):
                 self._reply(self.hub.metadata(self.path.removeprefix(_METADATA)))
@@ -243,6 +259,20 @@ class _Answering(BaseHTTPRequestHandler):
         except NotFound as error:
             problem = problem_of(error)
             self._reply(msgspec.json.encode(problem), status=problem.status, kind=PROBLEM_TYPE)
+
+    def _send_wish(self, revision: int) -> None:
+        self.hub.polls += 1
+        wish = self.hub.wish(revision)
+        if wish is None:
+            self._reply(b"", status=204)
+            return
+        self._reply(wish if isinstance(wish, bytes) else codec.encode_json(wish))
+
+    def _stored(self, batch: Batch) -> bytes:
+        for record in batch.records:
+            if record.record_class == RecordClass.EVENT:
+                self.hub.events.append(codec.decode_packed(record.payload, EventRecord))
+        return codec.encode_json(Ack(batch.epoch, max((record.seq for record in batch.records), default=0)))
 
     def _dribble_head(self) -> None:
         never = threading.Event()

@@ -4,7 +4,7 @@ import json
 import resource
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -17,10 +17,14 @@ from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.entrypoints.people_settings import IdentitySettings
 from ganglion.hub.domain.login_gate import LoginLimits
 from ganglion.ports.passwords import PasswordLimits
+from ganglion.trust import audit
+from ganglion.trust.audit import Link
 from ganglion.wire import codec, paths
 from ganglion.wire.desired import NodeReport
-from integration.hub_api_world import FACTS, Answer, ServedHub, make_package, serving
+from ganglion.wire.records import Batch, Envelope, RecordClass
+from integration.hub_api_world import FACTS, Answer, CallingNode, ServedHub, make_package, serving
 
+_AT_NS = 1_790_000_000_000_000_000
 PASSWORD = "correct horse battery staple"
 IDENTITY = IdentitySettings(
     # Many tries on purpose, and each as costly as outside of tests.
@@ -58,8 +62,8 @@ def links(hub: ServedHub, query: str) -> list[dict[str, object]]:
     return found
 
 
-def verify(hub: ServedHub, *kept: object) -> dict[str, object]:
-    answer = hub.post(paths.AUDIT_VERIFICATION, {"writer": "hub", "kept": list(kept)}).json
+def verify(hub: ServedHub, *kept: object, writer: str = "hub") -> dict[str, object]:
+    answer = hub.post(paths.AUDIT_VERIFICATION, {"writer": writer, "kept": list(kept)}).json
     assert isinstance(answer, dict)
     return answer
 
@@ -148,6 +152,60 @@ def test_attack_32_two_histories_of_one_node_raise_an_alarm(hub: ServedHub) -> N
     assert [link["actor"] for link in forks] == [f"node:{node.identity.node_id}"] * 2
     assert [link["facts"]["reported"] for link in forks] == ["d", "c"]  # type: ignore[index]  # JSON
     assert verify(hub)["faults"] == []
+
+
+def test_attack_31_a_nodes_chain_that_was_cut_and_written_anew_is_reported(hub: ServedHub) -> None:
+    node = hub.join("gate")
+    first = node_chain("seen", length=5)
+    second = node_chain("other", length=7, after=first[:3])
+
+    send_links(node, first)
+    untouched = verify(hub, writer="gate")
+    send_links(node, second[3:])
+
+    assert untouched["faults"] == []
+    assert kinds(verify(hub, writer="gate")) >= {"reordered"}
+
+
+def test_attack_31_a_node_that_leaves_links_out_is_reported(hub: ServedHub) -> None:
+    node = hub.join("gate")
+
+    send_links(node, [link for number, link in enumerate(node_chain("seen", length=5), 1) if number != 3])
+
+    assert kinds(verify(hub, writer="gate")) == {"missing"}
+
+
+def node_chain(actor: str, *, length: int, after: Sequence[bytes] = ()) -> list[bytes]:
+    """Return links as a node writes them, behind those that are there already."""
+    documents = list(after)
+    for number in range(len(documents) + 1, length + 1):
+        previous = audit.link_hash(documents[-1]) if documents else audit.ORIGIN
+        link = Link(
+            writer=audit.NODE,
+            number=number,
+            previous=previous,
+            at_ns=number,
+            monotonic_ms=number,
+            boot="b",
+            actor=actor,
+            action="update.committed",
+        )
+        documents.append(link.encode())
+    return documents
+
+
+def send_links(node: CallingNode, documents: Sequence[bytes]) -> None:
+    """Let a node send links of its chain, as records of the class that is given up last."""
+    begun = node.seq
+    records = tuple(
+        Envelope(begun + number, RecordClass.AUDIT, _AT_NS + begun + number, document)
+        for number, document in enumerate(documents, 1)
+    )
+    node.seq += len(records)
+    batch = Batch(id=f"b{begun}", sent_at_ns=0, epoch="e1", records=records, made=node.seq)
+    packed = codec.compress(codec.encode_packed(batch))
+    answer = node.call("POST", paths.BATCHES, packed, **{"Content-Type": codec.BATCH_TYPE})
+    assert answer.status == 200
 
 
 def test_attack_40_a_viewer_on_an_operators_call_is_refused_and_written_down(hub: ServedHub) -> None:

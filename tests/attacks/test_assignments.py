@@ -102,7 +102,8 @@ def test_what_the_models_role_signs_beside_the_bytes_reaches_the_node(hub: Hub, 
 
     vouched = node.link.check_target(hub.assign(path, digest, len(CONTENT)), root_version_min=1)
 
-    assert vouched == Vouched(memory_bytes_max=5_000, offline_s_max=3_600)
+    signer = hub.signing().public_key("model-m1").keyid
+    assert vouched == Vouched(memory_bytes_max=5_000, offline_s_max=3_600, signers=(signer,))
 
 
 @pytest.mark.parametrize("term_s", [-1, 2**70, "long", [], True])

@@ -92,6 +92,30 @@ def test_attack_21_a_copy_of_the_disk_from_before_the_rekey_is_refused_and_alarm
     hub.enrolment.authenticate(node.prove())
 
 
+def test_attack_21_a_power_cut_of_the_hub_after_the_rekey_makes_the_old_key_no_better(
+    hub: HubAtHand, node: NodeAtHand
+) -> None:
+    copy = node.copied()
+    node.rekey()
+
+    hub.control.cut_power()
+    hub.start()
+
+    with pytest.raises(KeyReplaced):
+        copy.prove()
+
+
+def test_what_a_power_cut_of_the_hub_takes_of_a_proof_comes_about_again(hub: HubAtHand, node: NodeAtHand) -> None:
+    token = node.prove()
+
+    hub.control.cut_power()
+    hub.start()
+
+    with pytest.raises(Unauthenticated):
+        hub.enrolment.authenticate(token)
+    hub.enrolment.authenticate(node.prove())
+
+
 def test_attack_21_a_copy_that_rekeys_first_is_found_when_the_right_machine_comes(
     hub: HubAtHand, node: NodeAtHand
 ) -> None:

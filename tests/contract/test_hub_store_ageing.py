@@ -65,6 +65,28 @@ def test_records_go_whatever_their_age_when_no_time_is_given(store: TelemetrySto
     assert seqs(store) == [3]
 
 
+def test_audit_records_go_by_themselves_and_neither_kind_waits_for_the_other(store: TelemetryStore) -> None:
+    with store.write() as tx:
+        tx.add_records(
+            [
+                replace(record(seq), record_class=seq % 2 * 2, received_at_ns=seq * 10)
+                for seq in range(1, 7)  # odd ones are results
+            ]
+        )
+
+    with store.write() as tx:
+        assert tx.remove_records(received_before_ns=40, limit=9) == 2
+        assert tx.remove_audit_records(received_before_ns=50, limit=1) == 1
+        assert tx.remove_audit_records(received_before_ns=50, limit=9) == 1
+
+    with store.read() as tx:
+        audit = [row.seq for row in tx.records(node_id="n1", record_class=0, after=("", 0), limit=9)]
+        again = tx.record("n1", "e1", 6)
+    assert (seqs(store), audit) == ([5], [6])
+    assert again is not None
+    assert again.record_class == 0
+
+
 def test_a_number_that_is_gone_is_not_taken_for_a_stored_one(store: TelemetryStore) -> None:
     add_records(store, 10)
     with store.write() as tx:

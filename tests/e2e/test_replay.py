@@ -35,8 +35,8 @@ from ganglion.wire.rollout_resources import GateSettings, ProbationSettings, Rol
 
 SOON_S = 60.0
 SETTINGS = "[node.agent]\nbackoff_s_max = 1.0\nreport_s = 1.0\nflush_s = 0.2\npoll_s = 2.0\n"
-MINUTE_S = 0.08
-"""What a minute of a profile is scaled to."""
+MINUTE_S = float(os.environ.get("GANGLION_TEST_MINUTE_S", "0.08"))
+"""What a minute of a profile is scaled to; `make soak` takes whole ones."""
 TRACES = Path(os.environ.get("GANGLION_TEST_TRACES", "../shared/data/network/bandwidth.csv.gz"))
 TRACE_STEPS, TRACE_STEP_S = 30, 0.1
 
@@ -58,8 +58,8 @@ PROFILES: dict[str, list[Phase]] = {
     "offline 5/5": [Phase(CUT, 5 * MINUTE_S), Phase(GOOD, 5 * MINUTE_S)] * 4,
     "offline 30/30": [Phase(CUT, 30 * MINUTE_S), Phase(GOOD, 30 * MINUTE_S)],
     "offline 5/20": [Phase(CUT, 20 * MINUTE_S), Phase(GOOD, 5 * MINUTE_S)] * 2,
-    "satellite": [Phase(SATELLITE, 5.0)],
-    "3G": [Phase(MOBILE_3G, 4.0)],
+    "satellite": [Phase(SATELLITE, max(5.0, 10 * MINUTE_S))],
+    "3G": [Phase(MOBILE_3G, max(4.0, 10 * MINUTE_S))],
 }
 
 
@@ -113,7 +113,7 @@ class Line:
         """Wait for as many answers as the client asks for in that time: the traffic is the clock."""
         since_s = clock_s()
         wanted = max(1, int(seconds * 40.0))
-        wait_until(lambda: len(self.client.since(since_s)) >= wanted, what="traffic", timeout_s=SOON_S)
+        wait_until(lambda: len(self.client.since(since_s)) >= wanted, what="traffic", timeout_s=SOON_S + 2.0 * seconds)
 
 
 @contextmanager

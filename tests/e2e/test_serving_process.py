@@ -14,7 +14,7 @@ import pytest
 
 from e2e.serving_world import FEATURES, ModelAnswer, ServingUnderTest, ask, run_directly
 from ganglion.entrypoints.settings import child_environment
-from ganglion.ports.serving_control import Done, Load, Proof, Prove, Refused, Switch, Unload
+from ganglion.ports.serving_control import ActiveModel, Done, Load, Proof, Prove, Refused, Switch, Unload
 from ganglion.testing.processes import free_port
 from ganglion.testing.waiting import wait_until
 
@@ -167,6 +167,20 @@ def test_damage_is_reported_and_the_rest_serves(serving: ServingUnderTest, damag
     connection.close()
     errors = serving.end()
     assert (b"package_invalid" if damage == "model" else b"active_models.unreadable") in errors
+
+
+def test_a_start_on_a_damaged_package_serves_the_version_before_it_without_an_agent(
+    serving: ServingUnderTest,
+) -> None:
+    first = serving.release("demo", "1", seed=1)
+    second = serving.release("demo", "2", seed=2)
+    (second / "model.onnx").write_bytes(b"damaged")
+    serving.active["demo"] = ActiveModel("2", str(second), spare=ActiveModel("1", str(first)))
+    serving.write_active()
+
+    serving.start()
+
+    assert serving.status().models["demo"].active == "1"
 
 
 def test_a_version_is_replaced_under_load_without_a_failed_request(serving: ServingUnderTest) -> None:

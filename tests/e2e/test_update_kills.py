@@ -2,9 +2,10 @@
 
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -57,8 +58,10 @@ class OneNode:
         """Return every state that an update of this node came to."""
         return [str(entry["state"]) for entry in self.node.log_lines() if entry.get("event") == "update.moved"]
 
-    def start(self, version: str) -> str:
-        request = RolloutRequest(model=MODEL, version=version, stages=["100%"], gate=QUICK, probation=SHORT)
+    def start(self, version: str, *, windows: Sequence[str] = ()) -> str:
+        request = RolloutRequest(
+            model=MODEL, version=version, stages=["100%"], gate=QUICK, probation=SHORT, windows=list(windows)
+        )
         return self.api.start_rollout(request).rollout_id
 
     def wait_for_end(self, rollout_id: str, what: str) -> None:
@@ -79,6 +82,18 @@ class OneNode:
             self.node.start()
         else:
             self.node.kill_child(victim)
+
+    def start_to_stop_in(self, state: UpdateState, version: str) -> str:
+        """Begin an update that will come to `state`; only for a window it waits long enough to be killed there."""
+        if state is not UpdateState.STAGED:
+            return self.start(version)
+        self.live_in("Etc/UTC")
+        hour = datetime.now(UTC).hour
+        return self.start(version, windows=[f"daily {(hour + 11) % 24:02}:00-{(hour + 14) % 24:02}:00"])
+
+    def live_in(self, zone: str) -> None:
+        """Let the node keep its windows in another zone of time."""
+        self.api.change_settings("node", "gate", put={"agent.time_zone": zone}, unset=())
 
     def stored(self) -> list[str]:
         """Return the request ids that the hub has stored."""
@@ -138,9 +153,12 @@ def test_behaviour_04_a_kill_in_any_state_of_an_update_ends_it_committed_or_roll
             version = next(each for each in VERSIONS if each not in recent[-2:])
             what = f"the update to {version} whose {victim} is killed when it is {state} (seed {SEED})"
             seen, since_s = len(world.states()), clock_s()
-            rollout_id = world.start(version)
+            rollout_id = world.start_to_stop_in(state, version)
 
             world.kill_in(state, victim, after=seen)
+            if state is UpdateState.STAGED:
+                # Where it is twelve hours later, the window is open.
+                world.live_in("Etc/GMT-12")
 
             world.wait_for_end(rollout_id, what)
             world.client.wait_for_answer(clock_s(), timeout_s=SOON_S)

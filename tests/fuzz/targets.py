@@ -6,6 +6,7 @@ from typing import NamedTuple
 from fuzz.campaign import Target
 from fuzz.grpc_target import GrpcTarget
 from fuzz.http_target import BinaryTarget, HttpTarget, MemoryTarget
+from fuzz.identity_target import IdentityTarget
 from fuzz.readers import ReadersTarget
 from fuzz.socket_target import SocketTarget
 
@@ -22,6 +23,7 @@ TARGETS = {
     "binary": Share(BinaryTarget, 20),
     "grpc": Share(GrpcTarget, 20),
     "memory": Share(MemoryTarget, 10),
-    "readers": Share(ReadersTarget, 18),
+    "readers": Share(ReadersTarget, 13),
+    "identity": Share(IdentityTarget, 5),
     "sockets": Share(SocketTarget, 2),
 }

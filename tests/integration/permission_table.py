@@ -24,16 +24,24 @@ NAMES = {
     "file": "timestamp.json",
     "path": "models/digits/1/nothing",
     "token_id": "no-token",
+    "command_id": "no-command",
     "site": SITE,
+    "group": "of-2",
+    "kind": "Group",
 }
 BODIES: dict[str, object] = {
     paths.NODE_TOKENS: {"name": "gate-9", "site": SITE},
     paths.NODE_TOKENS + "/lists": {"nodes": [{"name": "gate-8", "site": SITE}]},
     paths.NODES + "/{name}/commands": {"name": "report"},
     paths.ROLLOUTS: {"model": MODEL, "version": "1", "stages": ["100%"]},
+    paths.ROLLOUT_PLAN: {"model": MODEL, "version": "1", "stages": ["100%"]},
     paths.TRUST_PROPOSALS: {"documents": {"root": "{}"}},
     paths.TRUST_MODELS: {"documents": {f"model-{MODEL}": "{}"}},
     paths.DATASETS: {"name": "all", "model": MODEL},
+    paths.NODE_ACTIONS: {"action": "label", "nodes": [NODE], "labels": {"line": "3"}},
+    paths.FLEET: {"fleet": {}},
+    paths.APPLY: {"resources": []},
+    paths.GROUPS + "/{name}": {"select": "line=3"},
     paths.LABELS: {"labels": [{"sample_id": "no-sample", "label": "7"}]},
     paths.ACCOUNTS + "/{name}/password": {"password": "long enough for anybody"},
 }
@@ -88,6 +96,13 @@ def callers(hub: ServedHub) -> dict[str, str]:
         tokens[role.value] = reply["token"]
     elsewhere = hub.post(paths.ACCOUNTS, {"name": "elsewhere", "role": "operator", "sites": ["south"]}).json
     assert isinstance(elsewhere, dict)
+    for column, members in (("theirs", [NODE, VICTIM]), ("another's", ["gate-9"])):
+        group = f"of-{len(members)}"
+        hub.post(f"{paths.GROUPS}/{group}", {"nodes": members})
+        wish = {"name": f"operator-{group}", "role": "operator", "sites": [f"group:{group}"]}
+        reply = hub.post(paths.ACCOUNTS, wish).json
+        assert isinstance(reply, dict)
+        tokens[column] = reply["token"]
     tokens["operator of another site"] = elsewhere["token"]
     for column, held in (("CI token, publisher of another model", "publisher"), ("CI token, viewer", "viewer")):
         models = ["other"] if held == "publisher" else []

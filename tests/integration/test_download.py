@@ -87,8 +87,8 @@ def session(server: Server) -> Iterator[PlainSession]:
     plain.close()
 
 
-def bring(session: PlainSession, file: Path) -> None:
-    wanted = Wanted(path="/package", size_bytes=len(CONTENT), hashes={"sha256": DIGEST})
+def bring(session: PlainSession, file: Path, *, limit: int = 0) -> None:
+    wanted = Wanted(path="/package", size_bytes=len(CONTENT), hashes={"sha256": DIGEST}, bytes_per_s_max=limit)
     download(session, wanted, file)
 
 
@@ -196,3 +196,61 @@ def test_a_complete_file_is_not_fetched_again(server: Server, session: PlainSess
     bring(session, tmp_path / "package.ganglion")
 
     assert len(server.requests) == 1
+
+
+class Pauses:
+    """Lets time pass on a clock, and counts it."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock, self.longest_s = clock, 0.0
+
+    def __call__(self, seconds: float) -> None:
+        self.longest_s = max(self.longest_s, seconds)
+        self.clock.advance(seconds)
+
+
+@pytest.mark.parametrize("limit", [100, 5_000, 10_000_000])
+def test_a_limit_of_bytes_per_second_is_kept_and_the_download_ends(
+    session: PlainSession, tmp_path: Path, limit: int
+) -> None:
+    pauses = Pauses(session.clock)
+    session.settings = LinkSettings(chunk_bytes=4096, pause=pauses)
+    began_s = session.clock.monotonic_s()
+
+    bring(session, tmp_path / "package.ganglion", limit=limit)
+
+    took_s = session.clock.monotonic_s() - began_s
+    assert (tmp_path / "package.ganglion").read_bytes() == CONTENT
+    assert took_s == pytest.approx(len(CONTENT) / limit, rel=0.01)
+    # A version that is wanted no more is let go of soon.
+    assert pauses.longest_s <= 1.0
+
+
+class SlowLine(PlainSession):
+    """Every piece takes a second to arrive."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.settings = LinkSettings(chunk_bytes=4096, pause=self.clock.advance)
+
+    def open(self, method: str, path: str, *, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+        response = super().open(method, path, headers=headers)
+        read1 = response.read1
+
+        def slow(size: int, *, decode_content: bool) -> bytes:
+            self.clock.advance(1.0)
+            return read1(size, decode_content=decode_content)
+
+        response.read1 = slow  # type: ignore[method-assign,assignment]  # the same call, later
+        return response
+
+
+def test_a_line_slower_than_its_limit_is_not_slowed_down_further(server: Server, tmp_path: Path) -> None:
+    line = SlowLine(server.server_address[1])
+    began_s = line.clock.monotonic_s()
+
+    bring(line, tmp_path / "package.ganglion", limit=1_000_000)
+
+    line.close()
+    pieces = -(-len(CONTENT) // 4096) + 1
+    assert line.clock.monotonic_s() - began_s == pytest.approx(pieces, rel=0.2)

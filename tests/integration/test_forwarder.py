@@ -15,6 +15,7 @@ from ganglion.ports.agent_store import JournalPosition, NewRecord
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
 from ganglion.wire import codec
+from ganglion.wire.desired import AgentOptions
 from ganglion.wire.records import Ack, Batch, EventRecord, RecordClass
 
 POISON = b"poison"
@@ -217,3 +218,30 @@ def test_a_busy_hub_is_sent_batches_of_the_same_size_later(store: SqliteAgentSto
     waits = drain_patiently(forwarder_to(hub, store), errors_max=5)
 
     assert (waits, hub.tried) == (3, [64, 64, 64, 64])
+
+
+def test_a_hub_can_make_batches_smaller_and_budgets_tighter_and_give_both_back(store: SqliteAgentStore) -> None:
+    payloads = [b"%d" % number for number in range(60)]
+    fill(store, payloads)
+    hub = PickyHub(lambda _: None)
+    forwarder = forwarder_to(hub, store, egress=EgressSettings(hour_bytes_max=1_000_000))
+
+    forwarder.tune(AgentOptions(batch_records_max=20, egress_hour_bytes_max=1))
+    anyio.run(forwarder.drain)
+    within_budget = len(hub.stored)
+    forwarder.tune(AgentOptions(batch_records_max=20))
+    anyio.run(forwarder.drain)
+
+    assert (within_budget, len(hub.stored)) == (20, 60)
+    assert max(hub.tried) == 20
+
+
+def test_a_hub_cannot_lift_what_the_nodes_own_settings_allow(store: SqliteAgentStore) -> None:
+    fill(store, [b"%d" % number for number in range(200)])
+    hub = PickyHub(lambda _: None)
+    forwarder = forwarder_to(hub, store, egress=EgressSettings(hour_bytes_max=1))
+
+    forwarder.tune(AgentOptions(batch_records_max=10_000, egress_hour_bytes_max=10**12))
+    anyio.run(forwarder.drain)
+
+    assert hub.tried == [64]

@@ -175,10 +175,10 @@ def test_a_request_without_tls_does_not_stop_the_hub(hub: ServedHub) -> None:
 def test_an_unforeseen_error_tells_its_number_and_nothing_of_the_inside(
     hub: ServedHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: Fleet) -> None:
+    def fail(*_: object) -> None:
         raise ZeroDivisionError("an inner secret")
 
-    monkeypatch.setattr(Fleet, "nodes", fail)
+    monkeypatch.setattr(Fleet, "page", fail)
     with capture_logs() as logged:
         answer = hub.call("GET", paths.NODES)
         line = wait_until(

@@ -38,7 +38,9 @@ def test_a_setting_reaches_the_node_that_asks_and_is_explained(hub: ServedHub) -
     assert (state.collection.random_share, state.agent.log_level) == (0.2, "debug")
     view = hub.call("GET", paths.node("gate-1", "settings")).json
     assert isinstance(view, dict)
-    assert {"key": "collection.random_share", "value": "0.2", "source": "site north"} in view["settings"]
+    line = next(each for each in view["settings"] if each["key"] == "collection.random_share")
+    assert (line["value"], line["source"]) == ("0.2", "site north")
+    assert line["overrides"] == ["fleet: 0.1", "default: 0.02"]
 
 
 def test_a_command_reaches_the_node_and_can_be_looked_at(hub: ServedHub) -> None:

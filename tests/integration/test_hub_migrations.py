@@ -84,6 +84,21 @@ def test_what_an_earlier_release_stored_keeps_its_times(tmp_path: Path) -> None:
     assert (cursor.seq, cursor.clock_error_ns) == (2, 0)
 
 
+def test_audit_records_of_an_earlier_release_stay_when_its_results_go(tmp_path: Path) -> None:
+    path = tmp_path / "telemetry.db"
+    make_telemetry_of_the_first_release(path)
+    run_sql(path, "INSERT INTO records VALUES ('n1', 'e1', 2, 0, 5, 6, x'79')")
+
+    store = open_telemetry(path)
+
+    with store.write() as tx:
+        assert tx.remove_records(received_before_ns=None, limit=9) == 1
+    with store.read() as tx:
+        (audit,) = tx.records(node_id="n1", record_class=0, after=("", 0), limit=9)
+    store.close()
+    assert (audit.seq, audit.payload) == (2, b"y")
+
+
 def make_telemetry_of_the_first_release(path: Path) -> None:
     engine = sa.create_engine(f"sqlite:///{path}")
     with engine.begin() as connection:

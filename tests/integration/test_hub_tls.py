@@ -139,7 +139,7 @@ async def answering(scope: Scope, receive: object, send: object) -> None:
     await send({"type": "http.response.body", "body": b""})  # type: ignore[operator]  # as above
 
 
-def test_forged_addresses_are_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attack_41_forged_addresses_are_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert peer_seen(tmp_path, monkeypatch, proxies=()) == "127.0.0.1"
 
 
@@ -151,7 +151,7 @@ def test_another_proxy_is_not_believed(tmp_path: Path, monkeypatch: pytest.Monke
     assert peer_seen(tmp_path, monkeypatch, proxies=("10.1.2.3",)) == "127.0.0.1"
 
 
-def test_headers_that_name_a_user_make_nobody(tmp_path: Path) -> None:
+def test_attack_41_headers_that_name_a_user_make_nobody(tmp_path: Path) -> None:
     with serving(HubSettings(data_dir=str(tmp_path / "hub"), port=0)) as hub:
         forged = dict.fromkeys(("X-Forwarded-User", "X-Remote-User", "Remote-User", "X-Forwarded-Email"), "admin") | {
             "X-SSL-Client-Verify": "SUCCESS",

@@ -25,8 +25,19 @@ def test_the_hottest_zone_counts_and_a_broken_one_does_not(tmp_path: Path) -> No
     assert MachineFigures(tmp_path, zones=tmp_path).figures()["temperature_c"] == 67.5
 
 
+def test_memory_that_can_be_had_for_the_asking_is_not_in_use(tmp_path: Path) -> None:
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal:  1000 kB\nMemFree:  100 kB\nMemAvailable:  600 kB\n")
+    broken = tmp_path / "broken"
+    broken.write_text("MemTotal: many\n")
+
+    assert MachineFigures(tmp_path, meminfo=meminfo).figures()["memory_used_bytes"] == 400 * 1024
+    assert "memory_used_bytes" not in MachineFigures(tmp_path, meminfo=broken).figures()
+
+
 def test_what_the_system_does_not_tell_is_left_out(tmp_path: Path) -> None:
-    machine = MachineFigures(tmp_path / "gone", stat=tmp_path / "none", zones=tmp_path / "none")
+    missing = tmp_path / "none"
+    machine = MachineFigures(tmp_path / "gone", stat=missing, zones=missing, meminfo=missing)
 
     assert machine.figures() == {}
 

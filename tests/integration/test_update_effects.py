@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -13,6 +14,7 @@ import pytest
 from ganglion.adapters.package_files import PackageArchives
 from ganglion.core.errors import Conflict, DiskUnusable, GanglionError, InvalidPackage, TargetMismatch
 from ganglion.core.trust_errors import ArtifactUntrusted
+from ganglion.node.domain.bounds import why_not_published
 from ganglion.node.domain.reconcile import Installed, ModelState
 from ganglion.node.domain.update import Update, UpdateEvent
 from ganglion.node.services.places import Places
@@ -20,6 +22,8 @@ from ganglion.node.services.update_effects import UpdateEffects
 from ganglion.ports.hub_link import HubLink, Vouched
 from ganglion.ports.sandbox import Sandbox
 from ganglion.ports.serving_control import ServingControl, ServingStatus
+from ganglion.trust.envelope import AllowedModel
+from ganglion.trust.limits import BUILT_IN
 from ganglion.wire.desired import Assignment, UpdateState
 from ganglion.wire.identity import NodeFacts
 from integration.hub_api_world import make_package
@@ -52,6 +56,7 @@ class Node:
     def __init__(self, data: Path) -> None:
         self.places, self.link = Places(data), Bringing()
         self.others: tuple[Assignment, ...] = ()
+        self.limits = BUILT_IN
         self.effects = UpdateEffects(
             link=cast("HubLink", self.link),
             control=cast("ServingControl", None),  # no serving process is asked here
@@ -61,6 +66,7 @@ class Node:
             facts=FACTS,
             root_version_min=lambda: 1,
             memory_free=lambda: 2_000_000_000,
+            why_not_published=lambda model, signers: why_not_published(model, signers, self.limits),
         )
 
     def perform(self, assignment: Assignment, state: UpdateState, *, held: Installed | None = None) -> UpdateEvent:
@@ -105,6 +111,17 @@ def test_what_does_not_fit_this_machine_is_refused_before_anything_is_brought(
 ) -> None:
     with pytest.raises(error, match=reason):
         node.precheck(assignment)
+
+
+def test_a_version_of_a_publisher_whom_the_envelope_does_not_name_is_not_brought(node: Node) -> None:
+    node.limits = replace(BUILT_IN, models=(AllowedModel(name="meter", publishers=("abcdef01",)),))
+
+    node.link.vouched = Vouched(signers=("abcdef0123",))
+    assert node.trust(changed()) is UpdateEvent.TRUSTED
+
+    node.link.vouched = Vouched(signers=("99999999",))
+    with pytest.raises(ArtifactUntrusted, match="another publisher"):
+        node.trust(changed())
 
 
 def test_behaviour_12_a_version_that_does_not_fit_on_the_disk_is_refused_before_anything_is_brought(

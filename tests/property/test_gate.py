@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ganglion.core.behaviour import Behaviour
 from ganglion.hub.domain import gate
-from ganglion.hub.domain.evidence import Evidence, NodeEvidence, Outcome
+from ganglion.hub.domain.evidence import Evidence, NodeEvidence, Outcome, Work
 from ganglion.hub.domain.gate import Answer
 from ganglion.wire.rollout_resources import GateSettings
 
@@ -36,12 +36,28 @@ NODES = st.builds(
     outcome=st.sampled_from([Outcome.SILENT, Outcome.COMMITTED, Outcome.COMMITTED, Outcome.ROLLED_BACK]),
     behaviour=behaviours(),
     has_previous=st.booleans(),
+    site=st.sampled_from(["", "north", "south"]),
+    before=behaviours(),
+    machine=st.dictionaries(st.sampled_from(["memory_used_bytes", "power_w"]), st.floats(), max_size=2),
+    is_set_aside=st.just(False),
+    has_crashed=st.booleans(),
 )
 EVIDENCE = st.builds(
     Evidence,
     stage=st.lists(NODES, min_size=1, max_size=4),
     earlier=st.lists(NODES, max_size=3),
-    controls=st.dictionaries(st.sampled_from(["x86_64-4", "aarch64-4"]), behaviours()),
+    controls=st.lists(
+        st.builds(
+            Work,
+            name=st.sampled_from(["c1", "c2"]),
+            node_class=st.sampled_from(["x86_64-4", "aarch64-4"]),
+            site=st.sampled_from(["", "north"]),
+            behaviour=behaviours(),
+            hours=st.dictionaries(st.integers(0, 3), behaviours(), max_size=2),
+            machine=st.dictionaries(st.sampled_from(["memory_used_bytes", "power_w"]), st.floats(), max_size=2),
+        ),
+        max_size=3,
+    ),
     waited_s=st.floats(0, 200),
     soaked_s=st.none() | st.floats(0, 50),
 )

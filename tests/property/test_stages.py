@@ -81,3 +81,69 @@ def test_no_site_is_more_than_one_node_ahead_of_another_that_has_nodes_left(
     counts = {site: sum(site_of[node_id] == site for node_id in chosen) for site in totals}
     waiting = [counts[site] for site in totals if counts[site] < totals[site]]
     assert all(max(counts.values()) - count <= 1 for count in waiting)
+
+
+CLASSES = ("x86_64-8", "aarch64-4", "armv7-2")
+MIXED = st.lists(
+    st.tuples(st.sampled_from(["north", "south", "west"]), st.sampled_from(CLASSES), st.sampled_from(["", "p1", "p2"])),
+    min_size=1,
+    max_size=60,
+).map(lambda rows: [Place(f"node-{index}", *row) for index, row in enumerate(rows)])
+NAMED = st.lists(st.integers(0, 59), max_size=10, unique=True)
+
+
+@LAW
+@given(ROLLOUTS, SHARES, MIXED, NAMED)
+def test_with_groups_classes_and_pairs_too_every_node_is_in_exactly_one_stage(
+    seed: str, shares: list[str], fleet: list[Place], named: list[int]
+) -> None:
+    canary = {f"node-{index}" for index in named if index < len(fleet)}
+    texts = [*(["group:canary"] if canary else []), f"class:{fleet[0].node_class}", *shares]
+
+    planned = stages.divide(seed, stages.parse(texts), fleet, groups={"canary": canary})
+
+    members = [node_id for stage in planned for node_id in stage.node_ids]
+    assert sorted(members) == sorted(place.node_id for place in fleet)
+    assert not canary or set(planned[0].node_ids) == canary
+
+
+@LAW
+@given(ROLLOUTS, SHARES, MIXED)
+def test_pairs_and_classes_do_not_cost_a_share_a_node(seed: str, shares: list[str], fleet: list[Place]) -> None:
+    planned = {stage.share: stage for stage in stages.divide(seed, stages.parse(shares), fleet)}
+
+    covered = 0
+    for share in shares:
+        covered += len(planned[share].node_ids) if share in planned else 0
+        exact = int(share.rstrip("%")) * len(fleet) / 100
+        assert abs(covered - max(1.0, exact)) < 1
+
+
+@LAW
+@given(ROLLOUTS, MIXED, st.integers(1, 20))
+def test_more_nodes_leave_the_order_inside_every_site_and_class_as_it_was(
+    seed: str, fleet: list[Place], more: int
+) -> None:
+    grown = [*fleet, *(Place(f"new-{index}", "north", CLASSES[index % 3]) for index in range(more))]
+    cell_of = {place.node_id: (place.site, place.node_class) for place in fleet}
+
+    before = stages.order(seed, fleet)
+    after = [node_id for node_id in stages.order(seed, grown) if node_id in cell_of]
+
+    for cell in set(cell_of.values()):
+        assert [n for n in after if cell_of[n] == cell] == [n for n in before if cell_of[n] == cell]
+
+
+@LAW
+@given(ROLLOUTS, SHARES, MIXED)
+def test_a_stage_has_both_nodes_of_a_pair_only_when_nobody_else_was_left(
+    seed: str, shares: list[str], fleet: list[Place]
+) -> None:
+    pair_of = {place.node_id: place.pair for place in fleet}
+    waiting = [place.node_id for place in fleet]
+
+    for stage in stages.divide(seed, stages.parse(shares), fleet):
+        waiting = [node_id for node_id in waiting if node_id not in stage.node_ids]
+        pairs = [pair_of[node_id] for node_id in stage.node_ids if pair_of[node_id]]
+        if len(pairs) > len(set(pairs)):
+            assert all(pair_of[node_id] in pairs for node_id in waiting)

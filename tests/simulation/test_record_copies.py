@@ -9,7 +9,7 @@ from ganglion.core.errors import HubUnreachable
 from ganglion.node.domain.outbox import OutboxLimits
 from ganglion.ports.agent_store import NewRecord
 from ganglion.wire.records import Ack, Batch, RecordClass
-from simulation.test_records import NODE, HostileLine, World, payload_of
+from simulation.test_records import NODE, HostileLine, World, as_kept, payload_of
 
 STEPS = 40
 
@@ -58,7 +58,7 @@ def test_what_a_node_and_its_copy_answer_is_stored_once_each(seed: int) -> None:
     anyio.run(live, world, copy)
 
     made: list[NewRecord] = [*world.journal.records, *copy.journal.records[common:]]
-    assert Counter(world.stored()) == Counter((record.at_ns, record.payload) for record in made)
+    assert Counter(world.stored()) == Counter((record.at_ns, as_kept(record)) for record in made)
     assert len({world.outbox.figures().epoch, copy.outbox.figures().epoch}) == 2
     assert shed(world) + shed(copy) == 0
 

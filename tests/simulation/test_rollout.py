@@ -13,7 +13,7 @@ from ganglion.core.errors import Conflict
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.fleet_laws import StageWatch, check_everybody_returned, versions
 from ganglion.testing.fleet_node import Habit
-from ganglion.testing.fleet_world import GATE, FleetWorld
+from ganglion.testing.fleet_world import GATE, FleetWorld, request_of
 from ganglion.wire.rollout_resources import RolloutView
 
 STEPS = 80
@@ -27,6 +27,14 @@ HABITS = (
 )
 STAGES = (["34%", "100%"], ["1", "3", "100%"], ["10%", "40%", "100%"], ["100%"])
 REPORT_SHARES = (1.0, 0.5, 0.3)
+ORDERS = ("pause", "pause", "resume", "resume", "promote", "abort", "approve", "approve", "approve", "skip", "retry")
+REFUSED = {
+    *((act, "awaiting_approval") for act in ("promote", "skip", "retry")),
+    *((act, "paused") for act in ("promote", "approve", "skip", "retry")),
+    # Whoever is needed has not approved, nobody needs to, or nobody of the stage has told anything.
+    *((act, "running") for act in ("promote", "approve", "skip")),
+}
+"""What may be refused, and where."""
 
 
 T = TypeVar("T")
@@ -49,9 +57,11 @@ class Schedule:
     def begin(self, version: str) -> StageWatch:
         self.world.release(version, self.one_of(HABITS))
         share = self.one_of(REPORT_SHARES)
-        view = self.world.start(
+        request = request_of(
             version, self.one_of(STAGES), gate=replace(GATE, reports_min_share=share, deadline_s=250.0)
         )
+        terms = replace(request, approvals=self.one_of((0, 0, 1)), site_parallel_max=self.one_of((0, 0, 2)))
+        view = self.world.rollouts.start(terms, actor="operator")
         return StageWatch(self.world, view.rollout_id, share)
 
     def one_of(self, options: Sequence[T]) -> T:
@@ -62,7 +72,7 @@ class Schedule:
             if self.chance.share() < 0.05:
                 node.online = not node.online
         if self.chance.share() < 0.06:
-            self.order(watch, self.one_of(("pause", "pause", "resume", "resume", "promote", "abort")))
+            self.order(watch, self.one_of(ORDERS))
         if self.chance.share() < 0.05:
             self.world.restarted_hub()
 
@@ -70,11 +80,12 @@ class Schedule:
         before = self.world.rollouts.get(watch.rollout_id)
         try:
             getattr(self.world.rollouts, act)(watch.rollout_id, actor="ada", reason="a whim")
-        except Conflict:
-            assert act == "promote", f"{act} was refused in {before.state}"
-            assert before.state == "paused"
-            return
-        if act == "promote":
+        except Conflict as error:
+            why = error.message
+        else:
+            why = ""
+        assert not why or (act, before.state) in REFUSED, f"{act} was refused in {before.state}: {why}"
+        if act == "promote" and not why:
             watch.ordered_stages.add(before.stage)
 
     def run(self, watch: StageWatch) -> RolloutView:

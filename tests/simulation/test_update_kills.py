@@ -30,6 +30,8 @@ class Ended:
     """Names of the new version's events."""
     kills: tuple[str, ...]
     was_damaged: bool
+    waited: bool
+    """It waited for a window."""
 
 
 async def live_through(seeds: range, directory: Path) -> list[Ended]:
@@ -55,6 +57,7 @@ def end_of(seed: int, world: World) -> Ended:
         events=tuple(event.name for event in world.store.events if event.version == NEW),
         kills=tuple(world.kills),
         was_damaged=world.was_damaged,
+        waited=world.waited,
     )
 
 
@@ -98,3 +101,9 @@ def test_the_schedules_kill_everything_somewhere(worlds: list[Ended]) -> None:
     for victim in Victim:
         for place in ("before a write", "after a write", "while it unpacks", "before Load", "after Switch"):
             assert kills[f"{victim} {place}"], f"the seeds must kill the {victim} {place}"
+
+
+def test_the_schedules_kill_versions_that_wait_for_their_window(worlds: list[Ended]) -> None:
+    waited = [world for world in worlds if world.waited and world.kills]
+
+    assert {world.committed for world in waited} == {OLD, NEW}, "the seeds must try both ends"

@@ -8,7 +8,7 @@ from ganglion.testing.world.world import simulate
 
 SEEDS_PER_FLEET = 20
 FAULTS_MIN = 1000
-FLEET = Scenario(hours=72.0)
+FLEET = Scenario(hours=72.0, hub_look_s=180.0)
 
 
 def fleet(seed: int) -> Outcome:

@@ -6,6 +6,7 @@ one before it), the start-up file, and packages, of which one that was being unp
 
 import random
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -17,12 +18,11 @@ from ganglion.core.serving_errors import ServingUnreachable
 from ganglion.core.trust_errors import ArtifactUntrusted, AssignmentOutdated
 from ganglion.node.domain.backoff import BackoffPolicy
 from ganglion.node.domain.reconcile import Installed, ModelState, NodeState
-from ganglion.node.domain.shadow import wants_shadow
 from ganglion.node.domain.update import Update, UpdateEffect, UpdateEvent
 from ganglion.node.services import stored_state
 from ganglion.node.services.alignment import Alignment
 from ganglion.node.services.places import Places
-from ganglion.node.services.update_effects import Outcome
+from ganglion.node.services.update_effects import Outcome, can_shadow
 from ganglion.node.services.updates import Updates
 from ganglion.ports.agent_store import NewRecord
 from ganglion.ports.serving_control import (
@@ -39,7 +39,7 @@ from ganglion.ports.serving_control import (
 )
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
-from ganglion.wire.desired import Assignment, DeploymentPolicy, DesiredState
+from ganglion.wire.desired import Assignment, DeploymentPolicy, DesiredState, UpdateState
 from unit.node.builders import a_desired, an_assignment, an_installed
 from unit.node.update_bench import EVENT_OF, FakeServing, StoreInMemory
 
@@ -49,6 +49,8 @@ STEPS_MAX = 600
 AFTER_A_WRITE = "after a write"
 POLICY = DeploymentPolicy(probation_s=2.0, inferences_min=20, compared_min=20, agreement_min=0.8, compare_share=0.5)
 SHADOWED = msgspec.structs.replace(POLICY, shadow_comparisons_min=20)
+EVENING = datetime(2026, 11, 23, 21, 59, 30, tzinfo=UTC)
+AT_TEN = ("daily 22:00-05:00",)
 
 
 class Fate(StrEnum):
@@ -197,7 +199,7 @@ class Effects:
                 await self._call(Load(MODEL, version, "path"))
             case UpdateEffect.PROVE if version == NEW and world.fate is Fate.UNPROVEN:
                 return Outcome(UpdateEvent.FAILED, "golden inputs")
-            case UpdateEffect.SWITCH if wants_shadow(update.assignment.policy) and not update.was_committed:
+            case UpdateEffect.SWITCH if can_shadow(update, model, status):
                 return Outcome(UpdateEvent.SHADOWED)
             case UpdateEffect.SWITCH | UpdateEffect.LISTEN:
                 share = 0.0 if update.was_committed else update.assignment.policy.compare_share
@@ -225,7 +227,9 @@ class World:
         self.fate = self.random.choice([Fate.GOOD, *Fate])
         self.kills_left = self.random.randrange(7)
         self.faults_left = self.random.randrange(3)
-        self.clock = FakeClock()
+        self.clock = FakeClock(utc_ns=int(EVENING.timestamp() * 1e9))
+        self.clock_breaks_at = self.random.choice([STEPS_MAX, self.random.randrange(1, 70)])
+        """When the machine forgets what day it is, for a while."""
         self.disk = {OLD: "whole"}
         self.trusted = {OLD}
         self.active_file = ActiveModels()
@@ -233,6 +237,8 @@ class World:
         self.kills: list[str] = []
         self.key, self.key_changes_at = "", self.random.choice([STEPS_MAX, *range(1, 12)])
         """With which key the newest root wants assignments signed, and when that becomes another one."""
+        self.windows = self.random.choice([(), AT_TEN])
+        self.had_begun = self.waited = False
         self.wishes = self._draw_wishes()
         self.store = Store(self.point)
         self.store.saved = msgspec.msgpack.encode(NodeState(models={MODEL: ModelState(committed=an_installed(OLD))}))
@@ -265,6 +271,8 @@ class World:
         for step in range(STEPS_MAX):
             if step == self.key_changes_at:
                 self.rotate_key()
+            if step in (self.clock_breaks_at, self.clock_breaks_at + 40):
+                self.clock.jump(-50 * 365 * 86_400.0 * (1 if step == self.clock_breaks_at else -1))
             try:
                 if self.wishes and step >= self.wishes[0][0]:
                     await self.updates.take(self.wishes[0][1])
@@ -301,9 +309,19 @@ class World:
         """Only what was verified answers, and only what was committed is started from."""
         answers = self.serving.active.get(MODEL)
         assert answers is None or (answers in self.trusted and self.disk[answers] == "whole"), self
+        assert answers != NEW or self.had_begun or self.is_in_time, self
+        self.had_begun |= answers == NEW
+        update = self.model.update
+        self.waited |= update is not None and update.state is UpdateState.STAGED
         committed = {OLD, *(event.version for event in self.store.events if event.name == "update.committed")}
         started_from = self.active_file.models.get(MODEL)
         assert started_from is None or self.was_damaged or started_from.version in committed, self
+
+    @property
+    def is_in_time(self) -> bool:
+        """Say whether the new version may begin to answer now."""
+        shown = datetime.fromtimestamp(self.clock.utc_ns() / 1e9, UTC)
+        return not self.windows or EVENING.replace(hour=22, minute=0, second=0) <= shown
 
     @property
     def model(self) -> ModelState:
@@ -325,6 +343,7 @@ class World:
 
     def _draw_wishes(self) -> list[tuple[int, DesiredState]]:
         policy = self.random.choice([POLICY, SHADOWED])
+        policy = msgspec.structs.replace(policy, install_windows=self.windows)
         wishes = [(1, a_desired(1, an_assignment(NEW, policy=policy)))]
         if self.random.random() < 0.3:
             wishes.append((self.random.randrange(2, 25), a_desired(2, an_assignment(OLD, rollout="r2"))))

@@ -1,6 +1,6 @@
-"""How the machine is doing: processor, temperature, disk. What a system does not tell is left out.
+"""How the machine is doing: processor, memory, temperature, disk. What a system does not tell is left out.
 
-Source: proc(5), /proc/stat; the kernel's thermal sysfs interface.
+Source: proc(5), /proc/stat and /proc/meminfo; the kernel's thermal sysfs interface.
 """
 
 import shutil
@@ -10,15 +10,21 @@ from pathlib import Path
 _IDLE_FIELDS = slice(3, 5)  # idle and iowait
 _COUNTED_FIELDS = slice(0, 8)  # Guests are in user time already.
 _MILLI = 1000.0
+_KIB = 1024.0
 
 
 class MachineFigures:
     """Figures by name, with their unit in it. `folder` lies on the disk that matters."""
 
     def __init__(
-        self, folder: Path, *, stat: Path = Path("/proc/stat"), zones: Path = Path("/sys/class/thermal")
+        self,
+        folder: Path,
+        *,
+        stat: Path = Path("/proc/stat"),
+        zones: Path = Path("/sys/class/thermal"),
+        meminfo: Path = Path("/proc/meminfo"),
     ) -> None:
-        self._folder, self._stat, self._zones = folder, stat, zones
+        self._folder, self._stat, self._zones, self._meminfo = folder, stat, zones, meminfo
         self._lock = threading.Lock()
         self._times = self._cpu_times()
 
@@ -28,6 +34,7 @@ class MachineFigures:
             "cpu_share": self._cpu_share(),
             "temperature_c": self._temperature_c(),
             "disk_free_bytes": self._free(),
+            "memory_used_bytes": self._memory_used(),
         }
         return {name: value for name, value in found.items() if value is not None}
 
@@ -57,6 +64,15 @@ class MachineFigures:
             except (OSError, ValueError):
                 continue
         return max(degrees, default=None)
+
+    def _memory_used(self) -> float | None:
+        """Return what is taken and cannot be had for the asking."""
+        try:
+            lines = self._meminfo.read_text(encoding="ascii").splitlines()
+            known = {name: float(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
+            return (known["MemTotal"] - known["MemAvailable"]) * _KIB
+        except (OSError, ValueError, KeyError, IndexError):
+            return None
 
     def _free(self) -> float | None:
         try:

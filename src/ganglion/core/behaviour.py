@@ -4,10 +4,12 @@ Everything here merges by integer addition, so one node's minute and a fleet's w
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from operator import add
 
 import msgspec
 
+from ganglion.core import quality_counts
 from ganglion.core.errors import InvalidRequest
 from ganglion.core.histogram import Histogram
 
@@ -33,6 +35,8 @@ class Behaviour(msgspec.Struct):
     """Latency of the previous version on the requests that it answered for comparison."""
     compared_failed: int = 0
     """Requests that the other version could not answer when it was asked for comparison."""
+    quality: dict[str, list[int]] = {}
+    """Inputs that were looked at, by measure, counted over the edges of `core.quality_counts`."""
 
     def count_answer(self, latency_us: int, labels: Sequence[str], confidences: Sequence[float]) -> None:
         """Count one request that the model answered."""
@@ -64,6 +68,10 @@ class Behaviour(msgspec.Struct):
         if compared:
             self.compared_latency_us.add(latency_us)
 
+    def count_quality(self, measures: Mapping[str, float]) -> None:
+        """Count one input that was looked at."""
+        quality_counts.count(self.quality, measures)
+
     def check(self) -> None:
         """Refuse counts that no counting makes. Raises: InvalidRequest."""
         counts = [self.requests, self.errors, self.compared, self.agreed, self.compared_failed]
@@ -74,6 +82,7 @@ class Behaviour(msgspec.Struct):
             raise InvalidRequest("the counts of a behaviour contradict each other")
         for histogram in (self.latency_us, self.compared_latency_us):
             histogram.check()
+        quality_counts.check(self.quality)
 
     def merge(self, other: "Behaviour") -> None:
         """Add `other`'s counts to these."""
@@ -84,10 +93,14 @@ class Behaviour(msgspec.Struct):
         self.agreed += other.agreed
         self.compared_failed += other.compared_failed
         self.compared_latency_us.merge(other.compared_latency_us)
-        for index, count in enumerate(other.confidence):
-            self.confidence[index] += count
-        for label, count in other.classes.items():
-            self._count_class(label, count)
+        self.confidence[:] = map(add, self.confidence, other.confidence)
+        if len(self.classes) + len(other.classes) <= CLASSES_MAX:
+            for label, count in other.classes.items():
+                self.classes[label] = self.classes.get(label, 0) + count
+        else:
+            for label, count in other.classes.items():
+                self._count_class(label, count)
+        quality_counts.merge(self.quality, other.quality)
 
     def _count_class(self, label: str, count: int) -> None:
         known = label in self.classes or len(self.classes) < CLASSES_MAX

@@ -42,15 +42,24 @@ def compare(reference: Sequence[int], live: Sequence[int], *, z: float = 4.0, fl
     total_reference, total_live = sum(reference), sum(live)
     if total_reference == 0 or total_live == 0:
         raise Rejected("a shift needs counts on both sides")
-    bins = len(live)
+    psi = stability_index([*zip(reference, live, strict=True)], bins=len(live))
+    freedom = len(live) - 1
+    scale = 1.0 / total_reference + 1.0 / total_live
+    return Shift(psi=psi, threshold=max(floor, scale * (freedom + z * math.sqrt(2.0 * freedom))))
+
+
+def stability_index(counts: Sequence[tuple[float, float]], *, bins: int) -> float:
+    """Return the PSI of pairs (reference, live), which may be weighted counts; half a row is added to each bin.
+
+    Bins beyond the pairs given are empty on both sides.
+    """
+    total_reference, total_live = sum(pair[0] for pair in counts), sum(pair[1] for pair in counts)
     psi = 0.0
-    for count_reference, count_live in zip(reference, live, strict=True):
+    for count_reference, count_live in counts:
         share_reference = (count_reference + _SMOOTHING) / (total_reference + _SMOOTHING * bins)
         share_live = (count_live + _SMOOTHING) / (total_live + _SMOOTHING * bins)
         psi += (share_live - share_reference) * math.log(share_live / share_reference)
-    freedom = bins - 1
-    scale = 1.0 / total_reference + 1.0 / total_live
-    return Shift(psi=psi, threshold=max(floor, scale * (freedom + z * math.sqrt(2.0 * freedom))))
+    return psi
 
 
 def wilson_interval(successes: int, trials: int, *, z: float = 2.576) -> tuple[float, float]:

@@ -17,6 +17,13 @@ class ProviderFailed(Unavailable):
     remedy = "Try again; if it stays so, compare `[hub.identity.provider]` with what the provider's operator says."
 
 
+class SegmentStoreUnavailable(Unavailable):
+    """The place for closed segments of the audit chain does not answer, or refuses what it is asked."""
+
+    code = "segment_store_unavailable"
+    remedy = "Try again; if it stays so, compare `[hub.audit.shipping]` with what the store's operator says."
+
+
 class Unauthenticated(Untrusted):
     """The caller did not prove who it is, or its proof has expired."""
 

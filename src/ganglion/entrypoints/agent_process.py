@@ -18,20 +18,26 @@ from ganglion.adapters.journal import JournalReader
 from ganglion.adapters.machine_figures import MachineFigures
 from ganglion.adapters.package_files import PackageArchives
 from ganglion.adapters.system import SystemChance, SystemClock, node_facts
+from ganglion.adapters.time_zones import time_zone
 from ganglion.core.errors import GanglionError
 from ganglion.entrypoints import node_settings
+from ganglion.entrypoints.agent_orders import node_limits, wishes_of
 from ganglion.entrypoints.agent_start import open_link, open_store, read_active, read_state
+from ganglion.entrypoints.diagnosis.watch import HealthWatch
 from ganglion.entrypoints.engines import available_runtimes
 from ganglion.entrypoints.logs import configure_logs, set_log_level
+from ganglion.entrypoints.node_logs import keep_logs
 from ganglion.entrypoints.parent_pipe import wait_for_end_of_parent
 from ganglion.entrypoints.sandboxes import open_sandbox
 from ganglion.entrypoints.settings import NodeSettings, load_settings
+from ganglion.node.domain import bounds
 from ganglion.node.domain.backoff import BackoffPolicy
 from ganglion.node.domain.reconcile import NodeState
 from ganglion.node.domain.reporting import ReportSettings
 from ganglion.node.services.agent import Agent, AgentSettings, Machine
 from ganglion.node.services.alignment import Alignment
 from ganglion.node.services.forwarder import Forwarder, ForwarderSettings
+from ganglion.node.services.install_times import InstallTimes
 from ganglion.node.services.journal_intake import IntakeSettings, JournalIntake
 from ganglion.node.services.places import Places
 from ganglion.node.services.update_effects import UpdateEffects
@@ -47,6 +53,7 @@ def main() -> None:
     code = 1
     try:
         settings = load_settings().node
+        keep_logs(settings, "agent")
         anyio.run(_run, settings)
         code = 0
     except* GanglionError as group:
@@ -96,6 +103,7 @@ def build_agent(settings: NodeSettings, places: Places, store: SqliteAgentStore)
     retry = BackoffPolicy(max_s=chosen.backoff_s_max)
     active = read_active(places.active)
     machine = MachineFigures(settings.data_path)
+    limits = node_limits(settings, places, clock)
     driver = Updates(
         store=store,
         control=control,
@@ -108,6 +116,9 @@ def build_agent(settings: NodeSettings, places: Places, store: SqliteAgentStore)
             facts=facts,
             root_version_min=lambda: _root_version_min(driver.state),
             memory_free=free_memory_bytes,
+            why_not_published=lambda model, signers: bounds.why_not_published(
+                model, signers, limits.in_force(driver.state)
+            ),
         ),
         alignment=Alignment(
             control=control, places=places, replace_file=partial(replace_file, places.active), written=active
@@ -116,7 +127,9 @@ def build_agent(settings: NodeSettings, places: Places, store: SqliteAgentStore)
         chance=chance,
         state=read_state(store, active),
         retry=retry,
+        times=InstallTimes(clock, zone=time_zone, hub_time_s=link.hub_time_s),
     )
+    driver.limits = limits.in_force
     forwarder = Forwarder(
         store=store,
         link=link,
@@ -142,10 +155,10 @@ def build_agent(settings: NodeSettings, places: Places, store: SqliteAgentStore)
         link=link,
         control=control,
         store=store,
-        updates=driver,
+        wishes=wishes_of(driver, settings, link=link, control=control, places=places, clock=clock),
         forwarder=forwarder,
         intake=intake,
-        machine=Machine(facts, machine.figures, set_log_level),
+        machine=Machine(facts, machine.figures, HealthWatch(settings, clock).unwell, set_log_level),
         chance=chance,
         clock=clock,
         settings=_agent_settings(chosen, retry),
@@ -158,7 +171,7 @@ def _agent_settings(chosen: node_settings.AgentSettings, retry: BackoffPolicy) -
 
 
 def _results_share(state: NodeState) -> float:
-    return state.desired.collection.results_share if state.desired else 1.0
+    return state.settings.effective.collection.results_share
 
 
 def _root_version_min(state: NodeState) -> int:

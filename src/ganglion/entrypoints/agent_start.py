@@ -80,6 +80,7 @@ def open_link(settings: NodeSettings, places: Places) -> HttpsHubLink:
         settings=LinkSettings(
             request_timeout_s=settings.agent.request_timeout_s,
             rate_bytes_min=settings.agent.download_rate_min,
+            bytes_per_s_max=settings.agent.download_bytes_per_s_max,
             metadata=TufLimits(deadline_s=settings.agent.metadata_deadline_s),
         ),
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from ganglion.core.errors import NotFound
 from ganglion.core.ids import RolloutId, parse_digest, parse_name
 from ganglion.entrypoints.client_settings import ClientSettings
+from ganglion.entrypoints.fleet_client import FleetCalls
 from ganglion.entrypoints.hub_connection import HubConnection, Query
 from ganglion.entrypoints.node_client import NodeCalls
 from ganglion.entrypoints.people_client import PeopleCalls
@@ -24,15 +25,11 @@ from ganglion.wire.resources import (
     LabelRequest,
     LabelsReply,
     LabelsRequest,
-    NodeView,
     ReleaseView,
     ResultView,
     SampleView,
-    TokenListRequest,
-    TokenReply,
-    TokenRequest,
 )
-from ganglion.wire.rollout_resources import ActionRequest, RolloutRequest, RolloutView
+from ganglion.wire.rollout_resources import ActionRequest, RolloutPlan, RolloutRequest, RolloutView
 from ganglion.wire.trust_resources import TrustDocuments, TrustInstalled, TrustView
 
 if TYPE_CHECKING:
@@ -42,10 +39,10 @@ if TYPE_CHECKING:
 PACKAGE_TYPE = "application/octet-stream"
 _PAGE = 1000
 _SAMPLE_ID = re.compile(r"[A-Za-z0-9._-]{1,200}")
-RolloutAction = Literal["pause", "resume", "abort", "promote"]
+RolloutAction = Literal["pause", "resume", "abort", "promote", "approve", "skip", "retry"]
 
 
-class HubClient(PeopleCalls, NodeCalls):
+class HubClient(FleetCalls, PeopleCalls, NodeCalls):
     """A hub, as one account sees it. Blocking; every call has a deadline; every error is one of `core.errors`."""
 
     def __init__(self, url: str, *, ca_pem: bytes, token: str, settings: ClientSettings | None = None) -> None:
@@ -65,32 +62,6 @@ class HubClient(PeopleCalls, NodeCalls):
     def url(self) -> str:
         """The address of the hub, as it was given."""
         return str(self._hub.address)
-
-    # --- fleet ------------------------------------------------------------------------------------
-
-    def create_node_token(self, request: TokenRequest) -> TokenReply:
-        """Make a single-use token with which one node joins."""
-        return self._hub.post(paths.NODE_TOKENS, request, TokenReply)
-
-    def create_node_tokens(self, requests: Sequence[TokenRequest]) -> list[TokenReply]:
-        """Make single-use tokens for many nodes: all of them, or none."""
-        return self._hub.post(paths.NODE_TOKEN_LISTS, TokenListRequest(list(requests)), list[TokenReply])
-
-    def nodes(self) -> list[NodeView]:
-        """List every enrolled node."""
-        return self._hub.get(paths.NODES, list[NodeView])
-
-    def node(self, name: str) -> NodeView:
-        """Return one node."""
-        return self._hub.get(paths.node(parse_name(name, what="node")), NodeView)
-
-    def revoke_node(self, name: str) -> None:
-        """Refuse everything this node says from now on."""
-        self.act_on_node(name, "revoke")
-
-    def act_on_node(self, name: str, action: str) -> None:
-        """Let the hub carry out what people decide about a node: revoke, retire, admit, rekey."""
-        self._hub.post(paths.node(parse_name(name, what="node"), action), {}, type(None))
 
     # --- releases ---------------------------------------------------------------------------------
 
@@ -145,6 +116,10 @@ class HubClient(PeopleCalls, NodeCalls):
         """Start to bring a released version to the fleet, stage by stage."""
         return self._hub.post(paths.ROLLOUTS, request, RolloutView)
 
+    def plan_rollout(self, request: RolloutRequest) -> RolloutPlan:
+        """Return who would get what, and when; nothing is stored."""
+        return self._hub.post(paths.ROLLOUT_PLAN, request, RolloutPlan)
+
     def rollouts(self) -> list[RolloutView]:
         """List rollouts, newest first."""
         return self._hub.get(paths.ROLLOUTS, list[RolloutView])
@@ -156,7 +131,7 @@ class HubClient(PeopleCalls, NodeCalls):
     def act_on_rollout(
         self, rollout_id: str, action: RolloutAction, *, reason: str = "", stage: int | None = None
     ) -> RolloutView:
-        """Pause, resume, abort, or promote past the present stage; with `stage`, promote past that one alone."""
+        """Act on a rollout; with `stage`, promote past that one alone, or approve that one."""
         request = ActionRequest(reason=reason, stage=stage)
         return self._hub.post(paths.rollout(_rollout_id(rollout_id), action), request, RolloutView)
 

@@ -35,6 +35,7 @@ def retention(settings: HubSettings) -> RetentionLimits:
     chosen = settings.retention
     return RetentionLimits(
         records_days=chosen.records_days,
+        audit_days=settings.audit.retention_days,
         minutes_days=chosen.minutes_days,
         hours_days=chosen.hours_days,
         events_days=chosen.events_days,

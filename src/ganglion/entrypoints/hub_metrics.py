@@ -31,7 +31,13 @@ class FleetCounts:
 class HubMetrics:
     """One registry per hub, so that two in one process do not share counts."""
 
-    def __init__(self, counts: Callable[[], FleetCounts], status: Callable[[], HubStatus]) -> None:
+    def __init__(
+        self,
+        counts: Callable[[], FleetCounts],
+        status: Callable[[], HubStatus],
+        figures: Callable[[], Mapping[str, float]] = dict,
+    ) -> None:
+        """`figures` are single numbers of how the fleet is run, by a name with its unit."""
         # They double the text, and say what the first scrape of a series says anyhow.
         disable_created_metrics()  # type: ignore[no-untyped-call] # the library left its types out
         self._registry = CollectorRegistry()
@@ -44,6 +50,7 @@ class HubMetrics:
         self._batches = Counter("ganglion_ingest_batches", "Batches of records stored.", registry=self._registry)
         self._registry.register(_FleetCollector(counts))
         self._registry.register(_StatusCollector(status))
+        self._registry.register(_FiguresCollector(figures))
 
     def count_request(self, method: str, route: str, status: int) -> None:
         """Count one request; status 0 is a connection that was cut before the answer."""
@@ -101,6 +108,19 @@ class _StatusCollector(Collector):
         for kind, count in status.removed.items():
             removed.add_metric((kind,), count)
         yield removed
+
+
+class _FiguresCollector(Collector):
+    def __init__(self, figures: Callable[[], Mapping[str, float]]) -> None:
+        self._figures = figures
+
+    def describe(self) -> Iterable[Metric]:
+        """Name nothing beforehand: registering must not read the database."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        for name, value in self._figures().items():
+            yield GaugeMetricFamily(f"ganglion_fleet_{name}", "See docs/reference/figures.md.", value=value)
 
 
 def _by_role(name: str, text: str, values: Mapping[str, float]) -> Metric:

@@ -7,6 +7,7 @@ import msgspec
 from ganglion.entrypoints.people_settings import IdentitySettings
 from ganglion.entrypoints.tls_settings import TlsSettings
 from ganglion.hub.domain.audit_limits import AuditSettings
+from ganglion.hub.domain.file_limits import FileLimits
 from ganglion.hub.domain.lifecycle import StandingSettings
 from ganglion.trust.lifetimes import RepositorySettings
 from ganglion.trust.model_file_limits import ModelFileLimits
@@ -44,7 +45,7 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Waiting questions of one node; further ones are answered with 503: the node is broken, or was copied."""
 
     rows_max: Positive = 1000
-    """Most rows in the answer to one question for samples, results or events; asking for more is refused."""
+    """Most rows in the answer to one question for nodes, samples, results or events; asking for more is refused."""
 
     hsts_s: int = 31_536_000
     """How long browsers insist on HTTPS for this host name (Strict-Transport-Security); 0 leaves the header out."""
@@ -82,7 +83,7 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long the hub keeps what nodes sent; 0 days: for ever."""
 
     records_days: Days = 90.0
-    """Records one by one, as they came: results, comparisons, summaries, audit."""
+    """Records one by one, as they came. Audit records of nodes stay as long as the hub's own (`hub.audit`)."""
 
     minutes_days: Days = 14.0
     """Counts by the minute; older ones are added up to hours."""
@@ -160,6 +161,9 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     retention: RetentionSettings = RetentionSettings()
     """How long what nodes sent is kept."""
+
+    files: FileLimits = FileLimits()
+    """Reference files that nodes are given."""
 
     page: PageSettings = PageSettings()
     """The web page."""

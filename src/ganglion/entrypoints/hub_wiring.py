@@ -19,11 +19,13 @@ from ganglion.adapters.certificates.own import open_own
 from ganglion.adapters.files import DirectoryFiles, KeyFiles, lock_directory
 from ganglion.core.errors import DataCorrupt, DiskUnusable
 from ganglion.entrypoints import hub_limits
+from ganglion.entrypoints.audit_wiring import AuditTrail, open_trail
 from ganglion.entrypoints.batch_gate import BatchGate
 from ganglion.entrypoints.hub_counts import FleetCounter
 from ganglion.entrypoints.hub_metrics import HubMetrics
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.entrypoints.hub_status import HubFigures, free_bytes_of
+from ganglion.entrypoints.organisation import Organisation, organise
 from ganglion.entrypoints.people_wiring import People, open_people
 from ganglion.entrypoints.sandboxes import gated_archives
 from ganglion.entrypoints.waiters import Waiters
@@ -34,8 +36,11 @@ from ganglion.hub.services.curation import Curation, CurationLimits
 from ganglion.hub.services.desired import Desired
 from ganglion.hub.services.enrolment import Enrolment
 from ganglion.hub.services.fleet import Fleet
+from ganglion.hub.services.incarnation import begin_revisions
 from ganglion.hub.services.ingest import Ingest
 from ganglion.hub.services.node_settings import NodeSettings
+from ganglion.hub.services.orders import Orders
+from ganglion.hub.services.reference_files import ReferenceFiles
 from ganglion.hub.services.releases import Releases
 from ganglion.hub.services.repository import Repository
 from ganglion.hub.services.restoration import Restoration
@@ -81,12 +86,15 @@ class Hub:
     """A directory for bodies on their way in, on the same disk as the artifacts."""
     repository: Repository
     people: People
-    audit: Audit
+    trail: AuditTrail
     enrolment: Enrolment
     standings: Standings
     fleet: Fleet
     desired: Desired
     node_settings: NodeSettings
+    reference_files: ReferenceFiles
+    orders: Orders
+    organisation: Organisation
     restoration: Restoration
     rollouts: Rollouts
     releases: Releases
@@ -104,16 +112,21 @@ class Hub:
         return self.people.accounts
 
     @property
+    def audit(self) -> Audit:
+        """The audit chain."""
+        return self.trail.audit
+
+    @property
     def artifacts(self) -> ArtifactStore:
         """Content by digest."""
         return self.world.artifacts
 
     def renew(self) -> TlsFiles:
-        """Sign again the metadata, and make again the certificates, that expire soon. Call it hourly."""
+        """Sign again what expires soon, and do what else is due once an hour. Call it hourly."""
         self.repository.refresh_timestamp()
-        self.audit.checkpoint()
-        self.audit.prune()
         self.standings.ask_due()
+        self.organisation.figures.take_look()
+        self.trail.tend()
         return _open_tls(self.settings, self.world.clock)
 
     def new_id(self) -> str:
@@ -151,16 +164,9 @@ def _assemble(settings: HubSettings, world: World, data: Path) -> Hub:
     tls = _open_tls(settings, clock)
     waiters = Waiters(waiting_max=settings.http.long_polls_max, per_node_max=settings.http.long_polls_per_node_max)
     repository = _open_repository(settings, data, clock)
-    desired = Desired(
-        control=control,
-        repository_root_version=repository.root_version,
-        changed=waiters.wake,
-        sign=repository.sign_assignment,
-        now_s=partial(utc_s, clock),
-    )
-    desired.sign_again(repository.assignment_keys())
-    audit = _open_audit(settings, world, data)
-    fleet = Fleet(control=control, telemetry=world.telemetry, desired=desired, clock=clock, witness=audit.witness)
+    desired = _open_desired(world, repository, waiters)
+    trail = open_trail(settings.audit, data, world, root_version=repository.root_version)
+    fleet = Fleet(control=control, telemetry=world.telemetry, desired=desired, clock=clock, witness=trail.audit.witness)
     standings = Standings(
         control=control,
         clock=clock,
@@ -168,32 +174,46 @@ def _assemble(settings: HubSettings, world: World, data: Path) -> Hub:
         changed=waiters.wake,
         settings=settings.standing,
     )
+    node_settings = NodeSettings(
+        control=control, desired=desired, clock=clock, chance=chance, envelope=lambda: repository.envelope()[1]
+    )
+    rollouts = Rollouts(control=control, telemetry=world.telemetry, desired=desired, clock=clock, chance=chance)
+    organisation = organise(
+        control=control,
+        node_settings=node_settings,
+        rollouts=rollouts,
+        fleet=fleet,
+        clock=clock,
+        waiters=waiters,
+        silent_after_s=settings.silent_after_s,
+    )
     figures = _figures(settings, world, data, waiters)
     return Hub(
         settings=settings,
         world=world,
         tls=tls,
         waiters=waiters,
-        metrics=HubMetrics(_counter(settings, world, waiters, repository, fleet).counts, figures.status),
+        metrics=HubMetrics(
+            _counter(settings, world, waiters, repository, fleet).counts,
+            figures.status,
+            organisation.figures.gauges,
+        ),
         uploads=_empty_directory(data / "uploads"),
         repository=repository,
         people=open_people(settings.identity, control=control, clock=clock, chance=chance),
-        audit=audit,
+        trail=trail,
         standings=standings,
-        enrolment=Enrolment(
-            control=control,
-            clock=clock,
-            chance=chance,
-            ca_pin=tls.ca_pin,
-            tuf_root=repository.root,
-            standings=standings,
-            settings=hub_limits.enrolment(settings),
-        ),
+        enrolment=_enrolment(settings, world, tls, repository, standings),
         fleet=fleet,
         desired=desired,
-        node_settings=NodeSettings(control=control, desired=desired, clock=clock, chance=chance),
+        node_settings=node_settings,
+        reference_files=ReferenceFiles(
+            control=control, artifacts=world.artifacts, desired=desired, clock=clock, limits=settings.files
+        ),
+        orders=Orders(control=control, telemetry=world.telemetry),
+        organisation=organisation,
         restoration=Restoration(control=control, repository=repository, desired=desired, chance=chance),
-        rollouts=Rollouts(control=control, telemetry=world.telemetry, desired=desired, clock=clock, chance=chance),
+        rollouts=rollouts,
         releases=Releases(
             control=control,
             artifacts=world.artifacts,
@@ -208,6 +228,39 @@ def _assemble(settings: HubSettings, world: World, data: Path) -> Hub:
         gate=figures.gate,
         figures=figures,
     )
+
+
+def _enrolment(
+    settings: HubSettings, world: World, tls: TlsFiles, repository: Repository, standings: Standings
+) -> Enrolment:
+    return Enrolment(
+        control=world.control,
+        clock=world.clock,
+        chance=world.chance,
+        ca_pin=tls.ca_pin,
+        tuf_root=repository.root,
+        standings=standings,
+        settings=hub_limits.enrolment(settings),
+    )
+
+
+def _open_desired(world: World, repository: Repository, waiters: Waiters) -> Desired:
+    """Return what nodes should do, signed with the keys of today."""
+    desired = Desired(
+        control=world.control,
+        repository_root_version=repository.root_version,
+        changed=waiters.wake,
+        sign=repository.sign_assignment,
+        sign_order=repository.sign_order,
+        sign_files=repository.sign_files,
+        envelope_version=lambda: repository.envelope()[0],
+        now_s=partial(utc_s, world.clock),
+    )
+    with world.control.write() as tx:
+        begin_revisions(tx, world.chance)
+    desired.sign_again(repository.assignment_keys())
+    desired.tell_limits()
+    return desired
 
 
 def _figures(settings: HubSettings, world: World, data: Path, waiters: Waiters) -> HubFigures:
@@ -258,17 +311,6 @@ def _open_tls(settings: HubSettings, clock: Clock) -> TlsFiles:
         Path(settings.data_dir) / "tls", hostnames=hub_limits.hostnames(settings), now_s=now_s
     )
     return hub if own is None else open_own(own, hub, now_s=now_s)
-
-
-def _open_audit(settings: HubSettings, world: World, data: Path) -> Audit:
-    return Audit(
-        control=world.control,
-        telemetry=world.telemetry,
-        clock=world.clock,
-        chance=world.chance,
-        key=partial(KeyFiles(data / "keys").private_bytes, "audit"),
-        settings=settings.audit,
-    )
 
 
 def _counter(

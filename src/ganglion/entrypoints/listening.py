@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -17,10 +18,18 @@ from ganglion.core.errors import InvalidSettings, PortInUse
 _SWEEP_S = 1.0
 _RETRY_S = 0.1
 _BACKLOG = 512
-_SOCKET_MODE = 0o660
-"""Who may connect to a Unix socket: its user and its group."""
+_HANDSHAKE_S = 10.0
 
 Factory: TypeAlias = Callable[[], asyncio.Protocol]
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPlace:
+    """Where to listen for TLS. Port 0 takes a free one."""
+
+    host: str
+    port: int
+    context: ssl.SSLContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,12 @@ class Address:
     wait_s: float = 0.0
     uds: Path | None = None
     """A Unix socket to listen on besides."""
+    uds_mode: int = 0o660
+    """Who may connect to the Unix socket: by default its user and its group."""
+    tls: TlsPlace | None = None
+    """A place to listen for TLS besides."""
+    trusts_loopback: bool = True
+    """Whether programs that come over loopback need no proof of who they are."""
 
 
 def uds_of(setting: str) -> Path | None:
@@ -75,13 +90,12 @@ class SharedState(Protocol):
 class ListeningServer:
     """A listening server."""
 
-    def __init__(self, listening: Sequence[asyncio.Server], shared: SharedState) -> None:
+    def __init__(self, listening: Sequence[asyncio.Server], shared: SharedState, address: Address) -> None:
         self._listening, self._shared = listening, shared
-        name = listening[0].sockets[0].getsockname()
-        host, port = name[:2] if isinstance(name, tuple) else ("", 0)
-        self.host: str = host
-        self.port: int = port
-        """0: it listens on a Unix socket alone."""
+        self.host, self.port = ("", 0) if address.port is None else _name_of(listening[0])
+        """0: it listens on a Unix socket alone, or for TLS."""
+        self.tls_port = 0 if address.tls is None else _name_of(listening[-1])[1]
+        """0: it speaks no TLS."""
 
     def begin_stop(self) -> None:
         """Accept nothing more, and end every connection after its answers."""
@@ -118,12 +132,21 @@ async def listen(address: Address, factory: Factory) -> list[asyncio.Server]:
             tcp = partial(_listen_tcp, address.host, address.port, factory)
             listening.append(await _patiently(tcp, address.wait_s))
         if address.uds is not None:
-            listening.append(await _patiently(partial(_listen_uds, address.uds, factory), address.wait_s))
+            uds = partial(_listen_uds, address.uds, factory, address.uds_mode)
+            listening.append(await _patiently(uds, address.wait_s))
+        if address.tls is not None:
+            tls = partial(_listen_tls, address.tls, factory)
+            listening.append(await _patiently(tls, address.wait_s))
     except BaseException:
         for server in listening:
             server.close()
         raise
     return listening
+
+
+def _name_of(server: asyncio.Server) -> tuple[str, int]:
+    host, port = server.sockets[0].getsockname()[:2]
+    return str(host), int(port)
 
 
 async def _patiently(listen: Callable[[], Awaitable[asyncio.Server]], wait_s: float) -> asyncio.Server:
@@ -136,10 +159,18 @@ async def _patiently(listen: Callable[[], Awaitable[asyncio.Server]], wait_s: fl
     return await listen()
 
 
-async def _listen_tcp(host: str, port: int, factory: Factory) -> asyncio.Server:
-    loop = asyncio.get_running_loop()
+async def _listen_tls(place: TlsPlace, factory: Factory) -> asyncio.Server:
+    return await _listen_tcp(place.host, place.port, factory, place.context)
+
+
+async def _listen_tcp(host: str, port: int, factory: Factory, context: ssl.SSLContext | None = None) -> asyncio.Server:
+    create = partial(
+        asyncio.get_running_loop().create_server, factory, host, port, backlog=_BACKLOG, reuse_address=True
+    )
     try:
-        return await loop.create_server(factory, host, port, backlog=_BACKLOG, reuse_address=True)
+        if context is None:
+            return await create()
+        return await create(ssl=context, ssl_handshake_timeout=_HANDSHAKE_S)
     except socket.gaierror as error:
         raise InvalidSettings(f"{host!r} is not an address of this machine: {error.strerror}") from error
     except OSError as error:
@@ -148,20 +179,21 @@ async def _listen_tcp(host: str, port: int, factory: Factory) -> asyncio.Server:
         raise InvalidSettings(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
 
 
-async def _listen_uds(path: Path, factory: Factory) -> asyncio.Server:
-    listening = _bind_uds(path)
+async def _listen_uds(path: Path, factory: Factory, mode: int) -> asyncio.Server:
+    listening = _bind_uds(path, mode)
     return await asyncio.get_running_loop().create_unix_server(factory, sock=listening, backlog=_BACKLOG)
 
 
-def _bind_uds(path: Path) -> socket.socket:
+def _bind_uds(path: Path, mode: int) -> socket.socket:
     """Return a bound Unix socket; one that a killed process left behind is replaced."""
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         if path.is_socket():
             _check_deserted(path)
             path.unlink()
+        # Nobody is let in between the binding and the change of mode: the socket does not listen yet.
         listening.bind(str(path))
-        path.chmod(_SOCKET_MODE)
+        path.chmod(mode)
     except OSError as error:
         listening.close()
         raise InvalidSettings(f"cannot listen on {path}: {error.strerror or error}") from error

@@ -2,11 +2,15 @@
 
 import logging
 import sys
+from collections.abc import Callable
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_kept: list[Callable[[str], None]] = []
+"""Where lines go beside standard error."""
+_as_json = structlog.processors.JSONRenderer()
 _chosen = {"level": logging.INFO, "own": logging.INFO}
 """What is logged now, and what this process logs by itself. Loggers are kept by modules, so the level is asked here."""
 
@@ -23,6 +27,7 @@ def configure_logs(process: str, *, level: int = logging.INFO) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _keep,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
@@ -35,6 +40,18 @@ def configure_logs(process: str, *, level: int = logging.INFO) -> None:
 def set_log_level(name: str) -> None:
     """Log this level and above from now on; an empty or unknown name is the process's own level."""
     _chosen["level"] = _LEVELS.get(name, _chosen["own"])
+
+
+def keep_lines(write: Callable[[str], None] | None) -> None:
+    """Give each line, as JSON, to `write` as well, which must not raise; None: to nobody any more."""
+    _kept[:] = [write] if write else []
+
+
+def _keep(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    for write in _kept:
+        line = _as_json(logger, method, dict(event))
+        write(line if isinstance(line, str) else line.decode())
+    return event
 
 
 def _drop_quiet(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -1,5 +1,6 @@
 """Where a node's keys lie, by its settings."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from ganglion.adapters.node_keys import NodeKeyFiles
@@ -13,6 +14,9 @@ def node_keys(settings: NodeSettings) -> NodeKeys:
     """Return the keys. Raises: InvalidSettings, MissingExtra, KeyStoreUnusable, DiskUnusable."""
     directory = Places(settings.data_path).private_key.parent
     chosen = settings.keys
+    # Here first, because parents of the directory of keys would be open to everybody: inputs lie beside it.
+    with suppress(OSError):  # Whoever writes there next says what is wrong.
+        settings.data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not chosen.pkcs11_module:
         return NodeKeyFiles(directory)
     try:

@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ganglion.core.errors import InvalidRequest, TooLarge
+from ganglion.hub.domain.selectors import parse_labels
 from ganglion.wire.resources import TokenRequest
 
-_COLUMNS = frozenset({"name", "site", "zone"})
+_COLUMNS = frozenset({"name", "site", "zone", "labels"})
 _COUNT_MAX = 100_000
 _BYTES_MAX = 10_000_000
 
@@ -36,7 +37,9 @@ def _from_file(plain: TokenRequest, file: Path) -> list[TokenRequest]:
             rows = csv.DictReader(opened, strict=True, skipinitialspace=True)
             columns = set(rows.fieldnames or ())
             if "name" not in columns or not columns <= _COLUMNS:
-                raise InvalidRequest(f"{file}: the first line names the columns: name, and at will site and zone")
+                raise InvalidRequest(
+                    f"{file}: the first line names the columns: name, and at will site, zone and labels"
+                )
             return [_request(plain, row, f"{file}, line {rows.line_num}") for row in rows]
     except OSError as error:
         raise InvalidRequest(f"{file} cannot be read: {error.strerror}") from error
@@ -55,4 +58,12 @@ def _request(plain: TokenRequest, row: Mapping[str | None, object], where: str) 
         name=given["name"],
         site=given.get("site") or plain.site,
         zone=given.get("zone") or plain.zone,
+        labels=plain.labels | _labels(given.get("labels", ""), where),
     )
+
+
+def _labels(text: str, where: str) -> dict[str, str]:
+    try:
+        return parse_labels(text)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"{where}: {error.message}") from error

@@ -6,7 +6,9 @@ from typing import Annotated
 import msgspec
 
 from ganglion.core.batching_rules import BatchingRules
+from ganglion.entrypoints.local_tls_settings import LocalTlsSettings
 from ganglion.node.domain.egress import EgressSettings
+from ganglion.node.domain.file_limits import FileLimits
 from ganglion.ports.sandbox_limits import SandboxLimits
 from ganglion.trust.model_file_limits import ModelFileLimits
 
@@ -33,6 +35,15 @@ class ServingSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     grpc_uds: str = ""
     """Path of a Unix socket of the protocol over gRPC; empty: none."""
+
+    uds_mode: Annotated[str, msgspec.Meta(pattern="^[0-7]{3}$")] = "660"
+    """File mode of the Unix sockets, octal: whom it admits may ask everything."""
+
+    trust_loopback: bool = True
+    """Let programs that come over loopback ask everything; false: they need a token, as those on other machines do."""
+
+    tls: LocalTlsSettings = LocalTlsSettings()
+    """TLS, on ports of its own, with certificates of clients."""
 
     threads: int = 0
     """Threads of each loaded model; 0 leaves one core to the agent."""
@@ -104,6 +115,9 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     download_rate_min: float = 200.0
     """A package that arrives with fewer bytes per second than this, over half a minute, is left for later."""
 
+    download_bytes_per_s_max: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """How fast a package may come, whatever a rollout allows; 0: as fast as the line is."""
+
     backoff_s_max: float = 60.0
     """Longest pause between two attempts to reach the hub."""
 
@@ -142,6 +156,12 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     agent: AgentSettings = AgentSettings()
     """The agent process."""
 
+    logs_bytes_max: Annotated[int, msgspec.Meta(ge=0)] = 16_000_000
+    """Disk use of the logs that each of the node's processes keeps, for `ganglion node logs`; 0: none are kept."""
+
+    labels: dict[str, str] = {}
+    """Labels that scopes of an envelope look at. They are this machine's own word: the hub cannot change them."""
+
     image_sha256_file: str = ""
     """File with the digest of the system image, which is told to the hub as `image_sha256`; empty: it is not told."""
 
@@ -150,6 +170,9 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     sandbox: SandboxLimits = SandboxLimits()
     """The process in which a new version is tried."""
+
+    files: FileLimits = FileLimits()
+    """Reference files that the hub gives the node."""
 
     model_files: ModelFileLimits = ModelFileLimits()
     """What a model file may hold before an engine opens it."""

@@ -22,6 +22,7 @@ from ganglion.wire.people_resources import (
     ProgramTokenReply,
     ProgramTokenRequest,
     ProgramTokenView,
+    ShippedSegments,
     VerificationRequest,
     VerificationView,
     WhoView,
@@ -94,6 +95,10 @@ class PeopleCalls:
     def audit(self, query: Query) -> list[AuditLinkView]:
         """List links of audit chains."""
         return self._hub.get(paths.AUDIT, list[AuditLinkView], query)
+
+    def ship_audit(self) -> list[str]:
+        """Ship what was not shipped yet, and return the names of the segments."""
+        return self._hub.post(paths.AUDIT_SEGMENTS, {}, ShippedSegments).names
 
     def verify_audit(self, writer: str, kept: Sequence[CheckpointView]) -> VerificationView:
         """Prove a chain, also against checkpoints that were kept elsewhere."""

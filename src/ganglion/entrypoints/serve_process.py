@@ -36,7 +36,9 @@ from ganglion.node.services.serving_commands import LoadLimits
 from ganglion.ports.journal import JournalSink
 from ganglion.wire.desired import CollectionSettings
 
-_RESULTS_ONLY = CollectionSettings(confidence_below=0.0, random_share=0.0, bytes_per_hour=0)
+_RESULTS_ONLY = CollectionSettings(
+    confidence_below=0.0, random_share=0.0, bytes_per_hour=0, disagreements=False, quality_looks_per_minute=0
+)
 """Nobody asked for samples: what clients send stays in memory."""
 _BIND_WAIT_S = 5.0
 """How long the port of a process that died may take to become free."""
@@ -178,6 +180,8 @@ class ServeProcess:
         if self._settings.uds:
             self._voice.say(f"  and on the Unix socket {uds_of(self._settings.uds)}")
         for line in serve_words.by_grpc(server.host, server.grpc_port, server.grpc_uds):
+            self._voice.say(line)
+        for line in serve_words.by_tls(self._settings.tls.host, server.tls_port, server.tls_grpc_port):
             self._voice.say(line)
         self._voice.say("Try it:")
         self._voice.say(f"  {serve_words.first_request(easiest, packages[easiest], base)}")

@@ -7,6 +7,7 @@ import msgspec
 
 from ganglion.core.batching_rules import BatchingRules
 from ganglion.core.engine_options import THREADS_MAX
+from ganglion.entrypoints.local_tls_settings import LocalTlsSettings
 from ganglion.entrypoints.node_settings import Port
 from ganglion.trust.model_file_limits import ModelFileLimits
 
@@ -33,6 +34,15 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     grpc_uds: str = ""
     """Path of a Unix socket of the protocol over gRPC; empty: none."""
+
+    uds_mode: Annotated[str, msgspec.Meta(pattern="^[0-7]{3}$")] = "660"
+    """File mode of the Unix sockets, octal: whom it admits may ask everything."""
+
+    trust_loopback: bool = True
+    """Let programs that come over loopback ask everything; false: they need a token, as those on other machines do."""
+
+    tls: LocalTlsSettings = LocalTlsSettings()
+    """TLS, on ports of its own, with certificates of clients."""
 
     clients_file: str = "ganglion-clients.json"
     """File of clients on other machines, with the hashes of their tokens; `ganglion node client --file` makes it."""

@@ -40,6 +40,14 @@ def by_grpc(host: str, port: int, uds: Path | None) -> Iterator[str]:
         yield f"  and by gRPC on the Unix socket {uds}"
 
 
+def by_tls(host: str, port: int, grpc_port: int) -> Iterator[str]:
+    """Yield where TLS is spoken, if anywhere."""
+    if port:
+        yield f"  and over TLS at {base_url(host, port).replace('http:', 'https:')}"
+    if grpc_port:
+        yield f"  and by gRPC over TLS at {base_url(host, grpc_port).removeprefix('http://')}"
+
+
 def _note(versions: Sequence[str], weights: Mapping[str, float]) -> str:
     total = sum(weights.get(version, 0.0) for version in versions)
     if total:

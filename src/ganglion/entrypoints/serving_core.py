@@ -16,6 +16,7 @@ from ganglion.entrypoints.serving_guard import Guard
 from ganglion.node.services.serving import InferLimits, Serving
 from ganglion.node.services.serving_commands import LOAD_LIMITS, NO_RULES, LoadLimits, ServingCommands
 from ganglion.node.services.serving_lane import ThreadLane
+from ganglion.node.services.serving_looks import InputLooks
 from ganglion.node.services.serving_records import Recorder
 from ganglion.node.services.serving_runs import OpenPackage
 from ganglion.node.services.serving_versions import ServingTable
@@ -79,11 +80,22 @@ def serving_core(
         batching=batching,
         limits=limits,
     )
-    serving = Serving(table=table, lane=lane, recorder=recorder, clock=clock, chance=chance, limits=InferLimits())
+    # One look at a time, in a thread that no request waits for.
+    aside = ThreadLane(asyncio.get_running_loop(), queue_len_max=1)
+    serving = Serving(
+        table=table,
+        lane=lane,
+        recorder=recorder,
+        clock=clock,
+        chance=chance,
+        limits=InferLimits(),
+        looks=InputLooks(lane=aside, recorder=recorder, clock=clock),
+    )
     try:
         yield ServingCore(serving, commands)
     finally:
         lane.close()
+        aside.close()
 
 
 def installed_release() -> str:

@@ -4,8 +4,9 @@ What gRPC needs is imported only then: a server without it starts as fast and st
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,18 +14,20 @@ import anyio
 
 from ganglion.adapters.shared_memory import SharedRegions
 from ganglion.adapters.system import SystemClock
-from ganglion.core.errors import GanglionError, MissingExtra
+from ganglion.core.errors import GanglionError, InvalidSettings, MissingExtra
 from ganglion.entrypoints.inference_api.connection import Shared
 from ganglion.entrypoints.inference_api.dispatch import InferenceApplication
 from ganglion.entrypoints.inference_api.limits import HttpLimits
 from ganglion.entrypoints.inference_api.repository import Repository
 from ganglion.entrypoints.inference_api.server import InferenceServer, serve_http
-from ganglion.entrypoints.listening import Address, uds_of
+from ganglion.entrypoints.listening import Address, TlsPlace, uds_of
+from ganglion.entrypoints.local_tls_settings import LocalTlsSettings
 from ganglion.entrypoints.serving_core import ServingCore, installed_release
 from ganglion.entrypoints.serving_guard import Guard, check_exposure, guard_of
 
 if TYPE_CHECKING:
     from ganglion.entrypoints.grpc_api.server import GrpcServer
+    from ganglion.entrypoints.local_tls import EdgeContexts
 
 
 class EdgeSettings(Protocol):
@@ -61,6 +64,21 @@ class EdgeSettings(Protocol):
         ...
 
     @property
+    def uds_mode(self) -> str:
+        """File mode of the Unix sockets, octal."""
+        ...
+
+    @property
+    def trust_loopback(self) -> bool:
+        """Whether programs that come over loopback may ask without a token."""
+        ...
+
+    @property
+    def tls(self) -> LocalTlsSettings:
+        """TLS, on ports of its own."""
+        ...
+
+    @property
     def body_bytes_max(self) -> int:
         """Largest request."""
         ...
@@ -74,6 +92,8 @@ class Edges:
         self.host, self.port = http.host, http.port
         self.grpc_port = 0 if grpc is None else grpc.port
         """0: gRPC has no port."""
+        self.tls_port, self.tls_grpc_port = http.tls_port, 0 if grpc is None else grpc.tls_port
+        """0: no TLS is spoken."""
         self.grpc_uds = grpc_uds
 
     def begin_stop(self) -> None:
@@ -116,6 +136,7 @@ async def serve_clients(
     Raises: PortInUse, InvalidSettings: it cannot be listened on. MissingExtra: gRPC is wanted and not installed.
     """
     check_exposure(settings.host, open_to_network=settings.open_to_network, clients=clients)
+    check_proofs(settings)
     guard = guard_of(open_to_network=settings.open_to_network, clients=clients, clock=SystemClock())
     regions, shares = SharedRegions(), list[Shared]()
 
@@ -123,15 +144,14 @@ async def serve_clients(
         shares.append(shared)
         return core.application(shared, repository=repository, regions=regions, guard=guard)
 
-    address = Address(settings.host, settings.port, wait_s, uds_of(settings.uds))
     limits = HttpLimits(body_bytes_max=settings.body_bytes_max)
     failure: GanglionError | None = None
     async with AsyncExitStack() as stack:
+        address, grpc_address = stack.enter_context(_addresses(settings, clients, wait_s))
         http = await stack.enter_async_context(serve_http(address, limits, application))
-        if settings.grpc_port is None and not settings.grpc_uds:
+        if grpc_address is None:
             yield Edges(http, None, None)
             return
-        grpc_address = Address(settings.host, settings.grpc_port, wait_s, uds_of(settings.grpc_uds))
         serving_grpc = _serve_grpc(core, grpc_address, shares[0], repository=repository, regions=regions, guard=guard)
         try:
             grpc = await stack.enter_async_context(serving_grpc)
@@ -142,6 +162,46 @@ async def serve_clients(
     # Raised here, because the task group of the other server would wrap it.
     if failure is not None:
         raise failure
+
+
+def check_proofs(settings: EdgeSettings) -> None:
+    """Refuse settings that ask for proofs and let everybody pass. Raises: InvalidSettings."""
+    if settings.open_to_network and (settings.tls.certificates_only or not settings.trust_loopback):
+        raise InvalidSettings(
+            "open_to_network lets everybody ask: it goes neither with certificates_only nor without trust_loopback"
+        )
+
+
+@contextmanager
+def _addresses(settings: EdgeSettings, clients: Path, wait_s: float) -> Iterator[tuple[Address, Address | None]]:
+    """Say where HTTP listens, and where gRPC does, if anywhere."""
+    tls = settings.tls
+    with _contexts(tls, clients) as contexts:
+        place = partial(
+            Address,
+            settings.host,
+            wait_s=wait_s,
+            uds_mode=int(settings.uds_mode, 8),
+            trusts_loopback=settings.trust_loopback,
+        )
+        http_tls = None if contexts is None or tls.port is None else TlsPlace(tls.host, tls.port, contexts.http)
+        grpc_tls = (
+            None if contexts is None or tls.grpc_port is None else TlsPlace(tls.host, tls.grpc_port, contexts.grpc)
+        )
+        has_grpc = settings.grpc_port is not None or settings.grpc_uds or grpc_tls
+        grpc = place(settings.grpc_port, uds=uds_of(settings.grpc_uds), tls=grpc_tls) if has_grpc else None
+        yield place(settings.port, uds=uds_of(settings.uds), tls=http_tls), grpc
+
+
+@contextmanager
+def _contexts(tls: LocalTlsSettings, clients: Path) -> Iterator["EdgeContexts | None"]:
+    if not tls.is_wanted:
+        yield None
+        return
+    from ganglion.entrypoints.local_tls import edge_contexts  # noqa: PLC0415 - 60 ms that only TLS should pay
+
+    with edge_contexts(tls, clients, clock=SystemClock()) as contexts:
+        yield contexts
 
 
 @asynccontextmanager

@@ -26,9 +26,10 @@ _REMEMBERED_MAX = 1024
 class Guard(Protocol):
     """Judges requests from other machines."""
 
-    def check(self, authorization: bytes, verb: Verb, model: str | None) -> None:
+    def check(self, authorization: bytes, verb: Verb, model: str | None, *, certificate: str = "") -> None:
         """Let it pass; None stands for a model that is not known yet.
 
+        `certificate` is the SHA-256 of the one whose key the client has proved to own: nothing that a header says.
         Raises: Unauthenticated: no client is known by this. Forbidden: the client may not do it.
         """
         ...
@@ -37,33 +38,44 @@ class Guard(Protocol):
 class NoGuard:
     """Lets everybody pass: the operator said that the whole network may ask."""
 
-    def check(self, authorization: bytes, verb: Verb, model: str | None) -> None:
+    def check(self, authorization: bytes, verb: Verb, model: str | None, *, certificate: str = "") -> None:
         """Do nothing."""
 
 
-class TokenGuard:
-    """Lets holders of tokens pass. A change of the file is seen within a second; without it nobody passes."""
+class ClientGuard:
+    """Lets holders of tokens and certificates pass. A change of the file is seen within a second."""
 
     def __init__(self, file: Path, *, clock: Clock) -> None:
         self._file, self._clock = file, clock
         self._known: dict[str, LocalClient] = {}
         self._by_header: dict[bytes, LocalClient] = {}
+        self._by_certificate: dict[str, LocalClient] = {}
         self._stamp: object = None
         self._looked_at_s = float("-inf")
 
-    def check(self, authorization: bytes, verb: Verb, model: str | None) -> None:
+    def check(self, authorization: bytes, verb: Verb, model: str | None, *, certificate: str = "") -> None:
         """See `Guard`."""
         self._look_again()
-        client = self._by_header.get(authorization) or self._recognise(authorization)
+        client = self._owner_of(certificate) if certificate else None
+        # Whoever shows both is known by the certificate alone: a token may be copied, a key is proved.
+        client = client or self._by_header.get(authorization) or self._recognise(authorization)
         if not client.is_good(utc_s(self._clock)):
-            raise Unauthenticated(f"the token of the client {client.name} has expired")
+            raise Unauthenticated(f"what the client {client.name} proves itself with has expired")
         if not client.permits(verb, model):
             raise Forbidden(f"the client {client.name} may not {verb} {model or ''}".rstrip())
+
+    def _owner_of(self, certificate: str) -> LocalClient:
+        client = self._by_certificate.get(certificate)
+        if client is None:
+            raise Unauthenticated("no client of this server has this certificate any more")
+        return client
 
     def _recognise(self, authorization: bytes) -> LocalClient:
         scheme, token = authorization[: len(SCHEME)], authorization[len(SCHEME) :]
         if scheme.lower() != SCHEME.lower():
-            raise Unauthenticated("from another machine a request needs a client's token: Authorization: Bearer TOKEN")
+            raise Unauthenticated(
+                "a request needs a client's token here (Authorization: Bearer TOKEN), or over TLS its certificate"
+            )
         # By the hash, whose comparison tells nothing of the token.
         client = self._known.get(bearer.hash_secret(token.decode("latin-1")))
         if client is None:
@@ -84,15 +96,17 @@ class TokenGuard:
         self._stamp, self._by_header = stamp, {}
         try:
             listed = read_clients(self._file)
-            self._known = {client.token_sha256: client for client in listed.clients} if listed else {}
+            clients = listed.clients if listed else ()
         except GanglionError as error:
-            self._known = {}
+            clients = ()
             log.error("clients.unreadable", code=error.code, reason=error.message)  # noqa: TRY400 - the reason says it
+        self._known = {client.token_sha256: client for client in clients if client.token_sha256}
+        self._by_certificate = {shown: client for client in clients for shown in client.certificates}
 
 
 def guard_of(*, open_to_network: bool, clients: Path, clock: Clock) -> Guard:
     """Return what judges requests from other machines."""
-    return NoGuard() if open_to_network else TokenGuard(clients, clock=clock)
+    return NoGuard() if open_to_network else ClientGuard(clients, clock=clock)
 
 
 def check_exposure(host: str, *, open_to_network: bool, clients: Path, where: Callable[[str], str] = str) -> None:

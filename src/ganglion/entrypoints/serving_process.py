@@ -33,6 +33,7 @@ from ganglion.entrypoints.cores import threads_of
 from ganglion.entrypoints.hang_watch import HangWatch, call_give_up, hung
 from ganglion.entrypoints.logs import configure_logs
 from ganglion.entrypoints.marked_models import MarkedModels
+from ganglion.entrypoints.node_logs import keep_logs
 from ganglion.entrypoints.node_settings import NodeSettings
 from ganglion.entrypoints.parent_pipe import wait_for_end_of_parent
 from ganglion.entrypoints.serving_core import ServingCore, serving_core, settle_memory
@@ -41,7 +42,7 @@ from ganglion.entrypoints.settings import load_settings
 from ganglion.node.services.places import Places
 from ganglion.node.services.serving_runs import Package
 from ganglion.ports.clock import new_id
-from ganglion.ports.serving_control import ActiveModels, Load, Refused, Switch
+from ganglion.ports.serving_control import ActiveModel, ActiveModels, Load, Refused, Switch
 from ganglion.wire.codec import decode_json, encode_json
 from ganglion.wire.problems import exit_code_of
 
@@ -60,6 +61,10 @@ class ServingAddress(msgspec.Struct, frozen=True):
     instance: str
     grpc_port: int = 0
     """0: gRPC has no port."""
+    tls_port: int = 0
+    """0: HTTP is spoken without TLS alone."""
+    tls_grpc_port: int = 0
+    """0: gRPC is spoken without TLS alone."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -76,6 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     try:
         settings = load_settings(overrides=overrides).node
+        keep_logs(settings, "serving")
         marks = RunMarks.create() if options.marks is None else RunMarks(options.marks)
         limit_memory(settings.serving.memory_bytes_max or share_of_machine())
         quarantined = [Label.parse(text) for text in options.quarantined]
@@ -138,12 +144,12 @@ class ServingProcess:
             raise failure
 
     async def _load(self, active: ActiveModels, core: ServingCore) -> None:
-        """Load the committed versions; one that fails leaves its model not ready and the others serving."""
+        """Load the committed versions, or the one before; where both fail the model is not ready, and others serve."""
         for name, model in active.models.items():
             core.serving.table.expect(name)
-            for command in (Load(name, model.version, model.path), Switch(name, model.version)):
-                if isinstance(await core.commands.answer(command), Refused):
-                    break
+            if not await _serve(core, name, model) and model.spare is not None:
+                log.warning("serving.spare_taken", model=name, version=model.spare.version, instead_of=model.version)
+                await _serve(core, name, model.spare)
         settle_memory()
 
     async def _listen(self, core: ServingCore) -> None:
@@ -157,6 +163,8 @@ class ServingProcess:
                 host=server.host,
                 port=server.port,
                 grpc_port=server.grpc_port,
+                tls_port=server.tls_port,
+                tls_grpc_port=server.tls_grpc_port,
                 models=sorted(core.serving.table.models),
             )
             try:
@@ -175,7 +183,8 @@ class ServingProcess:
         call_give_up(loop, lambda: self._server, hung(running, self._settings.run_s_max), done)
 
     def _publish(self, server: Edges) -> None:
-        address = ServingAddress(server.host, server.port, os.getpid(), self._instance, server.grpc_port)
+        ports = {"grpc_port": server.grpc_port, "tls_port": server.tls_port, "tls_grpc_port": server.tls_grpc_port}
+        address = ServingAddress(server.host, server.port, os.getpid(), self._instance, **ports)
         file = self._places.data / "run" / "serving.json"
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(file, encode_json(address))
@@ -191,6 +200,13 @@ class ServingProcess:
         except PermissionError:
             return  # Standard input is a file or /dev/null: nobody holds a pipe to this process.
         self._stop.set()
+
+
+async def _serve(core: ServingCore, name: str, model: ActiveModel) -> bool:
+    for command in (Load(name, model.version, model.path), Switch(name, model.version)):
+        if isinstance(await core.commands.answer(command), Refused):
+            return False
+    return True
 
 
 def open_package(models: MarkedModels, directory: Path, *, threads: int) -> Package:

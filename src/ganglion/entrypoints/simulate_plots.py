@@ -9,6 +9,8 @@ WIDTH, HEIGHT = 960, 210
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 14, 26
 _STEPS_H = (0.25, 0.5, 1, 2, 3, 6, 12, 24, 48, 96, 168, 336, 720, 1440)
 _TICKS_MAX = 12
+_WHOLE = 10
+"""From here on half machines look odd."""
 _ROUND = (1, 2, 4, 5, 6, 8, 10)
 
 
@@ -94,6 +96,8 @@ class _Frame:
             )
         for share in (0.0, 0.5, 1.0):
             value = self.y_max * share
+            if self.y_max >= _WHOLE and value != round(value):
+                continue
             marks.append(f'<text x="{_LEFT - 8}" y="{self.y(value) + 4:.1f}" text-anchor="end">{value:g}</text>')
         return "".join(marks)
 

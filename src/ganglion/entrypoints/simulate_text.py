@@ -7,6 +7,8 @@ from ganglion.testing.world.scenario import Scenario
 
 _LINES_MAX = 60
 _WIDTH = 150
+_FULL = 0.99
+"""An outbox holds whole records: a full one lacks a little."""
 
 
 def text(outcome: Outcome, scenario: Scenario) -> str:
@@ -45,7 +47,8 @@ def answers(outcome: Outcome, scenario: Scenario) -> Iterator[str]:
         yield "Nothing was given up: the outboxes were large enough."
     else:
         given_up = ", ".join(_given_up(name, count, figures_.made[name]) for name, count in figures_.shed.items())
-        yield f"The first outbox was full after {figures_.first_shed_h:.1f} h; given up: {given_up}."
+        what = "outbox" if figures_.outbox_peak_bytes >= _FULL * cap else "disk"
+        yield f"The first {what} was full after {figures_.first_shed_h:.1f} h; given up: {given_up}."
     yield (
         f"The oldest record was {figures_.worst_age_h:.1f} h old when the hub stored it; "
         f"{figures_.waiting:,} records wait at the end."
@@ -69,7 +72,8 @@ def figures(counted: Figures) -> Iterator[tuple[str, str]]:
     yield "worst staleness", f"{counted.worst_age_h:.2f} h"
     yield "power cuts, restarts", f"{counted.power_cuts:,}, {counted.restarts:,}"
     yield "epochs renewed", f"{counted.epochs_renewed:,}"
-    yield "hub restored", f"{counted.hub_restorations:,} times"
+    yield "hub restored", "once" if counted.hub_restorations == 1 else f"{counted.hub_restorations:,} times"
+    yield "forgotten with backups", f"{counted.forgotten:,}"
     yield "faults injected", f"{counted.faults:,}"
 
 

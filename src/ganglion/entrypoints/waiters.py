@@ -5,9 +5,8 @@ waiters know nothing of states: being woken means only "look again".
 """
 
 import asyncio
-import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import anyio
 
@@ -16,13 +15,50 @@ from ganglion.core.errors import Overloaded
 _THREADS = 4
 
 
+class Waiting:
+    """One question that waits. Thousands do: it holds nothing but what it needs."""
+
+    __slots__ = ("_future", "is_woken", "node_id")
+
+    def __init__(self, node_id: str) -> None:
+        self.node_id = node_id
+        self.is_woken = False
+        """It was woken since it last began to wait; setting it to False lets it wait again."""
+        self._future: asyncio.Future[None] | None = None
+
+    def wake(self) -> None:
+        """End the wait. On the event loop only."""
+        self.is_woken = True
+        if self._future is not None and not self._future.done():
+            self._future.set_result(None)
+
+    async def wait(self, until_s: float) -> bool:
+        """Wait until woken, or until the loop's clock shows `until_s`; say whether it was woken."""
+        if self.is_woken:
+            return True
+        loop = asyncio.get_running_loop()
+        future = self._future = loop.create_future()
+        timer = loop.call_at(until_s, _end, future)
+        try:
+            await future
+        finally:
+            timer.cancel()
+            self._future = None
+        return self.is_woken
+
+
+def _end(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
 class Waiters:
     """Waiting questions by node id. `wake` and `close` may be called from any thread, the rest on the event loop."""
 
     def __init__(self, *, waiting_max: int, per_node_max: int) -> None:
         self._waiting_max = waiting_max
         self._per_node_max = per_node_max
-        self._events: dict[str, set[asyncio.Event]] = {}
+        self._waiting: dict[str, tuple[Waiting, ...]] = {}
         self._count = 0
         self._closed = False
         # Guards the loop alone: it may end while another thread is about to hand it a wake-up.
@@ -47,26 +83,28 @@ class Waiters:
         """True once the hub stops: answer, and do not wait again."""
         return self._closed
 
-    @contextlib.contextmanager
-    def watch(self, node_id: str) -> Iterator[asyncio.Event]:
-        """Register a question; the event is set when its answer may have changed, and may be cleared to wait again.
+    def enter(self, node_id: str) -> Waiting:
+        """Register a question; it is woken when its answer may have changed. To be followed by `leave`.
 
         Raises: Overloaded: too many wait already.
         """
-        mine = self._events.setdefault(node_id, set())
+        mine = self._waiting.get(node_id, ())
         if self._count >= self._waiting_max or len(mine) >= self._per_node_max:
-            self._forget_if_empty(node_id)
             raise Overloaded(f"{len(mine)} questions of this node and {self._count} of all nodes wait already")
         self._attach()
-        event = asyncio.Event()
-        mine.add(event)
+        waiting = Waiting(node_id)
+        self._waiting[node_id] = (*mine, waiting)
         self._count += 1
-        try:
-            yield event
-        finally:
-            mine.discard(event)
-            self._count -= 1
-            self._forget_if_empty(node_id)
+        return waiting
+
+    def leave(self, waiting: Waiting) -> None:
+        """Take a question out."""
+        others = tuple([each for each in self._waiting[waiting.node_id] if each is not waiting])
+        self._count -= 1
+        if others:
+            self._waiting[waiting.node_id] = others
+        else:
+            del self._waiting[waiting.node_id]
 
     def wake(self, node_ids: Sequence[str]) -> None:
         """Let the questions of these nodes look again."""
@@ -93,10 +131,6 @@ class Waiters:
                 self._loop.call_soon_threadsafe(self._set, node_ids)
 
     def _set(self, node_ids: tuple[str, ...] | None) -> None:
-        for node_id in tuple(self._events) if node_ids is None else node_ids:
-            for event in self._events.get(node_id, ()):
-                event.set()
-
-    def _forget_if_empty(self, node_id: str) -> None:
-        if not self._events.get(node_id):
-            self._events.pop(node_id, None)
+        for node_id in tuple(self._waiting) if node_ids is None else node_ids:
+            for waiting in self._waiting.get(node_id, ()):
+                waiting.wake()

@@ -19,6 +19,25 @@ class Vouched(msgspec.Struct, frozen=True):
     """What the model may need; None: its manifest does not say."""
     offline_s_max: Count = 0
     """How long a node may serve it without contact with its hub; 0: for ever."""
+    signers: tuple[str, ...] = ()
+    """Ids of the keys that may sign for the model's role. Not part of what it signs: the link adds them."""
+
+
+class SignedEnvelope(msgspec.Struct, frozen=True):
+    """An envelope (`trust.envelope`) whose signatures lead to the root."""
+
+    version: int
+    expires_at_s: float
+    document: bytes
+
+
+class TrustedWord(msgspec.Struct, frozen=True):
+    """What the newest root and the newest targets say beside models."""
+
+    order_keys: tuple[str, ...]
+    """Keys, raw, hexadecimal, that may sign orders; none from a hub of an earlier release."""
+    envelope: SignedEnvelope | None = None
+    """None: these targets delegate to no envelope."""
 
 
 class HubLink(Protocol):
@@ -57,6 +76,13 @@ class HubLink(Protocol):
 
         Raises: ArtifactUntrusted: it does not, or the metadata cannot be trusted. MetadataStale, ClockWrong,
         AssignmentOutdated.
+        """
+        ...
+
+    def trusted_word(self, *, root_version_min: int) -> TrustedWord:
+        """Refresh the signed metadata and return what it says beside models.
+
+        Raises: ArtifactUntrusted, MetadataStale, ClockWrong.
         """
         ...
 

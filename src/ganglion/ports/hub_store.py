@@ -22,6 +22,8 @@ class JoinTokenRow:
     zone: str
     expires_at_s: float
     used_at_s: float | None = None
+    labels: bytes = b"{}"
+    """What the node will be called by: JSON of a map of texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,30 @@ class NodeRow:
     """What the node last measured of itself, signed: JSON of a map of texts; empty when it says nothing."""
     labels: bytes = b"{}"
     """What people call the node by, to select it: JSON of a map of texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeTerm:
+    """One demand on a node: a key that the hub fills in, or a label. A negated one is met when the key is missing."""
+
+    key: str
+    """`name`, `site`, `zone`, `class`, `arch`, `runtime`, `release`, `cores`; anything else is a label."""
+    values: tuple[str, ...] = ()
+    """Any of them; none: that the key is there at all."""
+    is_negated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeQuery:
+    """Which nodes are wanted, by name; empty fields ask for all."""
+
+    terms: tuple[NodeTerm, ...] = ()
+    """A node meets every one."""
+    standings: tuple[str, ...] = ()
+    """pending, active, quarantined, retired, revoked."""
+    after: str = ""
+    """Only names beyond this one."""
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +193,24 @@ class ControlTransaction(PeopleTransaction, Protocol):
         """Return every node, by name."""
         ...
 
-    def next_revision(self) -> int:
-        """Return a desired-state revision higher than any before."""
+    def find_nodes(self, query: NodeQuery) -> Sequence[NodeRow]:
+        """Return the nodes that a query asks for, by name; none is read that is not."""
+        ...
+
+    def count_nodes(self, query: NodeQuery) -> int:
+        """Return how many nodes meet the terms and have one of the standings, wherever a page would end."""
+        ...
+
+    def node_names(self) -> dict[str, str]:
+        """Return the name of every node by its id."""
+        ...
+
+    def node_counts(self) -> Sequence[tuple[str, str, int]]:
+        """Return each site and zone in which nodes stand that are neither retired nor revoked, and how many."""
+        ...
+
+    def next_revision(self, *, step: int = 1) -> int:
+        """Return a desired-state revision higher than any before, by `step`."""
         ...
 
     def set_revision(self, node_ids: Sequence[str], revision: int) -> None:
@@ -231,6 +273,10 @@ class ControlStore(Protocol):
         """Open a transaction that sees one moment."""
         ...
 
-    def write(self) -> AbstractContextManager[ControlTransaction]:
-        """Open the one writing transaction; others wait. Raises: DiskUnusable."""
+    def write(self, *, lasting: bool = True) -> AbstractContextManager[ControlTransaction]:
+        """Open the one writing transaction; others wait. Raises: DiskUnusable.
+
+        One that is not `lasting` may be lost in a power cut, as a whole, until the next lasting one: for what comes
+        about again by itself.
+        """
         ...

@@ -130,6 +130,8 @@ class ActiveModel(msgspec.Struct, frozen=True):
     """Serving does not need it; an agent whose database was lost knows by it what is committed."""
     offline_s_max: int = 0
     """Likewise: how long it may be served without contact with the hub; 0: for ever."""
+    spare: "ActiveModel | None" = None
+    """The version before it, for a start at which this one cannot be loaded and no agent is there to say what else."""
 
 
 class ActiveModels(msgspec.Struct, frozen=True):

@@ -148,7 +148,14 @@ class TelemetryTransaction(Protocol):
         ...
 
     def remove_records(self, *, received_before_ns: int | None, limit: int) -> int:
-        """Remove the records that came first, if they came before that time; with None, whenever they came."""
+        """Remove the records that came first, if they came before that time; with None, whenever they came.
+
+        Audit records stay.
+        """
+        ...
+
+    def remove_audit_records(self, *, received_before_ns: int, limit: int) -> int:
+        """Remove the audit records that came first, if they came before that time."""
         ...
 
     def remove_events(self, *, before_ns: int, limit: int) -> int:

@@ -42,10 +42,14 @@ class StageWatch:
         """Law 6: a stage is left with enough true, told commits; silence is not one of them."""
         if stage in self.ordered_stages:
             return
-        nodes = [self.world.nodes[name] for name in view.stages[stage].nodes]
+        nodes = [self.world.nodes[name] for name in view.stages[stage].nodes if self._is_waited_for(name, view)]
         committed = sum(self._told_commit(node, view) for node in nodes)
         needed = max(1, math.ceil(self.reports_min_share * len(nodes) - 1e-9))
         assert committed >= needed, f"stage {stage} was left with {committed} of {len(nodes)} commits, {needed} needed"
+
+    def _is_waited_for(self, name: str, view: RolloutView) -> bool:
+        """Who was left behind on a person's word counts when it has spoken, and is no part of the whole otherwise."""
+        return name not in view.left_behind or self._told_commit(self.world.nodes[name], view)
 
     def _told_commit(self, node: SimulatedNode, view: RolloutView) -> bool:
         untold = any(event.name == "update.committed" for event in node.untold)

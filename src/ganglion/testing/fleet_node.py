@@ -63,7 +63,7 @@ class SimulatedNode:
             self.update = None
         if wanted is None:
             self.committed = self.spare = None
-        elif not self._has(wanted) and not self.update and not (self.failed and _same(self.failed, wanted)):
+        elif not self._has(wanted) and not self.update and not (self.failed and _was_tried(self.failed, wanted)):
             self.update, self.tried = wanted, 0
             self._tell("update.offered", wanted)
 
@@ -154,3 +154,7 @@ class SimulatedNode:
 
 def _same(one: Assignment, other: Assignment) -> bool:
     return (one.sha256, one.rollout_id) == (other.sha256, other.rollout_id)
+
+
+def _was_tried(failed: Assignment, wanted: Assignment) -> bool:
+    return _same(failed, wanted) and failed.policy.attempt >= wanted.policy.attempt

@@ -1,15 +1,17 @@
 """A hub's rollouts over memory stores, with a fleet of simulated nodes: time passes only in `step`."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from ganglion.hub.services import groups
 from ganglion.hub.services.desired import Desired
 from ganglion.hub.services.fleet import Fleet
+from ganglion.hub.services.groups import Group
 from ganglion.hub.services.incarnation import incarnation_of
 from ganglion.hub.services.rollouts import Rollouts
-from ganglion.ports.hub_store import NodeRow, ReleaseRow
+from ganglion.ports.hub_store import DocumentRow, NodeRow, ReleaseRow
 from ganglion.ports.telemetry_store import EventRow, RollupKey
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
@@ -24,6 +26,7 @@ FACTS = NodeFacts(arch="x86_64", runtime="onnxruntime", cores=4, memory_bytes=8_
 GATE = GateSettings(inferences_min=40, soak_s=10.0, compared_min=20, deadline_s=600.0)
 PROBATION = ProbationSettings(inferences_min=40)
 _MINUTE_S = 60
+_NO_LABELS: Mapping[str, str] = {}
 
 
 class FleetWorld:
@@ -75,7 +78,9 @@ class FleetWorld:
         with self.control.write() as tx:
             tx.add_release(row)
 
-    def join(self, name: str, *, site: str = "north", facts: NodeFacts = FACTS) -> SimulatedNode:
+    def join(
+        self, name: str, *, site: str = "north", facts: NodeFacts = FACTS, labels: Mapping[str, str] = _NO_LABELS
+    ) -> SimulatedNode:
         """Enrol a node; it reports with the next step."""
         node = SimulatedNode(
             node_id=f"id-{name}", name=name, site=site, facts=facts, chance=SeededChance(len(self.nodes) + 1)
@@ -92,6 +97,7 @@ class FleetWorld:
                     node_class=facts.node_class,
                     facts=codec.encode_json(facts),
                     enrolled_at_s=self.now_s,
+                    labels=msgspec.json.encode(dict(labels)),
                 )
             )
         return node
@@ -105,14 +111,19 @@ class FleetWorld:
         probation: ProbationSettings = PROBATION,
     ) -> RolloutView:
         """Start a rollout."""
-        request = RolloutRequest(model=MODEL, version=version, stages=list(stages), gate=gate, probation=probation)
-        return self.rollouts.start(request, actor="operator")
+        return self.rollouts.start(request_of(version, stages, gate=gate, probation=probation), actor="operator")
+
+    def group(self, name: str, *, nodes: Sequence[str] = (), selector: str | None = None) -> None:
+        """Declare a group."""
+        document = codec.encode_json(Group(nodes=tuple(nodes), selector=selector))
+        with self.control.write() as tx:
+            tx.put_document(DocumentRow(groups.KIND, name, document, self.now_s))
 
     def step(self, times: int = 1, *, seconds: float = 5.0) -> None:
         """Let every node follow, work and tell; then let the hub look."""
         for _ in range(times):
             for node in self.nodes.values():
-                if node.online:
+                if node.online and self._has_news(node):
                     node.take(self.desired.state_of(node.node_id))
                 node.work(self.habits)
                 if node.online:
@@ -124,7 +135,7 @@ class FleetWorld:
         """Let time pass until the rollout has ended, or for `steps`, and return it."""
         for _ in range(steps):
             self.step()
-            if self.rollouts.get(view.rollout_id).state not in ("running", "paused"):
+            if self.rollouts.get(view.rollout_id).state in ("completed", "aborted"):
                 break
         return self.rollouts.get(view.rollout_id)
 
@@ -139,6 +150,11 @@ class FleetWorld:
         for node in self.nodes.values():
             node.online = True
         self.step(steps)
+
+    def _has_news(self, node: SimulatedNode) -> bool:
+        """Say whether a long poll would return."""
+        held = (node.desired.incarnation, node.desired.revision) if node.desired else None
+        return self.desired.revision_of(node.node_id) != held
 
     def _deliver(self, node: SimulatedNode) -> None:
         at_ns = self.clock.utc_ns()
@@ -167,6 +183,17 @@ class FleetWorld:
             facts=msgspec.json.encode(event.facts),
             corrected_at_ns=at_ns,
         )
+
+
+def request_of(
+    version: str,
+    stages: Sequence[str] = ("1", "100%"),
+    *,
+    gate: GateSettings = GATE,
+    probation: ProbationSettings = PROBATION,
+) -> RolloutRequest:
+    """Return a request that suits a small fleet."""
+    return RolloutRequest(model=MODEL, version=version, stages=list(stages), gate=gate, probation=probation)
 
 
 def serving_fleet() -> FleetWorld:

@@ -11,10 +11,12 @@ from ganglion.ports.hub_store import (
     DocumentRow,
     JoinTokenRow,
     LabelRow,
+    NodeQuery,
     NodeRow,
     ReleaseRow,
     RolloutRow,
 )
+from ganglion.testing import memory_search
 from ganglion.testing.memory_people import MemoryPeopleTransaction, PeopleTables
 
 
@@ -84,8 +86,21 @@ class MemoryControlTransaction(MemoryPeopleTransaction):
     def nodes(self) -> Sequence[NodeRow]:
         return sorted(self._tables.nodes.values(), key=lambda row: row.name)
 
-    def next_revision(self) -> int:
-        revision = self._tables.counters.get("revision", 0) + 1
+    def find_nodes(self, query: NodeQuery) -> Sequence[NodeRow]:
+        found = [row for row in memory_search.meeting(self.nodes(), query) if row.name > query.after]
+        return found[: query.limit]
+
+    def count_nodes(self, query: NodeQuery) -> int:
+        return len(memory_search.meeting(self.nodes(), query))
+
+    def node_names(self) -> dict[str, str]:
+        return {row.node_id: row.name for row in self._tables.nodes.values()}
+
+    def node_counts(self) -> Sequence[tuple[str, str, int]]:
+        return memory_search.counted(self.nodes())
+
+    def next_revision(self, *, step: int = 1) -> int:
+        revision = self._tables.counters.get("revision", 0) + step
         self._tables.counters["revision"] = revision
         return revision
 
@@ -134,11 +149,11 @@ class MemoryControlTransaction(MemoryPeopleTransaction):
         self._tables.assignments.pop((node_id, model), None)
 
     def assignments(self, *, node_id: str | None = None, model: str | None = None) -> Sequence[AssignmentRow]:
-        return [
-            row
-            for _, row in sorted(self._tables.assignments.items())
-            if node_id in {None, row.node_id} and model in {None, row.model}
-        ]
+        rows = self._tables.assignments
+        if node_id is not None and model is not None:
+            return [rows[node_id, model]] if (node_id, model) in rows else []
+        wanted = [key for key in rows if node_id in (None, key[0]) and model in (None, key[1])]
+        return [rows[key] for key in sorted(wanted)]
 
     def put_rollout(self, row: RolloutRow) -> None:
         self._tables.rollouts[row.rollout_id] = row

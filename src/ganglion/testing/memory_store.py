@@ -21,12 +21,16 @@ class _MemoryStore(Generic[T]):
     """Holds a dataclass whose fields are dictionaries of values. Set `disk_full` to make every commit fail."""
 
     def __init__(self, tables: T) -> None:
-        self._committed = tables
+        self._committed = self._on_disk = tables
         self._writer = threading.Lock()
         self.disk_full = False
 
     def close(self) -> None:
         """Do nothing: memory needs no closing."""
+
+    def cut_power(self) -> None:
+        """Forget what was committed after the last commit that had to last."""
+        self._committed = self._on_disk
 
     @contextmanager
     def _reading(self) -> Iterator[T]:
@@ -37,7 +41,7 @@ class _MemoryStore(Generic[T]):
         assert seen == before, "a read transaction wrote"
 
     @contextmanager
-    def _writing(self) -> Iterator[T]:
+    def _writing(self, *, lasting: bool = True) -> Iterator[T]:
         """Change a copy and commit it at the end; an exception leaves everything as it was."""
         assert self._writer.acquire(timeout=_WRITER_WAIT_S), "a write transaction was opened inside another"
         try:
@@ -46,6 +50,8 @@ class _MemoryStore(Generic[T]):
             if self.disk_full:
                 raise DiskUnusable("the disk of the memory store is full")
             self._committed = draft
+            if lasting:
+                self._on_disk = draft
         finally:
             self._writer.release()
 
@@ -63,9 +69,9 @@ class MemoryControlStore(_MemoryStore[ControlTables]):
             yield MemoryControlTransaction(tables)
 
     @contextmanager
-    def write(self) -> Iterator[MemoryControlTransaction]:
+    def write(self, *, lasting: bool = True) -> Iterator[MemoryControlTransaction]:
         """Open the one writing transaction. Raises: DiskUnusable."""
-        with self._writing() as tables:
+        with self._writing(lasting=lasting) as tables:
             yield MemoryControlTransaction(tables)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from ganglion.core.behaviour import Behaviour
 from ganglion.core.errors import Conflict
 from ganglion.ports.telemetry_store import CursorRow, EventRow, RecordRow, RollupKey, SampleRow
+from ganglion.wire.records import RecordClass
 
 _HOUR_MINUTES = 60
 RecordKey = tuple[str, str, int]
@@ -126,10 +127,17 @@ class MemoryTelemetryTransaction:
         return sum(len(row.payload) for row in records) + sum(len(row.inputs) for row in samples)
 
     def remove_records(self, *, received_before_ns: int | None, limit: int) -> int:
-        oldest = itertools.islice(self._tables.records.items(), limit)
-        gone = [key for key, row in oldest if received_before_ns is None or row.received_at_ns < received_before_ns]
-        for key in gone:
-            del self._tables.records[key]
+        others = [row for row in self._tables.records.values() if row.record_class != RecordClass.AUDIT]
+        return self._remove_first(others[:limit], received_before_ns)
+
+    def remove_audit_records(self, *, received_before_ns: int, limit: int) -> int:
+        audit = [row for row in self._tables.records.values() if row.record_class == RecordClass.AUDIT]
+        return self._remove_first(audit[:limit], received_before_ns)
+
+    def _remove_first(self, oldest: Sequence[RecordRow], received_before_ns: int | None) -> int:
+        gone = [row for row in oldest if received_before_ns is None or row.received_at_ns < received_before_ns]
+        for row in gone:
+            del self._tables.records[row.node_id, row.epoch, row.seq]
         return len(gone)
 
     def remove_events(self, *, before_ns: int, limit: int) -> int:

@@ -11,11 +11,12 @@ from securesystemslib.signer import Key
 from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Root, Targets
 
 from ganglion.core.errors import Conflict, InvalidRequest, NotFound
-from ganglion.trust import assignment
+from ganglion.trust import assignment, envelope
+from ganglion.trust.envelope import Envelope
 from ganglion.trust.proposal import Proposal, keyids_of
 from ganglion.trust.repository import ONLINE_ROLES
 from ganglion.trust.signing import Terms, mark_offline, rename_keys
-from ganglion.trust.target_path import model_of, pattern_of, role_of
+from ganglion.trust.target_path import paths_of, role_of
 
 OFFLINE_ROLES = (Root.type, Targets.type)
 
@@ -60,7 +61,8 @@ def begin(
 
     proposal = _with_root(proposal, terms, hand_over)
     for role in sorted(proposal.present.models):
-        proposal = _with_model_key(proposal, role, publisher, terms)
+        if role != envelope.ROLE:
+            proposal = _with_model_key(proposal, role, publisher, terms)
     return _with_targets(proposal, terms, _unchanged)
 
 
@@ -143,6 +145,24 @@ def delegate(proposal: Proposal, model: str, key: Key, terms: Terms) -> Proposal
     return _with_model_key(proposal, role, key, terms)
 
 
+def limit(proposal: Proposal, document: Envelope, key: Key | None, terms: Terms) -> Proposal:
+    """Propose what a hub may ask of nodes at most. `key` signs it from now on; None: the key that has signed it so far.
+
+    Raises: InvalidRequest: there is no envelope yet, so a key must be named. Conflict: nothing would change.
+    """
+    known = proposal.next_model(envelope.ROLE)
+    if key is None and known is None:
+        raise InvalidRequest("this hub has no envelope yet: name the key that shall sign it")
+    if key is None and known is not None and envelope.document_in(known) == envelope.encode(document):
+        raise Conflict("the envelope says this already; `ganglion trust renew` gives it new dates")
+    if key is not None and key.keyid in proposal.next_root.keys:
+        raise InvalidRequest("the envelope's key must not be a key of root, targets or the hub itself")
+    if key is not None:
+        proposal = _with_model_key(proposal, envelope.ROLE, key, terms)
+    entry = envelope.target_of(document)
+    return _with_model(proposal, envelope.ROLE, terms, lambda targets: targets.targets.update({envelope.PATH: entry}))
+
+
 def renew(proposal: Proposal, roles: Collection[str], terms: Terms) -> Proposal:
     """Propose the same metadata with new dates, for these roles. Raises: NotFound."""
     for role in sorted(roles):
@@ -192,7 +212,7 @@ def _without_key(proposal: Proposal, role: str, keyid: str, replacement: Key | N
 
 def _with_model_key(proposal: Proposal, role: str, key: Key, terms: Terms) -> Proposal:
     """Give a model's role this one key, and have it sign the model's packages again."""
-    delegated = DelegatedRole(role, [key.keyid], 1, terminating=True, paths=[pattern_of(model_of(role))])
+    delegated = DelegatedRole(role, [key.keyid], 1, terminating=True, paths=paths_of(role))
 
     def exchange(targets: Targets) -> None:
         present = targets.delegations or Delegations({}, {})

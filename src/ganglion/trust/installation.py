@@ -10,9 +10,9 @@ from datetime import timedelta
 from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Metadata, Root, Targets
 
-from ganglion.core.errors import GanglionError
+from ganglion.core.errors import GanglionError, InvalidRequest
 from ganglion.core.trust_errors import ProposalRefused, SignaturesMissing
-from ganglion.trust import assignment, proposal, repository, target_path
+from ganglion.trust import assignment, envelope, proposal, repository, target_path
 from ganglion.trust.edition import Edition, MetadataFile, versioned
 from ganglion.trust.proposal import Document, Proposal
 from ganglion.trust.signing import Signing, is_offline
@@ -126,15 +126,18 @@ def _check_models(proposed: Proposal) -> None:
         raise ProposalRefused(f"the proposed targets forget {', '.join(lost)}")
     for role, delegated in roles.items():
         metadata = proposed.models.get(role) or proposed.present.models.get(role)
-        if metadata is None or role != target_path.role_of(_model(role)):
+        _check_role(role)
+        if metadata is None:
             raise ProposalRefused(f"{role} is delegated to, but its list of packages is missing")
-        if delegated.paths != [target_path.pattern_of(_model(role))] or not delegated.terminating:
-            raise ProposalRefused(f"{role} may sign more than the packages of its model")
+        if delegated.paths != target_path.paths_of(role) or not delegated.terminating:
+            raise ProposalRefused(f"{role} may sign more than what is its own")
         try:
             proposed.next_targets.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
         except UnsignedMetadataError as error:
             raise ProposalRefused(f"{role} is not signed with its proposed key") from error
-        if role in proposed.models:
+        if role in proposed.models and role == envelope.ROLE:
+            _check_envelope(metadata.signed)
+        elif role in proposed.models:
             _check_known(role, proposed)
 
 
@@ -159,8 +162,15 @@ def _check_paths(role: str, model: Targets) -> None:
             raise ProposalRefused(f"{role} names {path[:80]!r}, a package of another model")
 
 
-def _model(role: str) -> str:
+def _check_envelope(signed: Targets) -> None:
     try:
-        return target_path.model_of(role)
+        envelope.parse(envelope.document_in(signed))
+    except InvalidRequest as error:
+        raise ProposalRefused(error.message) from error
+
+
+def _check_role(role: str) -> None:
+    try:
+        target_path.check_role(role)
     except GanglionError as error:
         raise ProposalRefused(f"the role {role[:80]!r} is no model's") from error

@@ -14,11 +14,10 @@ from tuf.api.metadata import Metadata, Root, Targets
 from tuf.api.serialization import DeserializationError
 
 from ganglion.core.errors import InvalidName, InvalidRequest
-from ganglion.core.ids import parse_name
 from ganglion.core.trust_errors import ProposalRefused
 from ganglion.trust.edition import Edition
 from ganglion.trust.signing import is_offline
-from ganglion.trust.target_path import model_of
+from ganglion.trust.target_path import check_role
 
 Document: TypeAlias = Metadata[Root] | Metadata[Targets]
 
@@ -161,7 +160,7 @@ def read(present: Present, documents: Mapping[str, bytes]) -> Proposal:
             elif role == Targets.type:
                 proposal = replace(proposal, targets=_parsed(Targets, data))
             else:
-                parse_name(model_of(role), what="model")
+                check_role(role)
                 proposal = replace(proposal, models={**proposal.models, role: _parsed(Targets, data)})
         except (DeserializationError, InvalidName, TypeError) as error:
             raise ProposalRefused(f"the document {role[:80]!r} is no metadata of that role") from error

@@ -4,7 +4,8 @@ import hashlib
 
 from tuf.api.metadata import Root, Targets
 
-from ganglion.trust import assignment
+from ganglion.core.errors import InvalidRequest
+from ganglion.trust import assignment, envelope, envelope_words
 from ganglion.trust.proposal import Present, Proposal, keyids_of
 from ganglion.trust.signing import is_offline
 
@@ -26,6 +27,9 @@ def changes(proposal: Proposal) -> list[str]:
         lines += _of_targets(proposal.present.targets.signed, proposal.targets.signed)
     for role, metadata in sorted(proposal.models.items()):
         before = proposal.present.models.get(role)
+        if role == envelope.ROLE:
+            lines += _of_envelope(before.signed if before else None, metadata.signed)
+            continue
         lines += _of_model(role, before.signed if before else None, metadata.signed)
     return lines
 
@@ -74,6 +78,16 @@ def _of_model(role: str, before: Targets | None, after: Targets) -> list[str]:
         *(f"{role}: no longer vouches for {path}" for path in sorted(known.keys() - after.targets.keys())),
         *(f"{role}: vouches for {path} from now on" for path in sorted(after.targets.keys() - known.keys())),
     ]
+
+
+def _of_envelope(before: Targets | None, after: Targets) -> list[str]:
+    version = f"version {before.version} becomes {after.version}" if before else "the first version"
+    lines = [f"envelope: {version}, good until {after.expires.strftime(_DAY)}"]
+    try:
+        held = envelope.document_in(before) if before else b"{}"
+        return lines + [f"envelope: {line}" for line in envelope_words.changes(held, envelope.document_in(after))]
+    except InvalidRequest as error:
+        return [*lines, f"envelope: CANNOT BE READ, do not sign: {error.message}"]
 
 
 def _of_keys(role: str, before: tuple[str, ...], after: tuple[str, ...], names: dict[str, str]) -> list[str]:

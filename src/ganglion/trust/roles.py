@@ -1,10 +1,10 @@
 """What people and programs may do: five rights, four roles that bundle them, and the scope of a role.
 
 `docs/reference/permissions.md` says which call needs which right. A scope only ever takes away: a role for some
-sites may do nothing that concerns other sites or the whole fleet.
+sites or groups may do nothing that concerns other nodes or the whole fleet.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,6 +14,8 @@ from ganglion.core.ids import parse_name
 
 SCOPE_MAX = 100
 """Names in one scope."""
+GROUP = "group:"
+"""Before the name of a group where sites are named; no site's name has a colon."""
 
 
 class Role(StrEnum):
@@ -50,14 +52,28 @@ _RIGHTS: Mapping[Role, frozenset[Right]] = {
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which sites and models a role is for; empty means all."""
+    """Which nodes and models a role is for; empty means all."""
 
     sites: tuple[str, ...] = ()
+    """Where: sites by name, and groups of nodes as `group:NAME`. A node of any of them is inside."""
     models: tuple[str, ...] = ()
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Return the names of the groups among the places."""
+        return tuple(place.removeprefix(GROUP) for place in self.sites if place.startswith(GROUP))
+
     def has_site(self, site: str) -> bool:
-        """Tell whether this site is inside."""
+        """Tell whether this whole site is inside. A group has no site, whoever is in it."""
         return not self.sites or site in self.sites
+
+    def has_node(self, site: str, groups: Iterable[str]) -> bool:
+        """Tell whether a node on this site and in these groups is inside."""
+        return self.has_site(site) or not set(self.groups).isdisjoint(groups)
+
+    def has_group(self, group: str) -> bool:
+        """Tell whether this whole group is inside."""
+        return not self.sites or GROUP + group in self.sites
 
     def has_model(self, model: str) -> bool:
         """Tell whether this model is inside."""
@@ -97,6 +113,16 @@ class Caller:
         if not self.scope.has_site(site):
             raise Forbidden(f"the role {self.role.value} of {self.actor} is not for the site {site}")
 
+    def check_group(self, group: str) -> None:
+        """Raises: Forbidden: the role is for others."""
+        if not self.scope.has_group(group):
+            raise Forbidden(f"the role {self.role.value} of {self.actor} is not for the group {group}")
+
+    def check_node(self, name: str, site: str, groups: Iterable[str]) -> None:
+        """Raises: Forbidden: the role is for other nodes."""
+        if not self.scope.has_node(site, groups):
+            raise Forbidden(f"the role {self.role.value} of {self.actor} is not for the node {name} on the site {site}")
+
     def check_model(self, model: str) -> None:
         """Raises: Forbidden: the role is for other models."""
         if not self.scope.has_model(model):
@@ -105,7 +131,7 @@ class Caller:
     def check_whole_fleet(self) -> None:
         """Raises: Forbidden: the role is for some sites, and this call concerns all."""
         if self.scope.sites:
-            raise Forbidden(f"this call concerns every site; the role of {self.actor} is for {_said(self.scope.sites)}")
+            raise Forbidden(f"this call concerns every node; the role of {self.actor} is for {_said(self.scope.sites)}")
 
     def check_unlimited(self) -> None:
         """Raises: Forbidden: the role is for some sites or models."""
@@ -130,13 +156,22 @@ def parse_role(text: str) -> Role:
 
 
 def parse_scope(sites: "list[str] | tuple[str, ...]", models: "list[str] | tuple[str, ...]") -> Scope:
-    """Return a scope of names that names can be. Raises: InvalidName, InvalidRequest: too many."""
+    """Return a scope of names that names can be; a group stands among the sites as `group:NAME`.
+
+    Raises: InvalidName, InvalidRequest: too many.
+    """
     if max(len(sites), len(models)) > SCOPE_MAX:
         raise InvalidRequest(f"a scope names at most {SCOPE_MAX} sites and as many models")
     return Scope(
-        tuple(sorted({parse_name(site, what="site") for site in sites})),
+        tuple(sorted({_parse_place(place) for place in sites})),
         tuple(sorted({parse_name(model, what="model") for model in models})),
     )
+
+
+def _parse_place(text: str) -> str:
+    if text.startswith(GROUP):
+        return GROUP + parse_name(text.removeprefix(GROUP), what="group")
+    return parse_name(text, what="site")
 
 
 def _is_within(inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:

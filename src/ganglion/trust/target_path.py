@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ganglion.core.errors import InvalidName
 from ganglion.core.ids import Digest, ModelName, Variant, Version, parse_digest, parse_name
+from ganglion.trust import envelope
 
 _SUFFIX = ".ganglion"
 _PARTS = 4
@@ -45,6 +46,17 @@ def model_of(role: str) -> str:
     if not role.startswith(_ROLE_PREFIX):
         raise InvalidName(f"{role[:80]!r} is no model's role; those begin with {_ROLE_PREFIX}")
     return role.removeprefix(_ROLE_PREFIX)
+
+
+def paths_of(role: str) -> list[str]:
+    """Return the paths that a delegated role may sign. Raises: InvalidName: no such role is delegated to."""
+    return [envelope.PATH] if role == envelope.ROLE else [pattern_of(model_of(role))]
+
+
+def check_role(role: str) -> None:
+    """Raises: InvalidName: the top-level targets delegate to no role of this name."""
+    if role != envelope.ROLE:
+        parse_name(model_of(role), what="model")
 
 
 def pattern_of(model: str) -> str:

@@ -21,6 +21,8 @@ class UpdateState(StrEnum):
     GATED = "gated"
     PROVEN = "proven"
     SHADOW = "shadow"
+    STAGED = "staged"
+    """Proven, on the disk, and out of memory: it waits for a window of its policy."""
     PROBATION = "probation"
     COMMITTED = "committed"
     ROLLED_BACK = "rolled_back"
@@ -48,6 +50,13 @@ class DeploymentPolicy(msgspec.Struct, frozen=True):
     previous one; 0: no shadow. The limits of agreement and latency hold there too."""
     shadow_cpu_share: float = 0.1
     """What the shadow may cost: a share of one core. How many inputs it hears follows, `compare_share` at most."""
+    install_windows: tuple[str, ...] = ()
+    """When the version may begin to answer, in the node's time zone, as `core.install_windows` reads it; none: always.
+    Everything before that is done at once, and a version that the node knows is gone back to at any time."""
+    download_bytes_per_s_max: int = 0
+    """How fast one node may bring the package; 0: as fast as the line is."""
+    attempt: int = 0
+    """Which attempt of the rollout this is: a node that has failed an earlier one tries again."""
 
 
 class Assignment(msgspec.Struct, frozen=True):
@@ -78,6 +87,16 @@ class CollectionSettings(msgspec.Struct, frozen=True):
     bytes_per_hour: int = 2_000_000
     results_share: float = 1.0
     """Share of the results that are sent one by one; others leave as counts, minute by minute. Failures are sent."""
+    margin_below: float = 0.0
+    """Keep inputs whose two best labels are closer together than this; 0: margins are not looked at."""
+    out_of_distribution_above: float = 1.0
+    """Keep inputs whose answers are stranger than this beside those on held-out data (`core.typicality`); 1: none."""
+    disagreements: bool = False
+    """Keep inputs on which two versions did not agree when they were compared."""
+    keep_when: str = ""
+    """Keep inputs for which this rule holds, as in `label=person and confidence<0.6` (`core.trigger_rule`)."""
+    quality_looks_per_minute: int = 6
+    """Inputs of each model whose quality is measured, at the most; 0: none. It is done after the answer, aside."""
 
 
 class AgentOptions(msgspec.Struct, frozen=True):
@@ -87,6 +106,18 @@ class AgentOptions(msgspec.Struct, frozen=True):
     """debug, info, warning or error."""
     report_s: float = 0.0
     """Time between two looks whether there is something to report."""
+    time_zone: str = ""
+    """In which windows of installation are meant, such as Europe/Lisbon; empty: the machine's own."""
+    heartbeat_s: float = 0.0
+    """Time between two reports of a node on which nothing changes."""
+    batch_records_max: int = 0
+    """Records in one batch; of this and of the node's own limit the lower holds, here and below."""
+    egress_hour_bytes_max: int = 0
+    """Compressed bytes of records in one hour."""
+    egress_day_bytes_max: int = 0
+    """Compressed bytes of records in one day, UTC."""
+    egress_month_bytes_max: int = 0
+    """Compressed bytes of records in one month, UTC."""
 
 
 class NodeCommand(msgspec.Struct, frozen=True):
@@ -94,10 +125,31 @@ class NodeCommand(msgspec.Struct, frozen=True):
 
     id: str
     name: str
-    """report: report now. collect: keep the next `count` inputs. A node refuses a name that it does not know."""
+    """report: report now. collect: keep the next `count` inputs. sync: look at everything anew. restart-serving.
+
+    Or an action of the envelope (`trust.envelope`). A node refuses a name that it does not know."""
     expires_at_s: float
     """The hub's clock."""
     count: int = 0
+    arguments: tuple[str, ...] = ()
+    """KEY=VALUE, for an action that takes some."""
+    person: str = ""
+    """Who asks, and …"""
+    role: str = ""
+    """… what this person is to the hub."""
+    statement: bytes = b""
+    """What the hub signs of this for one node (`trust.orders`); a node obeys only report and collect without it."""
+    statement_key: str = ""
+    """The raw Ed25519 public key, hexadecimal, that signed `statement`."""
+    statement_signature: bytes = b""
+
+
+class ReferenceFile(msgspec.Struct, frozen=True):
+    """A file that a node should have by this name: a table of calibration, a map of labels."""
+
+    name: str
+    sha256: str
+    size_bytes: int
 
 
 class DesiredState(msgspec.Struct, frozen=True):
@@ -113,6 +165,16 @@ class DesiredState(msgspec.Struct, frozen=True):
     commands: tuple[NodeCommand, ...] = ()
     rekey_of: str = ""
     """The node's key that the hub wants replaced, hexadecimal; empty: none."""
+    envelope_version: int = 0
+    """Version of the newest envelope (`trust.envelope`) that the hub has; 0: none. A node looks for it, and trusts only
+    what is signed."""
+    files: tuple[ReferenceFile, ...] = ()
+    """Every reference file that the node should have; it removes all others that it brought."""
+    files_statement: bytes = b""
+    """What the hub signs of `files` for one node and this revision (`trust.files`), also when there are none."""
+    files_key: str = ""
+    """The raw Ed25519 public key, hexadecimal, that signed `files_statement`."""
+    files_signature: bytes = b""
 
 
 class ModelStatus(msgspec.Struct, frozen=True):
@@ -124,6 +186,16 @@ class ModelStatus(msgspec.Struct, frozen=True):
     committed: str
     update_version: str = ""
     update_state: str = ""
+    reason: str = ""
+
+
+class SettingsReport(msgspec.Struct, frozen=True):
+    """How a node stands to the settings of its newest desired state."""
+
+    state: str = ""
+    """applied, trying, set_aside or failed; empty from a release that tries none."""
+    revision: int = -1
+    """The newest desired state with these settings."""
     reason: str = ""
 
 
@@ -153,3 +225,9 @@ class NodeReport(msgspec.Struct, frozen=True):
     """Links of the node's audit chain so far; 0: none, or a release that keeps no chain."""
     audit_hash: str = ""
     """The hash of the newest of them, for the hub to sign."""
+    unwell: dict[str, str] = {}
+    """What is not well, by check: the verdict (warn or bad), a colon, and the fact."""
+    settings: SettingsReport = SettingsReport()
+    """Whether the settings that the hub wants are in force."""
+    files: dict[str, str] = {}
+    """Reference files by name: applied, waiting, or failed and why."""

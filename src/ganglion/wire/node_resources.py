@@ -27,18 +27,20 @@ class HubStatus:
 
 @dataclass(frozen=True, slots=True)
 class SettingsChange:
-    """Settings of a node, a site or the fleet: values to set, as text, and keys to leave to the wider one."""
+    """Settings of a node, a site, a group or the fleet: values to set, as text, and keys to leave to the wider one."""
 
     set: dict[str, str] = field(default_factory=dict)
     unset: list[str] = field(default_factory=list)
+    priority: int | None = None
+    """Of a group among others that a node is in: the higher one wins."""
 
 
 @dataclass(frozen=True, slots=True)
 class SettingsDocument:
-    """What is set for one node, one site or the fleet; values are JSON."""
+    """What is set for one node, one site, one group or the fleet; values are JSON."""
 
     scope: str
-    """fleet, site or node."""
+    """fleet, group, site or node."""
     name: str
     settings: dict[str, str]
 
@@ -50,17 +52,21 @@ class SettingLine:
     key: str
     value: str
     source: str
-    """default, fleet, site NAME or node NAME."""
+    """default, fleet, group NAME, site NAME or node NAME."""
+    overrides: list[str] = field(default_factory=list)
+    """What was chosen otherwise by wider ones, the nearest first: source and value."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeSettingsView:
-    """Every setting of a node, and who chose it: a node's own wins over its site's, and that over the fleet's."""
+    """Every setting of a node, and who chose it: the node, its site, a group, the fleet, or nobody; in this order."""
 
     node: str
     site: str
     revision: int
     settings: list[SettingLine]
+    told: str = ""
+    """What the node says of them: applied, trying, set_aside or failed, of which revision, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +74,12 @@ class CommandRequest:
     """Ask a node to do something once."""
 
     name: str
-    """report or collect."""
+    """report, collect, sync, restart-serving, or an action that the envelope names."""
     count: int = 0
     """collect only: how many inputs to keep."""
     expires_in_s: float = 3600.0
+    arguments: list[str] = field(default_factory=list)
+    """KEY=VALUE, for an action of the envelope that takes some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +94,23 @@ class CommandView:
     given_by: str
     state: str
     """waiting, expired, done, or why not."""
+    arguments: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandOutcome:
+    """What came of a command."""
+
+    id: str
+    node: str
+    name: str
+    arguments: list[str]
+    given_by: str
+    answer: str
+    """done, or why not; empty while the node has not said."""
+    exit: int | None = None
+    """Exit code of an action that ran; below 0 the number of the signal that ended it."""
+    output: str | None = None
+    """What it wrote, without what looked like a secret; None while it has not arrived, or for what has no output."""
+    ended_by: str = ""
+    """time or output, when a limit ended it."""

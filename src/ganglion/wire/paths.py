@@ -12,14 +12,24 @@ REKEY = f"{API}/node/rekey"
 DESIRED = f"{API}/node/desired"
 REPORT = f"{API}/node/report"
 BATCHES = f"{API}/node/batches"
+NODE_FILES = f"{API}/node/files"
 TUF_METADATA = f"{API}/tuf/metadata"
 TUF_TARGETS = f"{API}/tuf/targets"
 
 NODES = f"{API}/nodes"
 NODE_TOKENS = f"{API}/node-tokens"
 NODE_TOKEN_LISTS = f"{NODE_TOKENS}/lists"
+NODE_ACTIONS = f"{API}/node-actions"
+FLEET = f"{API}/fleet"
+GROUPS = f"{API}/groups"
+SITES = f"{API}/sites"
+ZONES = f"{API}/zones"
+APPLY = f"{API}/apply"
+SCHEMAS = f"{API}/schemas"
+ROLLOUT_POLICIES = f"{API}/rollout-policies"
 RELEASES = f"{API}/releases"
 ROLLOUTS = f"{API}/rollouts"
+ROLLOUT_PLAN = f"{ROLLOUTS}/plan"
 SAMPLES = f"{API}/samples"
 LABELS = f"{API}/labels"
 DATASETS = f"{API}/datasets"
@@ -27,7 +37,10 @@ ARTIFACTS = f"{API}/artifacts"
 RESULTS = f"{API}/results"
 EVENTS = f"{API}/events"
 STATUS = f"{API}/status"
+FIGURES = f"{API}/figures"
+FIGURE_DAYS = f"{FIGURES}/days"
 SETTINGS = f"{API}/settings"
+FILES = f"{API}/files"
 ACCOUNTS = f"{API}/accounts"
 PROGRAM_TOKENS = f"{API}/tokens"
 LOGIN = f"{API}/login"
@@ -36,6 +49,7 @@ WHO = f"{API}/who"
 AUDIT = f"{API}/audit"
 AUDIT_VERIFICATION = f"{AUDIT}/verification"
 AUDIT_CHECKPOINTS = f"{AUDIT}/checkpoints"
+AUDIT_SEGMENTS = f"{AUDIT}/segments"
 TRUST = f"{API}/trust"
 TRUST_DOCUMENTS = f"{TRUST}/documents"
 TRUST_PROPOSALS = f"{TRUST}/proposals"
@@ -44,13 +58,18 @@ TRUST_MODELS = f"{TRUST}/models"
 
 
 def rollout(rollout_id: RolloutId, action: str = "") -> str:
-    """Return the path of a rollout, or of an action on it: pause, resume, abort, promote."""
+    """Return the path of a rollout, or of an action on it: pause, resume, abort, promote, approve, skip, retry."""
     return f"{ROLLOUTS}/{rollout_id}/{action}" if action else f"{ROLLOUTS}/{rollout_id}"
 
 
 def node(name: str, action: str = "") -> str:
-    """Return the path of a node, or of an action on it: revoke, retire, admit, rekey."""
+    """Return the path of a node, or of an action on it: revoke, retire, admit, rekey, groups."""
     return f"{NODES}/{name}/{action}" if action else f"{NODES}/{name}"
+
+
+def declared(where: str, name: str, action: str = "") -> str:
+    """Return the path of a group, a site or a zone, or of an action on it: remove."""
+    return f"{where}/{name}/{action}" if action else f"{where}/{name}"
 
 
 def account(name: str, action: str = "") -> str:
@@ -66,6 +85,11 @@ def program_token(token_id: str, action: str = "") -> str:
 def release_package(model: str, version: str, variant: str) -> str:
     """Return the path of a released package file."""
     return f"{RELEASES}/{model}/{version}/{variant}/package"
+
+
+def node_file(digest: Digest) -> str:
+    """Return the path by which a node asks for a reference file."""
+    return f"{NODE_FILES}/{digest}"
 
 
 def artifact(digest: Digest) -> str:

@@ -198,6 +198,13 @@ class VerificationRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ShippedSegments:
+    """Closed ranges of the hub's audit chain that were shipped now, by name, oldest first."""
+
+    names: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class AuditFault:
     """Where a chain is not what it was."""
 

@@ -133,7 +133,7 @@ class SampleRecord(msgspec.Struct, frozen=True):
     version: str
     request_id: str
     reason: str
-    """low_confidence, random or requested."""
+    """low_confidence, small_margin, out_of_distribution, disagreement, trigger_rule, random or requested."""
     label: str
     confidence: float
     inputs: dict[str, "SampleTensor"]

@@ -15,6 +15,8 @@ class TokenRequest:
     site: str = "default"
     zone: str = "default"
     expires_in_s: float = 3600.0
+    labels: dict[str, str] = field(default_factory=dict)
+    """What the node is called by once it has joined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,19 @@ class ModelOnNode:
     update_version: str = ""
     update_state: str = ""
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactsView:
+    """What a node says of its machine."""
+
+    arch: str = ""
+    runtime: str = ""
+    runtimes: list[str] = field(default_factory=list)
+    """All that it can run models with."""
+    cores: int = 0
+    memory_bytes: int = 0
+    release: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +94,17 @@ class NodeView:
     """Since when it has its present key."""
     rekey_asked: bool = False
     """It is asked for a new key, and has not used one yet."""
+    health: str = ""
+    """ok, warn or bad, as it last said; empty: it said nothing yet."""
+    unwell: dict[str, str] = field(default_factory=dict)
+    """What is not well, by check: the verdict, a colon, and the fact."""
     refused: str = ""
     """Why it did not believe the newest desired state that it was given; empty when it did."""
+    labels: dict[str, str] = field(default_factory=dict)
+    """What people call it by, to select it."""
+    facts: FactsView = field(default_factory=FactsView)
+    settings: str = ""
+    """What it says of its settings: applied, trying, set_aside or failed, of which revision, and why."""
 
 
 @dataclass(frozen=True, slots=True)

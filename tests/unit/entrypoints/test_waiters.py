@@ -1,3 +1,5 @@
+import asyncio
+
 import anyio
 import anyio.lowlevel
 import pytest
@@ -13,16 +15,21 @@ def make_waiters(waiting_max: int = 10, per_node_max: int = 10) -> Waiters:
     return Waiters(waiting_max=waiting_max, per_node_max=per_node_max)
 
 
+def later() -> float:
+    return asyncio.get_running_loop().time() + DEADLINE_S
+
+
 def test_a_change_wakes_the_node_that_waits_from_another_thread() -> None:
     waiters = make_waiters()
 
-    async def wait_for_change() -> None:
-        with waiters.watch("n1") as changed, anyio.fail_after(DEADLINE_S):
-            await to_thread.run_sync(waiters.wake, ["n1"])
-            await changed.wait()
+    async def wait_for_change() -> bool:
+        question = waiters.enter("n1")
+        await to_thread.run_sync(waiters.wake, ["n1"])
+        is_woken = await question.wait(later())
+        waiters.leave(question)
+        return is_woken
 
-    anyio.run(wait_for_change)
-
+    assert anyio.run(wait_for_change)
     assert waiters.count == 0
 
 
@@ -30,11 +37,10 @@ def test_a_change_wakes_every_question_of_the_node_and_no_other_node() -> None:
     waiters = make_waiters()
 
     async def look() -> tuple[bool, bool, bool]:
-        with waiters.watch("n1") as first, waiters.watch("n1") as second, waiters.watch("n2") as other:
-            waiters.wake(["n1", "unknown"])
-            with anyio.fail_after(DEADLINE_S):
-                await first.wait()
-            return first.is_set(), second.is_set(), other.is_set()
+        first, second, other = (waiters.enter(name) for name in ("n1", "n1", "n2"))
+        waiters.wake(["n1", "unknown"])
+        await first.wait(later())
+        return first.is_woken, second.is_woken, other.is_woken
 
     assert anyio.run(look) == (True, True, False)
 
@@ -42,27 +48,61 @@ def test_a_change_wakes_every_question_of_the_node_and_no_other_node() -> None:
 def test_a_change_between_registering_and_waiting_is_not_missed() -> None:
     waiters = make_waiters()
 
-    async def wait_late() -> None:
-        with waiters.watch("n1") as changed:
-            waiters.wake(["n1"])
-            await anyio.lowlevel.checkpoint()
-            with anyio.fail_after(DEADLINE_S):
-                await changed.wait()
+    async def wait_late() -> bool:
+        question = waiters.enter("n1")
+        waiters.wake(["n1"])
+        await anyio.lowlevel.checkpoint()
+        return await question.wait(later())
 
-    anyio.run(wait_late)
+    assert anyio.run(wait_late)
+
+
+def test_a_question_can_wait_again_after_it_was_woken_for_nothing() -> None:
+    waiters = make_waiters()
+
+    async def wait_twice() -> list[bool]:
+        question, woken = waiters.enter("n1"), []
+        for _ in range(2):
+            waiters.wake(["n1"])
+            woken.append(await question.wait(later()))
+            question.is_woken = False
+        return woken
+
+    assert anyio.run(wait_twice) == [True, True]
+
+
+def test_a_wait_ends_when_its_time_is_over() -> None:
+    waiters = make_waiters()
+
+    async def wait_in_vain() -> bool:
+        question = waiters.enter("n1")
+        return await question.wait(asyncio.get_running_loop().time())
+
+    assert anyio.run(wait_in_vain) is False
+
+
+def test_a_wait_that_is_cancelled_leaves_nothing_behind() -> None:
+    waiters = make_waiters()
+
+    async def cancel() -> bool:
+        question = waiters.enter("n1")
+        with anyio.move_on_after(0):
+            await question.wait(later())
+        waiters.wake(["n1"])
+        return await question.wait(later())
+
+    assert anyio.run(cancel)
 
 
 def test_closing_wakes_everybody() -> None:
     waiters = make_waiters()
 
-    async def close() -> None:
-        with waiters.watch("n1") as first, waiters.watch("n2") as second, anyio.fail_after(DEADLINE_S):
-            waiters.close()
-            await first.wait()
-            await second.wait()
+    async def close() -> list[bool]:
+        questions = [waiters.enter(name) for name in ("n1", "n2")]
+        waiters.close()
+        return [await question.wait(later()) for question in questions]
 
-    anyio.run(close)
-
+    assert anyio.run(close) == [True, True]
     assert waiters.closed
 
 
@@ -70,10 +110,12 @@ def test_more_questions_than_the_limit_are_refused_and_a_place_becomes_free_agai
     waiters = make_waiters(waiting_max=2)
 
     async def crowd() -> None:
-        with waiters.watch("n1"), waiters.watch("n2"), pytest.raises(Overloaded), waiters.watch("n3"):
-            pass
-        with waiters.watch("n3"):
-            pass
+        first, second = waiters.enter("n1"), waiters.enter("n2")
+        with pytest.raises(Overloaded):
+            waiters.enter("n3")
+        waiters.leave(first)
+        waiters.leave(waiters.enter("n3"))
+        waiters.leave(second)
 
     anyio.run(crowd)
 
@@ -83,13 +125,14 @@ def test_more_questions_than_the_limit_are_refused_and_a_place_becomes_free_agai
 def test_one_node_cannot_take_all_the_places() -> None:
     waiters = make_waiters(per_node_max=1)
 
-    async def crowd() -> None:
-        with waiters.watch("n1"), pytest.raises(Overloaded), waiters.watch("n1"):
-            pass
-        with waiters.watch("n1"), waiters.watch("n2"):
-            pass
+    async def crowd() -> int:
+        waiters.enter("n1")
+        with pytest.raises(Overloaded):
+            waiters.enter("n1")
+        waiters.enter("n2")
+        return waiters.count
 
-    anyio.run(crowd)
+    assert anyio.run(crowd) == 2
 
 
 def test_waking_without_anybody_waiting_does_nothing() -> None:
@@ -105,8 +148,7 @@ def test_waking_after_the_event_loop_has_ended_does_nothing() -> None:
     waiters = make_waiters()
 
     async def wait_once() -> None:
-        with waiters.watch("n1"):
-            pass
+        waiters.leave(waiters.enter("n1"))
 
     anyio.run(wait_once)
     waiters.wake(["n1"])

@@ -54,6 +54,20 @@ def test_a_joined_node_has_the_name_site_and_zone_of_its_token(
     assert msgspec.json.decode(node.facts, type=NodeFacts) == FACTS
 
 
+def test_a_joined_node_has_the_labels_of_its_token(enrolment: Enrolment, control: MemoryControlStore) -> None:
+    token = enrolment.create_token(TokenRequest(name="gate-1", labels={"line": "3"})).token
+
+    join(enrolment, token)
+
+    with control.read() as tx:
+        assert [row.labels for row in tx.nodes()] == [b'{"line":"3"}']
+
+
+def test_a_label_that_nobody_could_select_makes_no_token(enrolment: Enrolment) -> None:
+    with pytest.raises(InvalidRequest):
+        enrolment.create_token(TokenRequest(name="gate-1", labels={"site": "porto"}))
+
+
 def test_the_reply_says_what_the_node_trusts_from_here_on(enrolment: Enrolment) -> None:
     first = join(enrolment, token_for(enrolment))
     second = join(enrolment, token_for(enrolment, "gate-2"), key=OTHER_KEY)

@@ -2,6 +2,7 @@ import math
 from collections.abc import Sequence
 
 import msgspec
+import numpy as np
 import pytest
 
 from ganglion.core.behaviour import Behaviour
@@ -219,6 +220,26 @@ def _of_class(store: MemoryTelemetryStore, record_class: int) -> Sequence[Record
         return tx.records(node_id="n1", record_class=record_class, after=("", 0), limit=99)
 
 
+def test_a_samples_bytes_are_stored_once_and_a_digest_stands_for_them_among_the_records(
+    ingest: Ingest, store: MemoryTelemetryStore
+) -> None:
+    kept = envelope(1, sample(np.arange(100, dtype=np.float32)[None]))
+
+    ingest.store("n1", batch([kept]))
+
+    (row,) = _of_class(store, RecordClass.SAMPLE)
+    assert len(row.payload) < 40
+    assert len(samples_in(store)) == 1
+    assert ingest.store("n1", batch([kept])).cursor == 1
+
+
+def test_another_sample_under_the_same_number_is_told_from_the_stored_one(ingest: Ingest) -> None:
+    ingest.store("n1", batch([envelope(1, sample(np.zeros((1, 4), np.float32)))]))
+
+    with pytest.raises(EpochTaken):
+        ingest.store("n1", batch([envelope(1, sample(np.ones((1, 4), np.float32)))]))
+
+
 REFUSED = {
     "out of order": batch(results(2, 1)),
     "one number twice": batch(results(1, 1)),
@@ -275,3 +296,28 @@ def test_a_copy_of_a_node_cannot_hide_its_records_behind_the_numbers_of_the_othe
 
     assert [row.seq for row in records_in(store)] == [1, 2]
     assert cursor_in(store).seq == 2
+
+
+def test_a_copys_records_are_not_taken_for_those_that_the_original_gave_up(
+    ingest: Ingest, store: MemoryTelemetryStore
+) -> None:
+    # The original has given 2 and 3 up; the copy of it has not.
+    ingest.store("n1", batch([envelope(1, result()), envelope(4, result())]))
+
+    with pytest.raises(EpochTaken, match="record 3"):
+        ingest.store("n1", batch([envelope(1, result()), envelope(3, result()), envelope(5, result())]))
+
+    assert [row.seq for row in records_in(store)] == [1, 4]
+
+
+def test_a_batch_that_comes_again_is_known_when_its_records_have_left_because_of_their_age(
+    ingest: Ingest, store: MemoryTelemetryStore
+) -> None:
+    sent = batch(results(1, 2, 3))
+    ingest.store("n1", sent)
+    with store.write() as tx:
+        tx.remove_records(received_before_ns=None, limit=3)
+
+    ack = ingest.store("n1", sent)
+
+    assert (ack.cursor, list(records_in(store))) == (3, [])

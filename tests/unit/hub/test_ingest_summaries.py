@@ -30,6 +30,7 @@ def test_a_summary_counts_once_beside_the_records_that_were_sent() -> None:
         {"agreed": 1},
         {"confidence": [0] * 3},
         {"classes": {str(number): 1 for number in range(300)}},
+        {"quality": {"sharpness": [0] * 3}},
         {"latency_us": Histogram({0: -1})},
         {"latency_us": Histogram({10**9: 1})},
         {"latency_us": Histogram(total=math.inf)},

@@ -14,8 +14,10 @@ from ganglion.core.ids import ModelName, Version
 from ganglion.core.manifest import Classification, Golden, Limits, Manifest, TensorSpec
 from ganglion.core.pipeline import Pipeline
 from ganglion.core.steps import Tensors
+from ganglion.node.domain.summaries import LookRecord
 from ganglion.node.services.serving import InferLimits, InferRequest, Outcome, Serving
 from ganglion.node.services.serving_lane import Ticket
+from ganglion.node.services.serving_looks import InputLooks
 from ganglion.node.services.serving_records import Recorder
 from ganglion.node.services.serving_runs import Package
 from ganglion.node.services.serving_versions import LoadedVersion, ServingTable
@@ -27,7 +29,9 @@ from ganglion.wire.records import ComparisonRecord, RecordClass, ResultRecord, S
 T = TypeVar("T")
 
 LABELS = ("left", "right")
-NOTHING_COLLECTED = CollectionSettings(confidence_below=0.0, random_share=0.0)
+NOTHING_COLLECTED = CollectionSettings(
+    confidence_below=0.0, random_share=0.0, disagreements=False, quality_looks_per_minute=0
+)
 
 
 @dataclass
@@ -57,6 +61,10 @@ class FakeJournal:
     @property
     def comparisons(self) -> list[ComparisonRecord]:
         return self._of(RecordClass.SUMMARY, ComparisonRecord)
+
+    @property
+    def looks(self) -> list[LookRecord]:
+        return self._of(RecordClass.SUMMARY, LookRecord)
 
     @property
     def samples(self) -> list[SampleRecord]:
@@ -207,6 +215,8 @@ class ServingWorld:
     lane: FakeLane = field(default_factory=FakeLane)
     table: ServingTable = field(default_factory=ServingTable)
     collection: CollectionSettings = NOTHING_COLLECTED
+    aside: FakeLane = field(default_factory=lambda: FakeLane(queue_len_max=1))
+    """Where inputs are looked at."""
 
     def __post_init__(self) -> None:
         chance = SeededChance(3)
@@ -218,6 +228,7 @@ class ServingWorld:
             clock=self.clock,
             chance=chance,
             limits=InferLimits(),
+            looks=InputLooks(lane=self.aside, recorder=self.recorder, clock=self.clock),
         )
         self.tickets: list[Ticket | None] = []
 

@@ -1,12 +1,14 @@
+"""What a hub of any release may ask without a signature: to report, and to keep some inputs."""
+
+from pathlib import Path
+
 import anyio
+import msgspec
 import pytest
 
 from ganglion.core.serving_errors import ServingUnreachable
-from ganglion.node.services.commands import Commands
 from ganglion.ports.serving_control import Collect, Command, Done, Refused, Reply
-from ganglion.wire.desired import CollectionSettings, DesiredState, NodeCommand
-
-SETTINGS = CollectionSettings(random_share=0.5)
+from unit.node.order_bench import SETTINGS, OrderBench, run_until_still
 
 
 class Serving:
@@ -24,38 +26,35 @@ class Serving:
         return self.reply
 
 
-def desired(*commands: NodeCommand) -> DesiredState:
-    return DesiredState(incarnation="a", revision=1, collection=SETTINGS, commands=commands)
+def a_node(directory: Path, serving: Serving) -> OrderBench:
+    return OrderBench(directory, serving=serving)
 
 
-def a_command(name: str, *, id_: str = "c1", count: int = 0) -> NodeCommand:
-    return NodeCommand(id=id_, name=name, expires_at_s=1.0, count=count)
+def test_a_report_is_answered_by_the_report_itself(tmp_path: Path) -> None:
+    node = a_node(tmp_path, Serving())
+
+    assert node.ask(node.command("report")) == {"c1": "done"}
 
 
-def test_a_report_is_answered_by_the_report_itself() -> None:
-    commands = Commands(Serving())
-
-    anyio.run(commands.obey, desired(a_command("report")))
-
-    assert commands.answers == {"c1": "done"}
-
-
-def test_inputs_that_are_asked_for_are_asked_of_serving_with_the_settings_that_hold() -> None:
+def test_inputs_that_are_asked_for_are_asked_of_serving_with_the_settings_that_hold(tmp_path: Path) -> None:
     serving = Serving(Done())
-    commands = Commands(serving)
+    node = a_node(tmp_path, serving)
 
-    anyio.run(commands.obey, desired(a_command("collect", count=7)))
+    answers = node.ask(node.command("collect", count=7))
 
     assert serving.told == [Collect(settings=SETTINGS, requested=7)]
-    assert commands.answers == {"c1": "done"}
+    assert answers == {"c1": "done"}
 
 
-def test_a_command_that_comes_again_is_not_done_again() -> None:
+def test_a_command_that_comes_again_is_not_done_again_not_even_after_a_restart(tmp_path: Path) -> None:
     serving = Serving(Done())
-    commands = Commands(serving)
+    node = a_node(tmp_path, serving)
+    command = node.command("collect", count=7)
 
-    for _ in range(3):
-        anyio.run(commands.obey, desired(a_command("collect", count=7)))
+    node.ask(command)
+    node.ask(command)
+    node.start()
+    node.ask(command)
 
     assert len(serving.told) == 1
 
@@ -63,26 +62,39 @@ def test_a_command_that_comes_again_is_not_done_again() -> None:
 @pytest.mark.parametrize(
     ("reply", "reason"), [(None, "serving is away"), (Refused(code="conflict", message="not now"), "not now")]
 )
-def test_why_a_command_was_not_done_is_told(reply: Reply | None, reason: str) -> None:
-    commands = Commands(Serving(reply))
+def test_why_a_command_was_not_done_is_told(tmp_path: Path, reply: Reply | None, reason: str) -> None:
+    node = a_node(tmp_path, Serving(reply))
 
-    anyio.run(commands.obey, desired(a_command("collect", count=7)))
-
-    assert commands.answers == {"c1": reason}
+    assert node.ask(node.command("collect", count=7)) == {"c1": reason}
 
 
-def test_a_command_of_a_later_release_is_refused_by_name() -> None:
-    commands = Commands(Serving())
+def test_a_command_of_a_later_release_is_refused_by_name(tmp_path: Path) -> None:
+    node = a_node(tmp_path, Serving())
 
-    anyio.run(commands.obey, desired(a_command("reboot"), a_command("report", id_="c2")))
+    answers = node.ask(node.command("reboot"), node.command("report", id="c2"))
 
-    assert commands.answers == {"c1": "this node does not know the command 'reboot'", "c2": "done"}
+    assert answers == {"c1": "this node does not know the command 'reboot', and no envelope names it", "c2": "done"}
 
 
-def test_only_the_newest_answers_are_kept() -> None:
-    commands = Commands(Serving())
+def test_a_command_as_old_as_what_was_forgotten_is_not_done(tmp_path: Path) -> None:
+    serving = Serving(Done())
+    node = a_node(tmp_path, serving)
+    for number in range(300):
+        node.ask(node.command("report", id=f"c{number}", expires_at_s=node.now_s + number))
 
-    anyio.run(commands.obey, desired(*(a_command("report", id_=f"c{number}") for number in range(100))))
+    node.ask(node.command("collect", id="old", count=1, expires_at_s=node.now_s + 3))
 
-    assert len(commands.answers) == 32
-    assert "c99" in commands.answers
+    assert serving.told == []
+    assert "forgotten" in node.orders.answers["old"]
+
+
+def test_what_is_done_at_once_never_waits_among_the_orders(tmp_path: Path) -> None:
+    node = a_node(tmp_path, Serving(Done()))
+    node.ask()
+    desired = node.bench.updates.state.desired
+    assert desired is not None
+
+    node.orders.take(msgspec.structs.replace(desired, commands=(node.asked("report"), node.asked("collect", id="c2"))))
+    anyio.run(run_until_still, node)
+
+    assert node.orders.answers == {}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganglion.core.errors import InvalidSettings
-from ganglion.node.domain.egress import EgressSettings, Spent, check, wait_s
+from ganglion.node.domain.egress import EgressSettings, Spent, check, lower, wait_s
 
 HOUR_S, DAY_S = 3600.0, 86_400.0
 
@@ -80,3 +80,10 @@ def test_a_budget_is_overdrawn_by_one_batch_at_most(attempts: list[tuple[float, 
             by_day.setdefault(int(now_s // DAY_S), []).append(size_bytes)
 
     assert all(sum(sizes[:-1]) < limit for sizes in by_day.values())
+
+
+@pytest.mark.parametrize(
+    ("own", "asked", "holds"), [(0, 0, 0), (100, 0, 100), (0, 100, 100), (100, 50, 50), (50, 100, 50), (100, -5, 100)]
+)
+def test_a_hub_can_lower_a_limit_of_the_node_and_not_lift_it(own: int, asked: int, holds: int) -> None:
+    assert lower(own, asked) == holds

@@ -72,5 +72,15 @@ def test_a_payload_that_cannot_be_read_has_a_worth_too(payload: bytes) -> None:
     assert worth_of(RecordClass.SAMPLE, payload, ordinal=1) >= 0
 
 
-def sample(confidence: float) -> SampleRecord:
-    return SampleRecord("m", "1", "r", "low_confidence", "cat", confidence, {})
+@pytest.mark.parametrize("reason", ["requested", "trigger_rule", "disagreement", "out_of_distribution"])
+def test_a_sample_that_somebody_asked_for_or_that_is_new_goes_last_however_sure_the_model_is(reason: str) -> None:
+    told, doubtful = (
+        worth_of(RecordClass.SAMPLE, codec.encode_packed(each), ordinal=1)
+        for each in (sample(0.99, reason), sample(0.1))
+    )
+
+    assert told > doubtful
+
+
+def sample(confidence: float, reason: str = "low_confidence") -> SampleRecord:
+    return SampleRecord("m", "1", "r", reason, "cat", confidence, {})

@@ -43,6 +43,18 @@ def test_a_version_that_failed_is_not_tried_again_until_the_hub_wants_something_
     assert reconcile.begin(model, an_assignment("2", rollout="r3")).update is not None
 
 
+def test_a_version_that_failed_is_tried_again_when_the_hub_gives_it_anew_in_the_same_rollout() -> None:
+    failed = an_assignment("2", rollout="r2")
+    again = msgspec.structs.replace(failed, policy=msgspec.structs.replace(failed.policy, attempt=1))
+
+    tried = reconcile.begin(ModelState(committed=an_installed("1"), failed=failed), again).update
+    tried_twice = reconcile.begin(ModelState(committed=an_installed("1"), failed=again), again).update
+
+    assert tried is not None
+    assert tried.assignment == again
+    assert tried_twice is None
+
+
 def test_an_update_under_way_is_withdrawn_when_the_hub_changes_its_mind() -> None:
     model = ModelState(committed=an_installed("1"), update=Update(assignment=an_assignment("2")))
 

@@ -1,13 +1,20 @@
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ganglion.core.errors import InvalidRequest
+from ganglion.core.manifest import DriftReference, HistogramReference
+from ganglion.core.predictions import Prediction
+from ganglion.core.typicality import typicality
+from ganglion.node.domain.sample_reasons import SampleReason
 from ganglion.node.domain.sampling import (
+    Answered,
     ByteBudget,
     Choice,
-    SampleReason,
+    CloserLook,
     choose,
     is_doubtful,
     requests_until_random,
@@ -117,3 +124,82 @@ def test_a_smaller_budget_takes_back_what_exceeds_it() -> None:
 
     assert not smaller.take(51, now_s=0.0)
     assert smaller.take(50, now_s=0.0)
+
+
+SURE, TORN = Prediction("cat", 0.99, 0.98), Prediction("cat", 0.7, 0.1)
+HELD_OUT = typicality(DriftReference(HistogramReference((0.0, 0.8, 1.0), (0, 99)), {"cat": 99}))
+
+
+def answered(*predictions: Prediction) -> Answered:
+    inputs = {"temperature": np.linspace(20.0, 90.0, max(1, len(predictions)), dtype=np.float32)[:, None]}
+    return Answered(predictions, inputs, 300, HELD_OUT)
+
+
+def test_no_answer_is_looked_at_closer_unless_somebody_wants_it() -> None:
+    assert not CloserLook(CollectionSettings()).is_wanted
+    assert CloserLook(CollectionSettings()).choose(answered(SURE, TORN)) is None
+
+
+def test_the_first_row_whose_best_labels_are_close_together_is_kept() -> None:
+    closer = CloserLook(CollectionSettings(margin_below=0.2))
+
+    assert closer.is_wanted
+    assert closer.choose(answered(SURE, TORN)) == Choice(1, SampleReason.SMALL_MARGIN)
+    assert closer.choose(answered(SURE)) is None
+
+
+def test_a_margin_that_is_no_number_is_the_smallest_of_all() -> None:
+    closer = CloserLook(CollectionSettings(margin_below=0.2))
+
+    assert closer.choose(answered(Prediction("cat", 0.9, math.nan))) == Choice(0, SampleReason.SMALL_MARGIN)
+
+
+def test_an_answer_unlike_those_on_held_out_data_is_kept() -> None:
+    closer = CloserLook(CollectionSettings(out_of_distribution_above=0.9))
+
+    assert closer.choose(answered(SURE, TORN)) == Choice(1, SampleReason.OUT_OF_DISTRIBUTION)
+    assert closer.choose(answered(Prediction("owl", 1.0, 1.0))) == Choice(0, SampleReason.OUT_OF_DISTRIBUTION)
+    assert closer.choose(answered(SURE)) is None
+
+
+def test_without_held_out_data_nothing_is_strange() -> None:
+    closer = CloserLook(CollectionSettings(out_of_distribution_above=0.0))
+
+    assert closer.choose(Answered((TORN,), {})) is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "row"),
+    [
+        ("label=cat and margin<0.5", 1),
+        ("feed.temperature>80", 1),
+        ("latency_us>=300", 0),
+        ("out_of_distribution>0.9", 1),
+        ("label=dog", None),
+        ("feed.pressure>0", None),
+    ],
+)
+def test_the_first_row_for_which_the_rule_holds_is_kept(rule: str, row: int | None) -> None:
+    chosen = CloserLook(CollectionSettings(keep_when=rule)).choose(answered(SURE, TORN))
+
+    assert chosen == (None if row is None else Choice(row, SampleReason.TRIGGER_RULE))
+
+
+def test_a_rule_may_ask_about_the_input_of_a_model_without_predictions() -> None:
+    closer = CloserLook(CollectionSettings(keep_when="feed.temperature<30"))
+
+    assert closer.choose(answered()) == Choice(0, SampleReason.TRIGGER_RULE)
+
+
+def test_a_rule_about_quality_waits_until_it_is_known() -> None:
+    closer = CloserLook(CollectionSettings(keep_when="quality.sharpness<0.1 and confidence>0.9"))
+
+    assert not closer.is_wanted
+    assert closer.choose(answered(SURE)) is None
+    assert closer.choose_by_rule(answered(SURE), {"sharpness": 0.01}) == Choice(0, SampleReason.TRIGGER_RULE)
+    assert closer.choose_by_rule(answered(SURE), {"sharpness": 0.5}) is None
+
+
+def test_a_rule_that_cannot_be_read_is_refused() -> None:
+    with pytest.raises(InvalidRequest):
+        CloserLook(CollectionSettings(keep_when="confidence is low"))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganglion.core.behaviour import Behaviour
-from ganglion.node.domain.summaries import MINUTE_NS, Folding, merge, merge_payloads
+from ganglion.node.domain.summaries import MINUTE_NS, Folding, LookRecord, merge, merge_payloads
 from ganglion.wire import codec
 from ganglion.wire.records import ComparisonRecord, RecordClass, ResultRecord, SummaryRecord
 
@@ -109,3 +109,19 @@ def test_merging_keeps_every_count_in_any_order(sizes: list[int], random: Random
     assert once.behaviour == in_steps.behaviour
     assert once.behaviour.requests == sum(sizes)
     assert (once.began_ns, once.ended_ns) == (in_steps.began_ns, in_steps.ended_ns)
+
+
+def test_what_was_measured_of_inputs_leaves_as_counts_even_when_every_result_is_sent() -> None:
+    folding = Folding()
+    look = codec.encode_packed(LookRecord("m", "1", {"brightness": 0.5}))
+
+    kept = [folding.keep(RecordClass.SUMMARY, look, at_ns=NOON, results_share=1.0) for _ in range(3)]
+
+    assert kept == [False, False, False]
+    (record,) = folding.close(now_ns=NOON + MINUTE_NS)
+    assert sum(record.behaviour.quality["brightness"]) == 3
+    assert record.behaviour.requests == 0
+
+
+def test_a_map_that_is_no_look_is_sent_as_it_is() -> None:
+    assert Folding().keep(RecordClass.SUMMARY, b"\x81\xa1x\x01", at_ns=NOON, results_share=0.0)

@@ -54,7 +54,8 @@ def test_probation_with_good_behaviour_commits_and_becomes_what_serving_starts_f
 
     assert bench.model.committed == an_installed("2")
     assert bench.model.spare == an_installed("1")
-    assert bench.files[-1].models["meter"].version == "2"
+    written = bench.files[-1].models["meter"]
+    assert (written.version, written.spare and written.spare.version) == ("2", "1")
     assert bench.serving.loaded["meter"] == {"2"}
     assert bench.event_names() == ["update.offered", "update.committed"]
 

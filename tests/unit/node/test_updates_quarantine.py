@@ -32,6 +32,15 @@ def test_the_version_before_it_answers_and_the_hub_is_told(tmp_path: Path) -> No
     assert bench.event_names() == ["version.quarantined"]
 
 
+def test_the_rollout_that_brought_the_version_is_named_to_its_gate(tmp_path: Path) -> None:
+    bench = quarantined_2_after_1(tmp_path)
+
+    bench.step_until_still()
+
+    assert [event.rollout_id for event in bench.store.events] == [an_assignment("2").rollout_id]
+    assert an_assignment("2").rollout_id
+
+
 def test_it_is_not_brought_again_for_the_same_wish(tmp_path: Path) -> None:
     bench = quarantined_2_after_1(tmp_path)
     bench.step_until_still()

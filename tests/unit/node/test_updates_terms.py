@@ -39,6 +39,15 @@ def test_past_its_term_a_model_answers_no_more_and_the_others_do(bench: Bench) -
     assert "3,600 s without" in bench.updates.statuses(None)[0].reason
 
 
+def test_a_version_with_a_term_is_no_spare_for_a_start_without_an_agent(tmp_path: Path) -> None:
+    hourly = msgspec.structs.replace(an_installed("1"), offline_s_max=HOUR_S)
+    bench = Bench(tmp_path, NodeState(models={"meter": ModelState(committed=an_installed("2"), spare=hourly)}))
+
+    bench.step_until_still()
+
+    assert bench.files[-1].models["meter"].spare is None
+
+
 def test_a_word_of_the_hub_brings_the_model_back(bench: Bench) -> None:
     bench.clock.advance(HOUR_S + 1)
     bench.step_until_still()

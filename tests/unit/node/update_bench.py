@@ -10,11 +10,11 @@ from ganglion.core.behaviour import Behaviour
 from ganglion.core.errors import DiskUnusable
 from ganglion.node.domain.backoff import BackoffPolicy
 from ganglion.node.domain.reconcile import Installed, ModelState, NodeState
-from ganglion.node.domain.shadow import wants_shadow
 from ganglion.node.domain.update import Update, UpdateEffect, UpdateEvent
 from ganglion.node.services.alignment import Alignment
+from ganglion.node.services.install_times import InstallTimes
 from ganglion.node.services.places import Places
-from ganglion.node.services.update_effects import Outcome
+from ganglion.node.services.update_effects import Outcome, can_shadow
 from ganglion.node.services.updates import Updates
 from ganglion.ports.agent_store import JournalPosition, NewRecord, OutboxFigures
 from ganglion.ports.serving_control import (
@@ -161,6 +161,7 @@ class ScriptedEffects:
         self.failing: dict[UpdateEffect, Exception] = {}
         self.others: Sequence[Assignment] = ()
         self.is_wanted: Callable[[], bool] = lambda: True
+        self.performed: list[UpdateEffect] = []
         self.damaged: set[str] = set()
         """Versions whose package on disk is not what was installed."""
 
@@ -174,13 +175,14 @@ class ScriptedEffects:
         is_wanted: Callable[[], bool] = lambda: True,
     ) -> Outcome:
         self.others, self.is_wanted = others, is_wanted
+        self.performed.append(update.effect)
         error = self.failing.get(update.effect)
         if error is not None:
             raise error
         name, version = update.assignment.model, update.assignment.version
         if update.effect is UpdateEffect.LOAD:
             await self.serving.call(Load(name, version, "path"), timeout_s=1.0)
-        if update.effect is UpdateEffect.SWITCH and wants_shadow(update.assignment.policy) and model.committed:
+        if update.effect is UpdateEffect.SWITCH and can_shadow(update, model, status):
             return Outcome(UpdateEvent.SHADOWED)
         if update.effect in {UpdateEffect.SWITCH, UpdateEffect.LISTEN}:
             await self.serving.call(Switch(name, version), timeout_s=1.0)
@@ -202,6 +204,7 @@ class Bench:
         self.files: list[ActiveModels] = []
         self.disk_is_full = False
         self.directory = directory
+        self.times: InstallTimes | None = None
         self.updates = self.restarted(state or NodeState())
 
     def restart_and_step(self) -> None:
@@ -230,6 +233,7 @@ class Bench:
             chance=SeededChance(1),
             state=state,
             retry=BackoffPolicy(),
+            times=self.times,
         )
 
     def run(self, work: Callable[[], object]) -> object:

@@ -16,9 +16,15 @@ _KEY_MODE = 0o600
 def new_key(path: Path) -> ec.EllipticCurvePrivateKey:
     """Make a private key and keep it in `path`. Raises: OSError."""
     key = ec.generate_private_key(ec.SECP256R1())
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    replace(path, pem, mode=_KEY_MODE)
+    replace(path, pem_of_key(key), mode=_KEY_MODE)
     return key
+
+
+def pem_of_key(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Return a private key as PEM, for files that only their owner can read."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def load_key(path: Path) -> ec.EllipticCurvePrivateKey:

@@ -10,7 +10,6 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-_CA_NAME, _SERVER_NAME = "Ganglion hub authority", "Ganglion hub"
 _CA_LIFE, _SERVER_LIFE = timedelta(days=3650), timedelta(days=365)
 _SKEW = timedelta(days=1)
 """Certificates begin this long before they are made: a node's clock may be behind."""
@@ -21,16 +20,17 @@ _Extensions = list[tuple[x509.ExtensionType, bool]]
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """An authority at one moment."""
+    """An authority at one moment, and whose it is."""
 
     certificate: x509.Certificate
     key: EllipticCurvePrivateKey
     now: datetime
+    whose: str
 
 
-def authority_certificate(key: EllipticCurvePrivateKey, now: datetime) -> x509.Certificate:
+def authority_certificate(key: EllipticCurvePrivateKey, now: datetime, whose: str) -> x509.Certificate:
     """Return a certificate that an authority signs for itself."""
-    name = _name(_CA_NAME)
+    name = _name(f"{whose} authority")
     extensions: _Extensions = [
         (x509.BasicConstraints(ca=True, path_length=0), True),
         (_key_usage(signs_certificates=True), True),
@@ -44,17 +44,26 @@ def server_certificate(
     public_key: EllipticCurvePublicKey, names: list[x509.GeneralName], issuer: Issuer
 ) -> x509.Certificate:
     """Return a certificate for a server that is reached by `names`."""
-    extensions: _Extensions = [
-        (x509.BasicConstraints(ca=False, path_length=None), True),
-        (_key_usage(signs_certificates=False), True),
-        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
-        (x509.SubjectAlternativeName(names), False),
-        (x509.SubjectKeyIdentifier.from_public_key(public_key), False),
-        (_authority_key_identifier(issuer), False),
-    ]
-    builder = x509.CertificateBuilder().subject_name(_name(_SERVER_NAME)).public_key(public_key)
+    extensions = [*_of_an_end(public_key, issuer, ExtendedKeyUsageOID.SERVER_AUTH)]
+    extensions.append((x509.SubjectAlternativeName(names), False))
+    builder = x509.CertificateBuilder().subject_name(_name(issuer.whose)).public_key(public_key)
     builder = builder.issuer_name(issuer.certificate.subject)
     return _sign(_valid(builder, issuer.now, _SERVER_LIFE), extensions, issuer.key)
+
+
+def client_certificate(
+    public_key: EllipticCurvePublicKey, name: str, issuer: Issuer, *, life: timedelta
+) -> x509.Certificate:
+    """Return a certificate with which a program proves who it is, and which no server can show."""
+    builder = x509.CertificateBuilder().subject_name(_name(name)).public_key(public_key)
+    builder = builder.issuer_name(issuer.certificate.subject)
+    extensions = _of_an_end(public_key, issuer, ExtendedKeyUsageOID.CLIENT_AUTH)
+    return _sign(_valid(builder, issuer.now, life), extensions, issuer.key)
+
+
+def sha256_of(certificate: x509.Certificate) -> str:
+    """Return the SHA-256 of a certificate (DER), hexadecimal."""
+    return certificate.fingerprint(hashes.SHA256()).hex()
 
 
 def is_good(certificate: x509.Certificate, now: datetime, *, left_min: timedelta) -> bool:
@@ -87,6 +96,17 @@ def pin_of(public_key: CertificatePublicKeyTypes) -> str:
 def pem_of(certificate: x509.Certificate) -> bytes:
     """Return a certificate as PEM."""
     return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _of_an_end(public_key: EllipticCurvePublicKey, issuer: Issuer, use: x509.ObjectIdentifier) -> _Extensions:
+    """Return what stands in every certificate that signs no others."""
+    return [
+        (x509.BasicConstraints(ca=False, path_length=None), True),
+        (_key_usage(signs_certificates=False), True),
+        (x509.ExtendedKeyUsage([use]), False),
+        (x509.SubjectKeyIdentifier.from_public_key(public_key), False),
+        (_authority_key_identifier(issuer), False),
+    ]
 
 
 def _valid(builder: x509.CertificateBuilder, now: datetime, life: timedelta) -> x509.CertificateBuilder:

@@ -11,6 +11,7 @@ import urllib3
 from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import TargetFile
 
+from ganglion.adapters.https_link.brake import Brake
 from ganglion.adapters.https_link.replies import to_its_end
 from ganglion.adapters.https_link.session import LinkSettings
 from ganglion.core.errors import DiskUnusable, HubUnreachable, Rejected, Withdrawn
@@ -48,6 +49,8 @@ class Wanted:
     hashes: Mapping[str, str]
     """Signed digests by algorithm, hexadecimal. Every one of them must hold."""
     is_wanted: Callable[[], bool] = lambda: True
+    bytes_per_s_max: int = 0
+    """How fast the bytes may come; 0: as fast as the line is."""
 
 
 def download(line: Line, wanted: Wanted, destination: Path) -> None:
@@ -127,10 +130,14 @@ def _offset_of(response: urllib3.BaseHTTPResponse, size_bytes: int) -> int:
 
 def _write(line: Line, response: urllib3.BaseHTTPResponse, file: BinaryIO, wanted: Wanted, *, room_bytes: int) -> None:
     """Write what arrives; what arrived before an interruption stays, and nothing beyond the signed length is kept."""
-    pace = _Pace(line.clock, rate_bytes_min=line.settings.rate_bytes_min, window_s=line.settings.rate_window_s)
+    limit = wanted.bytes_per_s_max
+    slowest = min(line.settings.rate_bytes_min, limit / 2) if limit else line.settings.rate_bytes_min
+    pace = _Pace(line.clock, rate_bytes_min=slowest, window_s=line.settings.rate_window_s)
+    brake = Brake(line.clock, limit, line.settings.pause)
+    piece_bytes = brake.piece_bytes(line.settings.chunk_bytes)
     with to_its_end(response):
         # read1 hands over what has arrived; read would drop up to a whole chunk when the link breaks.
-        while chunk := response.read1(line.settings.chunk_bytes, decode_content=False):
+        while chunk := response.read1(piece_bytes, decode_content=False):
             if len(chunk) > room_bytes:
                 raise ArtifactUntrusted(f"{wanted.path}: more bytes than were signed")
             file.write(chunk)
@@ -138,6 +145,7 @@ def _write(line: Line, response: urllib3.BaseHTTPResponse, file: BinaryIO, wante
             pace.check(len(chunk))
             if not wanted.is_wanted():
                 raise Withdrawn(f"{wanted.path} is not wanted any more")
+            brake.took(len(chunk))
 
 
 class _Pace:

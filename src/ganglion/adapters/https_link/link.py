@@ -4,17 +4,19 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
+import msgspec
+
 from ganglion.adapters.https_link import download, statements
 from ganglion.adapters.https_link.download import Wanted
 from ganglion.adapters.https_link.session import Identity, LinkSettings, Session
 from ganglion.adapters.https_link.trusted import TrustedTargets
 from ganglion.core.ids import parse_digest
 from ganglion.ports.clock import Clock
-from ganglion.ports.hub_link import Vouched
+from ganglion.ports.hub_link import TrustedWord, Vouched
 from ganglion.ports.metadata_files import MetadataFiles
 from ganglion.trust import target_path
 from ganglion.wire import codec, paths
-from ganglion.wire.desired import Assignment, DesiredState, NodeReport
+from ganglion.wire.desired import Assignment, DesiredState, NodeReport, ReferenceFile
 from ganglion.wire.records import Ack, Batch
 
 _NO_CONTENT = 204
@@ -46,6 +48,10 @@ class HttpsHubLink:
         data = self._session.read(response)
         return None if response.status == _NO_CONTENT else codec.decode_json(data, DesiredState)
 
+    def hub_time_s(self) -> float | None:
+        """Return what the hub's clock says now, as far as it has told."""
+        return self._session.hub_time_s()
+
     def rekey(self, replaced: str) -> bool:
         """Change the node's key if it is the one that is to be replaced."""
         return self._session.rekey(replaced)
@@ -63,9 +69,14 @@ class HttpsHubLink:
     def check_target(self, assignment: Assignment, *, root_version_min: int) -> Vouched:
         """Check that the model's role signs the package, and that the hub signs it for this node."""
         target_path.parse(assignment.target_path)
-        target, root = self._targets.find(assignment, root_version_min=root_version_min)
-        statements.check(assignment, root, node_id=self._node_id)
-        return statements.vouched(target)
+        found = self._targets.find(assignment, root_version_min=root_version_min)
+        statements.check(assignment, found.root, node_id=self._node_id)
+        # Whatever the role writes beside the bytes, who may sign for it the targets say.
+        return msgspec.structs.replace(statements.vouched(found.target), signers=found.signers)
+
+    def trusted_word(self, *, root_version_min: int) -> TrustedWord:
+        """Look at the newest root, and at the envelope if there is one."""
+        return self._targets.word(root_version_min=root_version_min)
 
     def download(
         self, assignment: Assignment, destination: Path, *, is_wanted: Callable[[], bool] = lambda: True
@@ -77,5 +88,24 @@ class HttpsHubLink:
             size_bytes=assignment.size_bytes,
             hashes={"sha256": assignment.sha256},
             is_wanted=is_wanted,
+            bytes_per_s_max=_slower(assignment.policy.download_bytes_per_s_max, self._session.settings.bytes_per_s_max),
         )
         download.download(self._session, wanted, destination)
+
+    def download_file(
+        self, file: ReferenceFile, destination: Path, *, is_wanted: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Bring a reference file."""
+        wanted = Wanted(
+            path=paths.node_file(parse_digest(file.sha256)),
+            size_bytes=file.size_bytes,
+            hashes={"sha256": file.sha256},
+            is_wanted=is_wanted,
+            bytes_per_s_max=self._session.settings.bytes_per_s_max,
+        )
+        download.download(self._session, wanted, destination)
+
+
+def _slower(one: int, other: int) -> int:
+    """Return the lower of two limits; 0 is none."""
+    return min(one, other) if one > 0 and other > 0 else max(one, other, 0)

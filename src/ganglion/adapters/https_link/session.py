@@ -1,6 +1,7 @@
 """Authenticated requests to the hub: the CA is pinned, the node proves its key, every wait has a deadline."""
 
 import ssl
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -36,6 +37,10 @@ _RETRY_DIGITS_MAX = 6
 _ERROR_FROM = 400
 
 
+def _pause(seconds: float) -> None:
+    threading.Event().wait(seconds)
+
+
 class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Deadlines and limits of the link."""
 
@@ -53,6 +58,10 @@ class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Over which time the rate is measured."""
     metadata: TufLimits = TufLimits()
     """Limits of signed metadata."""
+    bytes_per_s_max: int = 0
+    """How fast an artifact may come, whatever the hub allows; 0: as fast as the line is."""
+    pause: Callable[[float], object] = _pause
+    """Waits for so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)

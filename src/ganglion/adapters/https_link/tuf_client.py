@@ -99,6 +99,15 @@ class TufClient:
                 return found
         return None
 
+    def delegated(self, role: str, trusted: TrustedSet) -> Targets | None:
+        """Return the metadata of a role that the top-level targets delegate to themselves, or None when they do not.
+
+        Raises: RepositoryError, Unavailable, TooLarge, DiskUnusable.
+        """
+        top = self._load_targets(trusted, Targets.type, Root.type)
+        known = top.delegations.roles if top.delegations else None
+        return self._load_targets(trusted, role, Targets.type) if known and role in known else None
+
     def _with_roots(self, now: datetime) -> TrustedSet:
         trusted = self._first_root(now)
         last = trusted.root.version + self._limits.root_steps_max

@@ -31,11 +31,21 @@ class AgeingRows:
         return (pages - free) * size
 
     def remove_records(self, *, received_before_ns: int | None, limit: int) -> int:
-        """Remove the records that came first, if they came before that time; with None, whenever they came."""
-        oldest = sa.select(_ROW).select_from(tables.records).order_by(_ROW).limit(limit)
-        statement = sa.delete(tables.records).where(_ROW.in_(oldest))
+        """Remove the records that came first, if they came before that time; with None, whenever they came.
+
+        Audit records stay.
+        """
+        return self._remove_first(tables.records, received_before_ns, limit)
+
+    def remove_audit_records(self, *, received_before_ns: int, limit: int) -> int:
+        """Remove the audit records that came first, if they came before that time."""
+        return self._remove_first(tables.audit_records, received_before_ns, limit)
+
+    def _remove_first(self, table: sa.Table, received_before_ns: int | None, limit: int) -> int:
+        oldest = sa.select(_ROW).select_from(table).order_by(_ROW).limit(limit)
+        statement = sa.delete(table).where(_ROW.in_(oldest))
         if received_before_ns is not None:
-            statement = statement.where(tables.records.c.received_at_ns < received_before_ns)
+            statement = statement.where(table.c.received_at_ns < received_before_ns)
         return self._connection.execute(statement).rowcount
 
     def remove_events(self, *, before_ns: int, limit: int) -> int:

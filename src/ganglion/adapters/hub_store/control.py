@@ -13,13 +13,14 @@ from ganglion.adapters.hub_store.deployment import DeploymentRows
 from ganglion.adapters.hub_store.documents import DocumentRows
 from ganglion.adapters.hub_store.feedback import FeedbackRows
 from ganglion.adapters.hub_store.identity import IdentityRows
+from ganglion.adapters.hub_store.node_search import NodeSearch
 from ganglion.adapters.hub_store.people import PeopleRows
 from ganglion.ports.hub_store import ControlTransaction
 
 _REVISION = "desired_revision"
 
 
-class ControlRows(IdentityRows, DeploymentRows, DocumentRows, FeedbackRows, PeopleRows):
+class ControlRows(IdentityRows, NodeSearch, DeploymentRows, DocumentRows, FeedbackRows, PeopleRows):
     """Everything that one transaction can ask of the control database."""
 
     def __init__(self, connection: sa.Connection) -> None:
@@ -36,10 +37,10 @@ class ControlRows(IdentityRows, DeploymentRows, DocumentRows, FeedbackRows, Peop
         statement = insert(tables.meta).values(key=key, value=value)
         self._connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
 
-    def next_revision(self) -> int:
-        """Return a desired-state revision higher than any before."""
-        higher = {"value": tables.counters.c.value + 1}
-        statement = insert(tables.counters).values(name=_REVISION, value=1)
+    def next_revision(self, *, step: int = 1) -> int:
+        """Return a desired-state revision higher than any before, by `step`."""
+        higher = {"value": tables.counters.c.value + step}
+        statement = insert(tables.counters).values(name=_REVISION, value=step)
         counted = statement.on_conflict_do_update(index_elements=["name"], set_=higher)
         revision: int = self._connection.execute(counted.returning(tables.counters.c.value)).scalar_one()
         return revision
@@ -58,9 +59,9 @@ class ControlDatabase:
             yield ControlRows(connection)
 
     @contextmanager
-    def write(self) -> Iterator[ControlTransaction]:
+    def write(self, *, lasting: bool = True) -> Iterator[ControlTransaction]:
         """Open the one writing transaction; others wait. Raises: DiskUnusable, Overloaded."""
-        with self._database.writing() as connection:
+        with self._database.writing(lasting=lasting) as connection:
             yield ControlRows(connection)
 
     def close(self) -> None:

@@ -21,6 +21,7 @@ join_tokens = table(
     required("zone", TEXT),
     required("expires_at_s", REAL),
     sa.Column("used_at_s", REAL),
+    required("labels", BYTES),
 )
 
 nodes = table(
@@ -49,6 +50,21 @@ nodes = table(
     required("measured", BYTES),
     required("labels", BYTES),
     sa.UniqueConstraint("name", name="nodes_name_once"),
+    # Everything that a selector can ask: a search reads this index, and not the reports beside it.
+    sa.Index(
+        "nodes_to_select",
+        "name",
+        "site",
+        "zone",
+        "node_class",
+        "labels",
+        "facts",
+        "revoked_at_s",
+        "retired_at_s",
+        "quarantined_at_s",
+        "node_id",
+    ),
+    sa.Index("nodes_by_place", "site", "zone", "revoked_at_s", "retired_at_s"),
 )
 
 credentials = table(

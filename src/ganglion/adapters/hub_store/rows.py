@@ -1,6 +1,7 @@
 """Between the rows of the ports and SQL: columns have the names of the fields."""
 
 import functools
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from operator import attrgetter
@@ -16,11 +17,6 @@ R = TypeVar("R")
 Values = dict[str, Any]
 
 _KEYS_MAX = 500
-
-
-def values(row: "DataclassInstance") -> Values:
-    """Return the fields of a row as parameters of a statement."""
-    return {field.name: getattr(row, field.name) for field in fields(row)}
 
 
 def select(table: sa.Table, kind: "type[DataclassInstance]") -> sa.Select[Any]:
@@ -65,7 +61,14 @@ def add(connection: sa.Connection, table: sa.Table, new: Sequence["DataclassInst
     """Insert rows in one call; none may be there already."""
     if new:
         statement, values_of = _insertion(table, type(new[0]))
-        connection.exec_driver_sql(statement, [values_of(row) for row in new])
+        driver(connection).executemany(statement, map(values_of, new)).close()
+
+
+def driver(connection: sa.Connection) -> sqlite3.Connection:
+    """Return what is below a connection in a transaction, for the few statements of which there are thousands."""
+    below = connection.connection.dbapi_connection
+    assert isinstance(below, sqlite3.Connection)
+    return below
 
 
 def add_missing(connection: sa.Connection, table: sa.Table, new: Sequence["DataclassInstance"]) -> None:
@@ -76,10 +79,8 @@ def add_missing(connection: sa.Connection, table: sa.Table, new: Sequence["Datac
 
 def put(connection: sa.Connection, table: sa.Table, row: "DataclassInstance", *, on: Sequence[str]) -> None:
     """Insert a row, or change the one that has the same values in the columns `on`. Its number and references stay."""
-    new = values(row)
-    statement = insert(table).values(new)
-    changed = {name: statement.excluded[name] for name in new if name not in on}
-    connection.execute(statement.on_conflict_do_update(index_elements=list(on), set_=changed))
+    statement, values_of = _replacement(table, type(row), tuple(on))
+    connection.exec_driver_sql(statement, values_of(row))
 
 
 def chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -94,6 +95,16 @@ def _insertion(table: sa.Table, kind: "type[DataclassInstance]") -> tuple[str, C
     names = [field.name for field in fields(kind)]
     columns, places = ", ".join(names), ", ".join("?" * len(names))
     return f"INSERT INTO {table.name} ({columns}) VALUES ({places})", attrgetter(*names)  # noqa: S608 - names of ours
+
+
+@functools.cache
+def _replacement(
+    table: sa.Table, kind: "type[DataclassInstance]", on: tuple[str, ...]
+) -> tuple[str, Callable[[object], tuple[Any, ...]]]:
+    """Return the statement that inserts a `kind` or changes it: every report of a node runs one."""
+    statement, values_of = _insertion(table, kind)
+    changed = ", ".join(f"{field.name} = excluded.{field.name}" for field in fields(kind) if field.name not in on)
+    return f"{statement} ON CONFLICT ({', '.join(on)}) DO UPDATE SET {changed}", values_of
 
 
 def _all_values(new: Sequence["DataclassInstance"]) -> list[Values]:

@@ -15,6 +15,7 @@ from ganglion.adapters.hub_store.database import Database, StoreLimits, open_dat
 from ganglion.adapters.hub_store.findings import FindingRows
 from ganglion.core.behaviour import Behaviour
 from ganglion.ports.telemetry_store import CursorRow, RecordRow, RollupKey, TelemetryTransaction
+from ganglion.wire.records import RecordClass
 
 _HOUR_MINUTES = 60
 # What every batch asks is written out: to build and compile these statements would cost more than to run them.
@@ -32,12 +33,12 @@ class TelemetryRows(FindingRows, AgeingRows):
 
     def cursor(self, node_id: str, epoch: str) -> CursorRow | None:
         """Return up to where this epoch of the node is stored."""
-        found = self._connection.exec_driver_sql(_CURSOR, (node_id, epoch)).one_or_none()
+        found = rows.driver(self._connection).execute(_CURSOR, (node_id, epoch)).fetchone()
         return None if found is None else CursorRow(*found)
 
     def put_cursor(self, row: CursorRow) -> None:
         """Insert, or replace the one of the same node and epoch."""
-        self._connection.exec_driver_sql(_PUT_CURSOR, dataclasses.astuple(row))
+        rows.driver(self._connection).execute(_PUT_CURSOR, dataclasses.astuple(row))
 
     def cursors(self, node_id: str | None = None) -> Sequence[CursorRow]:
         """Return cursors by node and epoch."""
@@ -49,31 +50,38 @@ class TelemetryRows(FindingRows, AgeingRows):
 
     def add_records(self, new: Sequence[RecordRow]) -> None:
         """Add records; none may be there already."""
-        rows.add(self._connection, tables.records, new)
+        audit = [row for row in new if row.record_class == RecordClass.AUDIT]
+        others = [row for row in new if row.record_class != RecordClass.AUDIT] if audit else new
+        rows.add(self._connection, tables.records, others)
+        rows.add(self._connection, tables.audit_records, audit)
 
     def records(self, *, node_id: str, record_class: int, after: tuple[str, int], limit: int) -> Sequence[RecordRow]:
         """Return records of a node by (epoch, seq), beginning after the pair given."""
-        columns = tables.records.c
+        table = tables.audit_records if record_class == RecordClass.AUDIT else tables.records
+        columns = table.c
         later = sa.tuple_(columns.epoch, columns.seq) > sa.tuple_(sa.literal(after[0]), sa.literal(after[1]))
-        query = rows.select(tables.records, RecordRow).where(columns.node_id == node_id, later)
+        query = rows.select(table, RecordRow).where(columns.node_id == node_id, later)
         query = query.where(columns.record_class == record_class).order_by(columns.epoch, columns.seq).limit(limit)
         return rows.fetch(self._connection, query, RecordRow)
 
     def record(self, node_id: str, epoch: str, seq: int) -> RecordRow | None:
         """Return the record with this number, of whatever class."""
-        columns = tables.records.c
-        it = sa.and_(columns.node_id == node_id, columns.epoch == epoch, columns.seq == seq)
-        return rows.fetch_one(self._connection, rows.select(tables.records, RecordRow).where(it), RecordRow)
+        for table in (tables.records, tables.audit_records):
+            it = sa.and_(table.c.node_id == node_id, table.c.epoch == epoch, table.c.seq == seq)
+            found = rows.fetch_one(self._connection, rows.select(table, RecordRow).where(it), RecordRow)
+            if found is not None:
+                return found
+        return None
 
     def merge_rollup(self, key: RollupKey, behaviour: Behaviour) -> None:
         """Add these counts to what is stored under `key`."""
-        it = dataclasses.astuple(key)
-        stored = self._connection.exec_driver_sql(_ROLLUP, it).scalar_one_or_none()
+        it, driver = (key.node_id, key.model, key.version, key.minute), rows.driver(self._connection)
+        stored = driver.execute(_ROLLUP, it).fetchone()
         merged = behaviour
         if stored is not None:
-            merged = _behaviour(stored)
+            merged = _behaviour(stored[0])
             merged.merge(behaviour)
-        self._connection.exec_driver_sql(_PUT_ROLLUP, (*it, msgspec.msgpack.encode(merged)))
+        driver.execute(_PUT_ROLLUP, (*it, msgspec.msgpack.encode(merged)))
 
     def behaviour(
         self, *, node_ids: Sequence[str], model: str, version: str, since_minute: int, until_minute: int | None = None
@@ -91,7 +99,11 @@ class TelemetryRows(FindingRows, AgeingRows):
             query = query.where(columns.model == model, columns.version == version, *times)
             for some in rows.chunks(node_ids):
                 for node_id, document in self._connection.execute(query.where(columns.node_id.in_(some))):
-                    merged.setdefault(node_id, Behaviour()).merge(_behaviour(document))
+                    behaviour, known = _behaviour(document), merged.get(node_id)
+                    if known is None:
+                        merged[node_id] = behaviour
+                    else:
+                        known.merge(behaviour)
         return merged
 
 

@@ -34,6 +34,20 @@ records = table(
     required("corrected_at_ns", INTEGER),
 )
 
+audit_records = table(
+    metadata,
+    "audit_records",
+    key("node_id", TEXT),
+    key("epoch", TEXT),
+    key("seq", INTEGER),
+    required("record_class", INTEGER),
+    required("at_ns", INTEGER),
+    required("received_at_ns", INTEGER),
+    required("payload", BYTES),
+    required("corrected_at_ns", INTEGER),
+)
+"""Records of class AUDIT, which stay longer than all others."""
+
 rollups = table(
     metadata,
     "rollups",

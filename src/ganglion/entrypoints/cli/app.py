@@ -9,14 +9,17 @@ import typer
 from ganglion.entrypoints.cli import (
     account,
     advise,
+    apply,
     audit,
     dataset,
     demo,
     event,
+    group,
     hub,
     login,
     model,
     node,
+    place,
     rollout,
     sample,
     serve,
@@ -25,6 +28,7 @@ from ganglion.entrypoints.cli import (
     trust,
     version,
 )
+from ganglion.entrypoints.cli.context import hub_command
 from ganglion.entrypoints.cli.failures import DEBUG
 
 # Plain help: it reads well through a pager and a screen reader, and comes without a library for boxes.
@@ -34,6 +38,9 @@ for _name, _group in {
     "hub": hub.app,
     "node": node.app,
     "model": model.app,
+    "group": group.app,
+    "site": place.site_app,
+    "zone": place.zone_app,
     "rollout": rollout.app,
     "sample": sample.app,
     "dataset": dataset.app,
@@ -46,6 +53,8 @@ for _name, _group in {
     "trust": trust.app,
 }.items():
     app.add_typer(_group, name=_name)
+hub_command(app, "diff")(apply.diff)
+hub_command(app, "apply")(apply.apply)
 app.command("serve")(serve.serve)
 app.command("login")(login.login)
 app.command("logout")(login.logout)

@@ -52,20 +52,42 @@ def search(
     )
 
 
+@hub_command(app, "ship")
+def ship(session: Session) -> None:
+    """Ship what was not shipped yet of the hub's chain to where its settings say, in closed segments.
+
+    Example: ganglion audit ship
+    """
+    names = session.client.ship_audit()
+    session.show([{"segment": name} for name in names], empty="Everything was shipped before.")
+
+
 @hub_command(app, "verify")
 def verify(
     session: Session,
     writer: Writer = "hub",
+    source: Annotated[
+        str, typer.Option("--from", help="Prove shipped segments in its place: a directory, or s3://BUCKET/PREFIX.")
+    ] = "",
+    public_key: Annotated[
+        str, typer.Option("--public-key", help="With --from: the hub's key, kept elsewhere, hexadecimal.")
+    ] = "",
     checkpoints: Annotated[
         Path | None, typer.Option("--checkpoints", help="File with checkpoints of earlier times; the new one is added.")
     ] = None,
 ) -> None:
     """Prove that nobody edited, removed or reordered anything. Exit code 1: somebody did.
 
-    Keep the checkpoints on another machine than the hub's: only they find an end that was cut off.
+    Keep the checkpoints on another machine than the hub's: only they find an end that was cut off. With --from the
+    hub is not asked: the segments prove themselves.
 
     Example: ganglion audit verify --checkpoints checkpoints.jsonl
     """
+    if source:
+        if checkpoints:
+            raise InvalidRequest("--checkpoints is for the hub's own chain: segments hold theirs")
+        _verify_shipped(session, source, writer, public_key)
+        return
     kept = list(_kept(checkpoints)) if checkpoints else []
     answer = session.client.verify_audit(writer, [point for point in kept if point.writer == writer])
     session.show(answer, columns=("writer", "faults", "public_key"))
@@ -93,6 +115,20 @@ def export(
     links = list(_pages(session, writer, after))
     replace_file(file, "".join(f"{link.document}\n" for link in links).encode(), mode=0o600)
     note(f"{len(links)} links of {writer} written to {file}" + (f", up to {links[-1].number}" if links else ""))
+
+
+def _verify_shipped(session: Session, source: str, writer: str, public_key: str) -> None:
+    from ganglion.entrypoints.segment_proof import prove_segments
+    from ganglion.entrypoints.segment_stores import open_segment_store
+    from ganglion.entrypoints.settings import load_settings
+
+    shipping = load_settings(session.config).hub.audit.shipping
+    proof = prove_segments(open_segment_store(shipping, source), writer, public_key=public_key)
+    session.show(proof, columns=("writer", "segments", "first", "last", "faults", "public_key"))
+    if proof.faults:
+        raise CheckFailed(f"{source} has {len(proof.faults)} faults, the first at {proof.faults[0].number}")
+    if not public_key:
+        note("The segments name the key themselves: compare it with the one that `ganglion audit verify` showed before")
 
 
 def _pages(session: Session, writer: str, after: int) -> "Iterator[AuditLinkView]":

@@ -55,7 +55,13 @@ def text(value: object) -> str:
         case list() | tuple():
             return ",".join(map(text, value))
         case _:
-            return "".join(c if c.isprintable() else "?" for c in str(value))
+            plain = _fields(value) if dataclasses.is_dataclass(value) else str(value)
+            return "".join(c if c.isprintable() else "?" for c in plain)
+
+
+def _fields(value: object) -> str:
+    """Return a value inside of another in words: what its own fields are."""
+    return " ".join(f"{name}={_cell(value, name)}" for name in field_names(value))
 
 
 def moment(at_s: float | None) -> str:

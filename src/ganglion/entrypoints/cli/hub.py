@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
+from ganglion.entrypoints.cli import hub_figures
 from ganglion.entrypoints.cli.context import Config, Session, hub_command
 from ganglion.entrypoints.cli.extras import needs_extra
 
 app = typer.Typer(no_args_is_help=True)
+hub_command(app, "figures")(hub_figures.figures)
 
 _Data = Annotated[Path | None, typer.Option("--data", help="Data directory.", show_default="hub-data")]
 

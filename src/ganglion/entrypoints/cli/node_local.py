@@ -80,6 +80,7 @@ def run(
     import asyncio
 
     from ganglion.entrypoints.logs import configure_logs
+    from ganglion.entrypoints.node_logs import keep_logs
     from ganglion.entrypoints.node_supervisor import supervise
     from ganglion.entrypoints.settings import load_settings
 
@@ -92,4 +93,5 @@ def run(
     }
     settings = load_settings(config, overrides).node
     configure_logs("supervisor")
+    keep_logs(settings, "supervisor")
     asyncio.run(supervise(settings))

@@ -10,13 +10,15 @@ from typing import Annotated
 import typer
 
 from ganglion.core.errors import InvalidRequest
+from ganglion.entrypoints.cli import trust_limits
 from ganglion.entrypoints.cli.context import Config, Session, hub_command
 from ganglion.entrypoints.cli.output import Output, OutputFormat, emit, note
 
 app = typer.Typer(no_args_is_help=True)
+trust_limits.register(app)
 
 Ceremony = Annotated[Path, typer.Argument(metavar="DIR", help="The ceremony's directory.")]
-Role = Annotated[str, typer.Option(help="root, targets, snapshot, timestamp, assignment, or model-NAME.")]
+Role = Annotated[str, typer.Option(help="root, targets, snapshot, timestamp, assignment, envelope, or model-NAME.")]
 PublicKey = Annotated[Path | None, typer.Option(metavar="KEY.pub", help="The new key's public file.")]
 
 
@@ -258,7 +260,7 @@ def renew(
     directory: Ceremony,
     *,
     role: Annotated[
-        list[str] | None, typer.Option(help="root, targets or model-NAME. Repeatable; default: all.")
+        list[str] | None, typer.Option(help="root, targets, envelope or model-NAME. Repeatable; default: all.")
     ] = None,
     output: Output = OutputFormat.TABLE,
 ) -> None:

@@ -12,6 +12,7 @@ from ganglion.adapters.system import SystemClock
 from ganglion.core.errors import CheckFailed, InvalidRequest, NotFound
 from ganglion.core.ids import parse_name
 from ganglion.core.trust_errors import SignaturesMissing
+from ganglion.entrypoints import envelope_files
 from ganglion.entrypoints.ceremony_directory import CeremonyDirectory
 from ganglion.entrypoints.cli.output import note
 from ganglion.entrypoints.hub_client import HubClient
@@ -19,7 +20,7 @@ from ganglion.entrypoints.passphrases import passphrase_of
 from ganglion.entrypoints.settings import load_settings
 from ganglion.entrypoints.trust_settings import lifetimes_of
 from ganglion.ports.clock import utc_s
-from ganglion.trust import assignment, ceremony, proposal, proposal_words, target_path
+from ganglion.trust import assignment, ceremony, envelope, envelope_words, proposal, proposal_words, target_path
 from ganglion.trust.proposal import Proposal, keyids_of
 from ganglion.trust.repository import ONLINE_ROLES
 from ganglion.trust.signing import Terms, is_offline
@@ -152,6 +153,28 @@ def withdraw(directory: Path, package: str) -> None:
     files = CeremonyDirectory(directory)
     role = target_path.parse(package).role
     files.save(ceremony.withdraw(files.load(), package, role, _terms()))
+
+
+def limit(directory: Path, file: Path, new: Path | None) -> None:
+    """Propose an envelope. Raises: InvalidRequest, Conflict, KeyUnreadable, NotFound."""
+    files = CeremonyDirectory(directory)
+    key = key_documents.read_public(new) if new else None
+    files.save(ceremony.limit(files.load(), envelope_files.read_envelope(file), key, _terms()))
+
+
+@dataclass(frozen=True, slots=True)
+class LimitLine:
+    """One value of the envelope in force."""
+
+    limit: str
+    value: str
+
+
+def limits_in(directory: Path) -> list[LimitLine]:
+    """Return what the envelope says that was fetched; nothing without one. Raises: NotFound, DataCorrupt."""
+    held = CeremonyDirectory(directory).load().present.models.get(envelope.ROLE)
+    lines = envelope_words.lines_of(envelope.document_in(held.signed)) if held else {}
+    return [LimitLine(name, value) for name, value in lines.items()]
 
 
 def take_signatures(directory: Path, other: Path) -> None:

@@ -47,7 +47,12 @@ class Call(Protocol):
 
     @property
     def is_local(self) -> bool:
-        """The client is on this machine."""
+        """The client is on this machine, and trusted as such."""
+        ...
+
+    @property
+    def certificate(self) -> str:
+        """SHA-256 of the certificate that the client has proved to own; empty: none."""
         ...
 
     @property

@@ -15,7 +15,7 @@ from ganglion.entrypoints.grpc_api.frames import ConnectionFault, ErrorCode
 from ganglion.entrypoints.grpc_api.outgoing import Outgoing
 from ganglion.entrypoints.grpc_api.session import Service, Session
 from ganglion.entrypoints.grpc_api.statuses import status_of
-from ganglion.entrypoints.inference_api.peer import is_local
+from ganglion.entrypoints.inference_api.peer import certificate_of, is_trusted
 
 _WRITE_BUFFER_BYTES: Final = 1_000_000
 _PROBE: Final = b"alive?\0\0"
@@ -26,6 +26,7 @@ class Shared:
     """What all connections of a server have in common."""
 
     service: Service
+    trusts_loopback: bool = True
     connections: "set[Connection]" = field(default_factory=set)
     is_stopping: bool = False
     emptied: asyncio.Event = field(default_factory=asyncio.Event)
@@ -53,7 +54,8 @@ class Connection(asyncio.Protocol):
         stream = cast("asyncio.Transport", transport)
         self._transport = stream
         self._out.open(stream)
-        self._session.is_local = is_local(stream.get_extra_info("peername"))
+        self._session.is_local = is_trusted(stream, trusts_loopback=self._shared.trusts_loopback)
+        self._session.certificate = certificate_of(stream)
         stream.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
         self._session.begin()
         if len(self._shared.connections) < self._limits.connections_max:
@@ -173,7 +175,10 @@ class Connection(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         self._linger_until_s = self._loop.time() + self._limits.linger_s
-        transport.write_eof()
+        if transport.can_write_eof():
+            transport.write_eof()
+        else:
+            transport.close()
 
     def _close(self) -> None:
         """Close when everything said is on its way."""

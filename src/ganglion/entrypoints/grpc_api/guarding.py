@@ -25,5 +25,5 @@ def authorization_of(call: Call) -> bytes:
 
 def _answer(guard: Guard, verb: Verb, answer: Unary, message: bytes, call: Call) -> None:
     if not call.is_local:
-        guard.check(authorization_of(call), verb, "")
+        guard.check(authorization_of(call), verb, "", certificate=call.certificate)
     answer(message, call)

@@ -70,7 +70,7 @@ class InferenceService:
     def _check_known(self, call: Call) -> None:
         """Refuse a stranger before anything that it sent is decoded."""
         if not call.is_local:
-            self._guard.check(authorization_of(call), Verb.INFER, None)
+            self._guard.check(authorization_of(call), Verb.INFER, None, certificate=call.certificate)
 
     def submit(self, request: GrpcRequest, began_s: float, call: Call, reply: Reply) -> Ticket | None:
         """Hand a request to the serving core.
@@ -79,7 +79,7 @@ class InferenceService:
         """
         manner = request.manner
         if not call.is_local:
-            self._guard.check(authorization_of(call), Verb.INFER, request.model)
+            self._guard.check(authorization_of(call), Verb.INFER, request.model, certificate=call.certificate)
         if manner.uses_memory:
             refuse_strangers(call)
         deadline_s = call.deadline_s

@@ -17,6 +17,7 @@ class Link(Protocol):
     limits: GrpcLimits
     budget: BodyBudget
     is_local: bool
+    certificate: str
 
     def forget(self, call: Sender) -> None:
         """Hear that the stream has ended on this side."""

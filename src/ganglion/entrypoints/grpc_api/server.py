@@ -18,8 +18,8 @@ from ganglion.entrypoints.listening import Address, ListeningServer, listen
 class GrpcServer(ListeningServer):
     """A listening gRPC server."""
 
-    def __init__(self, listening: Sequence[asyncio.Server], shared: Shared) -> None:
-        super().__init__(listening, shared)
+    def __init__(self, listening: Sequence[asyncio.Server], shared: Shared, address: Address) -> None:
+        super().__init__(listening, shared, address)
         self._connections = shared.connections
 
     def give_up(self, error: GanglionError) -> None:
@@ -38,9 +38,11 @@ async def serve_grpc(
     Raises: PortInUse, InvalidSettings: it cannot be listened on.
     """
     loop = asyncio.get_running_loop()
-    shared = Shared(Service(limits, budget or BodyBudget(limits.bodies_bytes_max), methods))
+    shared = Shared(
+        Service(limits, budget or BodyBudget(limits.bodies_bytes_max), methods), trusts_loopback=address.trusts_loopback
+    )
     listening = await listen(address, lambda: Connection(shared, loop))
-    server = GrpcServer(listening, shared)
+    server = GrpcServer(listening, shared, address)
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(server.sweep)

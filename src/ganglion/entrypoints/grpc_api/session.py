@@ -42,6 +42,7 @@ class Session:
         self.loop, self.out, self._on_left = loop, out, on_left
         self.limits, self.budget, self._methods = service.limits, service.budget, service.methods
         self.is_local = False
+        self.certificate = ""
         self.calls: dict[int, ServerCall] = {}
         self._heads = HeadReader(service.limits.head_bytes_max)
         self._cut: Memo[int, bool] = Memo(_CUT_MAX)

@@ -84,8 +84,13 @@ class ServerCall:
 
     @property
     def is_local(self) -> bool:
-        """The client is on this machine."""
+        """The client is on this machine, and trusted as such."""
         return self._link.is_local
+
+    @property
+    def certificate(self) -> str:
+        """SHA-256 of the certificate that the client has proved to own; empty: none."""
+        return self._link.certificate
 
     def on_end(self, act: Callable[[], None]) -> None:
         """Call `act` if the call ends before `finish`; at once if it has."""

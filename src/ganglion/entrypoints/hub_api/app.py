@@ -6,9 +6,12 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Scope
 
 from ganglion.entrypoints.hub_api import (
+    apply_routes,
     audit_routes,
     curation_routes,
+    file_routes,
     fleet_routes,
+    group_routes,
     health_routes,
     node_routes,
     openapi,
@@ -24,6 +27,7 @@ from ganglion.entrypoints.hub_api import (
 )
 from ganglion.entrypoints.hub_api.body_limit import BodyLimit
 from ganglion.entrypoints.hub_api.envelope import Envelope
+from ganglion.entrypoints.hub_api.long_polls import LongPolls
 from ganglion.entrypoints.hub_api.web import admit_routes, label_routes, login_routes, page_routes, provider_routes
 from ganglion.entrypoints.hub_api.web.manifests import Manifests
 from ganglion.entrypoints.hub_settings import HubSettings
@@ -35,6 +39,8 @@ _ROUTERS = (
     tuf_routes.router,
     trust_routes.router,
     fleet_routes.router,
+    group_routes.router,
+    apply_routes.router,
     people_routes.router,
     audit_routes.router,
     release_routes.router,
@@ -43,6 +49,7 @@ _ROUTERS = (
     telemetry_routes.router,
     health_routes.router,
     settings_routes.router,
+    file_routes.router,
     status_routes.router,
 )
 _UNDESCRIBED = (
@@ -63,7 +70,7 @@ def create_app(hub: Hub) -> ASGIApp:
     app.state.manifests = Manifests(hub.world.control)
     limited = BodyLimit(app, limit_of=_limit_by_route(settings), idle_s_max=settings.http.body_idle_s_max)
     return Envelope(
-        limited,
+        LongPolls(limited),
         metrics=hub.metrics,
         requests_max=settings.http.requests_max,
         hsts_s=settings.http.hsts_s,
@@ -92,10 +99,11 @@ def create_routes() -> FastAPI:
 
 
 def _limit_by_route(settings: HubSettings) -> Callable[[Scope], int]:
-    """Packages are large; every other body is small."""
+    """Packages and reference files are large; every other body is small."""
 
     def limit_of(scope: Scope) -> int:
-        is_package = scope["method"] == "POST" and scope["path"] == paths.RELEASES
-        return settings.http.package_bytes_max if is_package else settings.http.body_bytes_max
+        is_large = scope["path"] == paths.RELEASES or scope["path"].startswith(f"{paths.FILES}/")
+        is_upload = scope["method"] == "POST" and is_large
+        return settings.http.package_bytes_max if is_upload else settings.http.body_bytes_max
 
     return limit_of

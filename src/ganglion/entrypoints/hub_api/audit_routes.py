@@ -15,6 +15,7 @@ from ganglion.wire.people_resources import (
     AuditFault,
     AuditLinkView,
     CheckpointView,
+    ShippedSegments,
     VerificationRequest,
     VerificationView,
 )
@@ -80,3 +81,10 @@ def sign_checkpoint(hub: HubPart, caller: Operator) -> CheckpointView:
     if point is None:
         raise NotFound("the chain has no link yet")
     return people_views.checkpoint(point)
+
+
+@router.post(paths.AUDIT_SEGMENTS, status_code=201)
+def ship_segments(hub: HubPart, caller: Operator) -> ShippedSegments:
+    """Close what was not shipped yet of the hub's chain into segments, and ship them to where the settings say."""
+    caller.check_whole_fleet()
+    return ShippedSegments(list(hub.trail.shipping.ship()))

@@ -54,7 +54,7 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        reply = _Reply(send, {**self._headers, REQUEST_ID: self._new_id()})
+        reply = _Reply(send, self._headers, self._new_id())
         scope.setdefault("state", {})["request_id"] = reply.request_id
         self._in_progress += 1
         try:
@@ -81,12 +81,14 @@ class Envelope:
 
 
 class _Reply:
-    """The reply on its way out: dressed with headers, its status remembered."""
+    """The reply on its way out: dressed with headers, its status remembered. Thousands wait: it holds little."""
 
-    def __init__(self, send: Send, headers: dict[str, str]) -> None:
+    __slots__ = ("_headers", "_send", "request_id", "status")
+
+    def __init__(self, send: Send, headers: dict[str, str], request_id: str) -> None:
         self._send = send
         self._headers = headers
-        self.request_id = headers[REQUEST_ID]
+        self.request_id = request_id
         self.status = 0
 
     async def send(self, message: Message) -> None:
@@ -95,6 +97,7 @@ class _Reply:
             headers = MutableHeaders(scope=message)
             for name, value in self._headers.items():
                 headers.setdefault(name, value)
+            headers.setdefault(REQUEST_ID, self.request_id)
             headers.setdefault("cache-control", "no-store")
         await self._send(message)
 

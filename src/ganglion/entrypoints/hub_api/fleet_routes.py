@@ -1,16 +1,30 @@
-"""Nodes, and the tokens with which they join."""
+"""Nodes, the tokens with which they join, and what is done to one of them or to many."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from ganglion.core.ids import parse_name
 from ganglion.entrypoints.hub_api import scopes
 from ganglion.entrypoints.hub_api.access import HubPart, Operator, Viewer
 from ganglion.entrypoints.hub_api.bodies import StrictRoute
+from ganglion.entrypoints.hub_api.limits import bounded
+from ganglion.hub.services import groups
+from ganglion.hub.services.node_search import node_query
 from ganglion.wire import paths
+from ganglion.wire.fleet_resources import (
+    FleetImport,
+    FleetImportReply,
+    FleetList,
+    NodeActionReply,
+    NodeActionRequest,
+)
 from ganglion.wire.resources import NodeView, TokenListRequest, TokenReply, TokenRequest
 
 router = APIRouter(tags=["fleet"], route_class=StrictRoute)
+Text = Annotated[str, Query(max_length=2000)]
+Page = Annotated[int | None, Query(ge=1)]
 
 
 @router.post(paths.NODE_TOKENS)
@@ -29,17 +43,39 @@ def create_node_tokens(hub: HubPart, caller: Operator, request: TokenListRequest
 
 
 @router.get(paths.NODES)
-def list_nodes(hub: HubPart, caller: Viewer) -> list[NodeView]:
-    """List every enrolled node."""
-    return scopes.visible_nodes(caller, hub.fleet.nodes())
+def list_nodes(
+    hub: HubPart,
+    caller: Viewer,
+    *,
+    select: Text = "",
+    state: Text = "",
+    group: Text = "",
+    after: Text = "",
+    limit: Page = None,
+) -> list[NodeView]:
+    """List enrolled nodes by name, beginning after the name given; `state` names one or several, with commas.
+
+    Without a limit, as many as the hub gives at once. A page with fewer is the last.
+    """
+    rows_max = hub.settings.http.rows_max
+    query = node_query(select=select, states=state, after=after, limit=bounded(limit or rows_max, rows_max))
+    return hub.fleet.page(query, scopes.sight_of(caller, group=group))
 
 
 @router.get(paths.NODES + "/{name}")
 def show_node(hub: HubPart, caller: Viewer, name: str) -> NodeView:
     """Show one node."""
-    node = hub.fleet.node(parse_name(name, what="node"))
-    caller.check_site(node.site)
-    return node
+    scopes.check_node(hub, caller, parse_name(name, what="node"))
+    return hub.fleet.node(name)
+
+
+@router.get(paths.NODES + "/{name}/groups")
+def groups_of_node(hub: HubPart, caller: Viewer, name: str) -> list[str]:
+    """List the groups that a node belongs to, by name."""
+    scopes.check_node(hub, caller, parse_name(name, what="node"))
+    with hub.world.control.read() as tx:
+        row = tx.node_by_name(name)
+        return groups.groups_of(tx, row) if row else []
 
 
 @router.post(paths.NODES + "/{name}/revoke", status_code=204)
@@ -74,3 +110,26 @@ def rekey_node(hub: HubPart, caller: Operator, name: str) -> Response:
     scopes.check_node(hub, caller, name)
     hub.standings.ask_rekey(parse_name(name, what="node"), actor=caller.actor)
     return Response(status_code=204)
+
+
+@router.post(paths.NODE_ACTIONS)
+def act_on_nodes(hub: HubPart, caller: Operator, request: NodeActionRequest) -> NodeActionReply:
+    """Do the same to many nodes in one step; a dry run tells what would be done."""
+    for name in request.nodes:
+        scopes.check_node(hub, caller, parse_name(name, what="node"))
+    return hub.organisation.actions.act(request, actor=caller.actor, sees=scopes.sight_of(caller))
+
+
+@router.get(paths.FLEET)
+def export_fleet(hub: HubPart, caller: Viewer, *, after: Text = "", limit: Page = None) -> FleetList:
+    """Give the fleet as a list that people keep, without secrets; its first page has what is declared too."""
+    rows_max = hub.settings.http.rows_max
+    query = node_query(after=after, limit=bounded(limit or rows_max, rows_max))
+    return hub.organisation.lists.export(query, scopes.sight_of(caller))
+
+
+@router.post(paths.FLEET)
+def import_fleet(hub: HubPart, caller: Operator, request: FleetImport) -> FleetImportReply:
+    """Take over labels of enrolled nodes, and sites, zones and groups, from such a list: all or nothing."""
+    caller.check_whole_fleet()
+    return hub.organisation.lists.take(request, actor=caller.actor)

@@ -3,13 +3,13 @@
 from functools import partial
 from typing import Annotated
 
-import anyio
 from anyio import to_thread
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from starlette.responses import PlainTextResponse, Response
 
 from ganglion.entrypoints.hub_api.access import HubPart, Node, NodeToken
 from ganglion.entrypoints.hub_api.bodies import RawBody, gives, gives_file, message_reply, takes
+from ganglion.entrypoints.hub_api.long_polls import WAITS, Poll
 from ganglion.entrypoints.hub_wiring import Hub
 from ganglion.wire import codec, paths
 from ganglion.wire.desired import DesiredState, NodeReport
@@ -55,14 +55,25 @@ def rekey(hub: HubPart, node: Node, body: RawBody) -> Response:
 
 @router.get(paths.DESIRED, responses=gives(DesiredState, "A newer state.") | _NOTHING_NEW)
 async def desired(
+    request: Request,
     hub: HubPart,
     token: NodeToken,
+    *,
     incarnation: Annotated[str, Query(max_length=64)] = "",
     revision: Annotated[int, Query(ge=-1)] = -1,
     wait_s: Annotated[float, Query(ge=0)] = 0.0,
 ) -> Response:
     """Wait up to `wait_s` for a desired state newer than the one named."""
-    state = await _newer_state(hub, token, known=(incarnation, revision), wait_s=wait_s)
+    node = await to_thread.run_sync(hub.enrolment.authenticate, token, limiter=hub.waiters.threads)
+    poll = Poll(hub, token, node.node_id, (incarnation, revision))
+    try:
+        state = await poll.first_look()
+        if state is None and poll.may_wait(wait_s):
+            # What is returned here is not sent: the middleware answers when there is something to say.
+            setattr(request.state, WAITS, poll)
+    finally:
+        if not hasattr(request.state, WAITS):
+            poll.leave()
     return message_reply(state) if state else Response(status_code=204)
 
 
@@ -85,37 +96,3 @@ def _store(hub: Hub, token: str, body: bytes) -> Ack:
     ack = hub.ingest.store(node.node_id, codec.decode_packed(packed, Batch))
     hub.metrics.count_batch()
     return ack
-
-
-async def _newer_state(hub: Hub, token: str, *, known: tuple[str, int], wait_s: float) -> DesiredState | None:
-    """Return the first state newer than `known`, or None when there is none in time or the hub stops."""
-    threads = hub.waiters.threads
-    # The token is proven at every look, so that a node revoked while it waits gets no answer.
-    look = partial(to_thread.run_sync, _look, hub, token, known, limiter=threads)
-    node = await to_thread.run_sync(hub.enrolment.authenticate, token, limiter=threads)
-    with hub.fleet.listening(node.node_id), hub.waiters.watch(node.node_id) as changed:
-        newest, state = await look()
-        if newest[0] == known[0] and newest[1] < known[1]:
-            # The node has seen the future of this hub: it was restored from an older copy.
-            await to_thread.run_sync(
-                partial(hub.restoration.notice, node.node_id, incarnation=known[0], revision=known[1])
-            )
-            newest, state = await look()
-        with anyio.move_on_after(min(wait_s, hub.settings.http.long_poll_s_max)):
-            while state is None and not hub.waiters.closed:
-                await changed.wait()
-                changed.clear()
-                newest, state = await look()
-    return state
-
-
-def _look(hub: Hub, token: str, known: tuple[str, int]) -> tuple[tuple[str, int], DesiredState | None]:
-    """Return the newest revision, and the state if it is news: most polls end without, and nothing is signed."""
-    node_id = hub.enrolment.authenticate(token).node_id
-    newest = hub.desired.revision_of(node_id)
-    return newest, hub.desired.state_of(node_id) if _is_newer(newest, known) else None
-
-
-def _is_newer(newest: tuple[str, int], known: tuple[str, int]) -> bool:
-    """Compare revisions within an incarnation; another incarnation is always news."""
-    return newest[0] != known[0] or newest[1] > known[1]

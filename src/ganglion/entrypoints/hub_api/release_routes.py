@@ -28,7 +28,7 @@ _WRITE_BYTES = 1_048_576
 @router.post(paths.RELEASES, status_code=201, openapi_extra=takes_file(BINARY_TYPE, "A single-file model package."))
 async def create_release(hub: HubPart, caller: Publisher, request: Request) -> ReleaseView:
     """Check a package, keep it, and sign it for its model."""
-    async with _received(hub, request) as file:
+    async with received(hub, request) as file:
         return await to_thread.run_sync(partial(hub.releases.release, file, by=caller))
 
 
@@ -49,8 +49,8 @@ async def fetch_package(
 
 
 @asynccontextmanager
-async def _received(hub: Hub, request: Request) -> AsyncIterator[Path]:
-    """Write the body to a file of its own, which is gone afterwards, however this ends."""
+async def received(hub: Hub, request: Request) -> AsyncIterator[Path]:
+    """Write the body to a file of its own, which is gone afterwards, however this ends. Raises: DiskUnusable."""
     # Its own directory: errors name the file, and should not name it by a number that nobody has seen.
     directory = hub.uploads / hub.new_id()
     file = directory / "the uploaded file"

@@ -10,6 +10,7 @@ from ganglion.entrypoints.hub_api.bodies import StrictRoute
 from ganglion.trust.roles import Caller
 from ganglion.wire import paths
 from ganglion.wire.node_resources import (
+    CommandOutcome,
     CommandRequest,
     CommandView,
     NodeSettingsView,
@@ -34,6 +35,13 @@ def change_fleet_settings(hub: HubPart, caller: Operator, request: SettingsChang
     return hub.node_settings.change_fleet(request, actor=caller.actor)
 
 
+@router.post(paths.SETTINGS + "/groups/{group}")
+def change_group_settings(hub: HubPart, caller: Operator, group: str, request: SettingsChange) -> SettingsDocument:
+    """Change what holds for the nodes of a group."""
+    caller.check_group(parse_name(group, what="group"))
+    return hub.node_settings.change_group(group, request, actor=caller.actor)
+
+
 @router.post(paths.SETTINGS + "/sites/{site}")
 def change_site_settings(hub: HubPart, caller: Operator, site: str, request: SettingsChange) -> SettingsDocument:
     """Change what holds for the nodes of a site."""
@@ -55,8 +63,15 @@ def list_commands(hub: HubPart, caller: Viewer, name: str) -> list[CommandView]:
 
 @router.post(paths.NODES + "/{name}/commands", status_code=201)
 def command_node(hub: HubPart, caller: Operator, name: str, request: CommandRequest) -> CommandView:
-    """Ask a node to do something once: to report, or to keep its next inputs."""
-    return hub.node_settings.command(_seen(hub, caller, name), request, actor=caller.actor)
+    """Ask a node to do something once: what every node can, or an action that the envelope names."""
+    name = _seen(hub, caller, name)
+    return hub.node_settings.command(name, request, actor=caller.actor, role=caller.role.value)
+
+
+@router.get(paths.NODES + "/{name}/commands/{command_id}")
+def show_command(hub: HubPart, caller: Operator, name: str, command_id: str) -> CommandOutcome:
+    """Show what came of a command, with the output of an action, which may tell much of a machine."""
+    return hub.orders.outcome(_seen(hub, caller, name), command_id)
 
 
 def _seen(hub: HubPart, caller: Caller, name: str) -> str:

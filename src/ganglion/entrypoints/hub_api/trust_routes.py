@@ -5,8 +5,6 @@ from typing import Annotated
 from fastapi import APIRouter, Body
 
 from ganglion.entrypoints.hub_api.access import Administrator, HubPart, Publisher, Viewer
-from ganglion.entrypoints.hub_wiring import Hub
-from ganglion.hub.services.audit import Deed
 from ganglion.hub.services.trust_views import trust_documents, trust_view
 from ganglion.trust.roles import Caller, Right
 from ganglion.trust.target_path import role_of
@@ -33,17 +31,18 @@ def list_documents(hub: HubPart, _caller: Viewer) -> TrustDocuments:
 def install_proposal(hub: HubPart, caller: Publisher, proposal: _Documents) -> TrustInstalled:
     """Put new metadata in force, if everyone has signed it who must."""
     _check_roles(caller, proposal)
-    hub.repository.install({role: text.encode() for role, text in proposal.documents.items()})
+    with hub.trail.deeds.doing(caller.actor, "trust.installed", ", ".join(sorted(proposal.documents))):
+        hub.repository.install({role: text.encode() for role, text in proposal.documents.items()})
     hub.desired.sign_again(hub.repository.assignment_keys())
-    _note(hub, caller, "trust.installed", ", ".join(sorted(proposal.documents)))
+    hub.desired.tell_limits()
     return TrustInstalled(sorted(proposal.documents), hub.repository.root_version())
 
 
 @router.post(paths.TRUST_ONLINE_KEYS)
 def make_online_keys(hub: HubPart, caller: Administrator) -> TrustView:
     """Make new keys for the roles that the hub signs by itself; they serve when a root names them."""
-    hub.repository.make_online_keys()
-    _note(hub, caller, "trust.online_keys_made", "")
+    with hub.trail.deeds.doing(caller.actor, "trust.online_keys_made"):
+        hub.repository.make_online_keys()
     return trust_view(hub.repository)
 
 
@@ -52,8 +51,8 @@ def offer_models(hub: HubPart, caller: Publisher, offer: _Documents) -> TrustIns
     """Keep a publisher's signed list of packages until the package that it adds is released."""
     _check_roles(caller, offer)
     for role, text in offer.documents.items():
-        hub.repository.offer_model(role, text.encode())
-    _note(hub, caller, "trust.model_offered", ", ".join(sorted(offer.documents)))
+        with hub.trail.deeds.doing(caller.actor, "trust.model_offered", role):
+            hub.repository.offer_model(role, text.encode())
     return TrustInstalled(sorted(offer.documents), hub.repository.root_version())
 
 
@@ -64,9 +63,3 @@ def _check_roles(caller: Caller, documents: TrustDocuments) -> None:
         if not role.startswith(role_of("")) or (own and role not in own):
             caller.check(Right.ADMINISTER)
             caller.check_unlimited()
-
-
-def _note(hub: Hub, caller: Caller, action: str, subject: str) -> None:
-    """Write down what was done. Metadata are files: the link follows the change, not in one transaction with it."""
-    facts = {"root_version": str(hub.repository.root_version())}
-    hub.audit.record(Deed(actor=caller.actor, action=action, subject=subject, facts=facts))

@@ -23,7 +23,7 @@ from ganglion.entrypoints.inference_api.messages import (
     refusal,
     render,
 )
-from ganglion.entrypoints.inference_api.peer import CONTINUE, PROBE_S, is_local, was_reset
+from ganglion.entrypoints.inference_api.peer import CONTINUE, PROBE_S, certificate_of, is_trusted, was_reset
 from ganglion.entrypoints.inference_api.request_reader import KnownHeads, RequestReader
 
 log = structlog.get_logger()
@@ -40,6 +40,7 @@ class Shared:
     budget: BodyBudget
     known: KnownHeads = field(default_factory=lambda: KnownHeads(_KNOWN_HEADS_MAX))
     connections: "set[Connection]" = field(default_factory=set)
+    trusts_loopback: bool = True
     is_stopping: bool = False
     emptied: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the last connection of a stopping server has gone."""
@@ -70,7 +71,8 @@ class Connection(asyncio.Protocol):
         # Not asserted: uvloop's transports are no subclasses of asyncio's.
         stream = cast("asyncio.Transport", transport)
         self._transport = stream
-        self._reader.is_local = is_local(stream.get_extra_info("peername"))
+        self._reader.is_local = is_trusted(stream, trusts_loopback=self._shared.trusts_loopback)
+        self._reader.certificate = certificate_of(stream)
         stream.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
         if len(self._shared.connections) < self._shared.limits.connections_max:
             self._shared.connections.add(self)
@@ -121,7 +123,9 @@ class Connection(asyncio.Protocol):
         if self._slots and not self._slots[0].is_last and self._transport is not None:
             self._transport.write(CONTINUE)
             self._loop.call_later(PROBE_S, self._look_for_peer)
-        return bool(self._slots or self._waiting)
+        # TLS knows no client that only listens: there the loop closes whatever is said here.
+        can_answer = self._transport is not None and self._transport.can_write_eof()
+        return can_answer and bool(self._slots or self._waiting)
 
     def pause_writing(self) -> None:
         """Begin no more requests until the client has read its answers."""

@@ -68,7 +68,9 @@ class InferenceApplication:
         try:
             if not request.is_local and route.action not in _FOR_ALL:
                 authorization = request.head.headers.get(AUTHORIZATION, b"")
-                self._guard.check(authorization, _VERBS.get(route.action, Verb.READ), route.model)
+                self._guard.check(
+                    authorization, _VERBS.get(route.action, Verb.READ), route.model, certificate=request.certificate
+                )
             if route.action is Action.INFER and request.head.method == b"POST":
                 return self._infer(route, request, reply)
             if route.action is Action.PREDICT and request.head.method == b"POST":

@@ -31,7 +31,9 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     head: Head
     body: bytes
     is_local: bool
-    """The client is on this machine."""
+    """The client is on this machine, and trusted as such."""
+    certificate: str = ""
+    """SHA-256 of the certificate that the client has proved to own; empty: none."""
 
 
 class Response(msgspec.Struct, frozen=True, gc=False):

@@ -58,6 +58,8 @@ class RequestReader:
         self.is_receiving = False
         self.is_local = False
         """Whether the client is on this machine, and may be given more than a stranger."""
+        self.certificate = ""
+        """SHA-256 of the certificate that the client has proved to own; empty: none."""
         self._refusal: HttpRefusal | None = None
         self._has_progressed = False
         self._stalled_bytes = 0
@@ -77,7 +79,7 @@ class RequestReader:
         # Before the parser is asked: what it refuses, it refuses with the right words.
         if known.length > self._limits.body_bytes_max or not self._budget.take(known.length):
             return None
-        return Request(known.head, data[end:], self.is_local)
+        return Request(known.head, data[end:], self.is_local, self.certificate)
 
     def feed(self, data: bytes) -> None:
         """Take bytes as they come. Raises: HttpRefusal: nothing more can be read from this connection."""
@@ -191,7 +193,8 @@ class RequestReader:
     def _complete(self) -> None:
         parts = self._parts
         head = Head(self._method, self._target, self._headers, self._is_last)
-        request = Request(head, parts[0] if len(parts) == 1 else b"".join(parts), self.is_local)
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        request = Request(head, body, self.is_local, self.certificate)
         self._learn(request)
         self.is_receiving = False
         self._begin()

@@ -17,8 +17,8 @@ from ganglion.entrypoints.listening import Address, ListeningServer, listen
 class InferenceServer(ListeningServer):
     """A listening HTTP server."""
 
-    def __init__(self, listening: Sequence[asyncio.Server], shared: Shared) -> None:
-        super().__init__(listening, shared)
+    def __init__(self, listening: Sequence[asyncio.Server], shared: Shared, address: Address) -> None:
+        super().__init__(listening, shared, address)
         self._connections = shared.connections
 
     def give_up(self, error: GanglionError) -> None:
@@ -35,10 +35,10 @@ async def serve_http(
 ) -> AsyncIterator[InferenceServer]:
     """Listen on `address` while the context is open. Raises: PortInUse, InvalidSettings: it cannot be listened on."""
     loop = asyncio.get_running_loop()
-    shared = Shared(limits, BodyBudget(limits.bodies_bytes_max))
+    shared = Shared(limits, BodyBudget(limits.bodies_bytes_max), trusts_loopback=address.trusts_loopback)
     application = make_application(shared)
     listening = await listen(address, lambda: Connection(shared, application, loop))
-    server = InferenceServer(listening, shared)
+    server = InferenceServer(listening, shared, address)
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(server.sweep)

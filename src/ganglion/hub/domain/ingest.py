@@ -5,6 +5,7 @@ others: a payload that cannot be read is `Unreadable`, and the service keeps it 
 """
 
 import functools
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
@@ -110,6 +111,25 @@ def gaps(new: Sequence[Envelope], cursor: int) -> int:
 def highest(known: Mapping[str, int], said: Mapping[str, int]) -> dict[str, int]:
     """Return the higher count of each class: counts only grow, so the lower one is the older one."""
     return {name: max(known.get(name, 0), said.get(name, 0)) for name in sorted(known.keys() | said.keys())}
+
+
+def kept_payload(record: Envelope, content: Content) -> bytes:
+    """Return what the record's row holds: of a sample, whose input has a row of its own, the digest only."""
+    return sample_digest(record.payload) if isinstance(content, SampleRecord) else record.payload
+
+
+def sample_digest(payload: bytes) -> bytes:
+    """Return what stands for a sample's payload, so that another one under the same number is told from it."""
+    return hashlib.sha256(payload).digest()
+
+
+def is_same(record: Envelope, at_ns: int, kept: bytes) -> bool:
+    """Say whether a record that comes again is the stored one, whose row has that time and holds `kept`."""
+    if record.at_ns != at_ns:
+        return False
+    return record.payload == kept or (
+        record.record_class == RecordClass.SAMPLE and sample_digest(record.payload) == kept
+    )
 
 
 def read(record: Envelope, limits: BatchLimits) -> Content:

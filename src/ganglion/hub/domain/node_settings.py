@@ -1,15 +1,21 @@
-"""What nodes are told beside models: settings of the fleet, of a site and of a node, the narrower one wins. No I/O."""
+"""What nodes are told beside models: settings, of which the narrower one wins. No I/O.
+
+The order, from wide to narrow: default, fleet, group, site, node. Of several groups the one with the higher priority
+wins; where that is equal, the one whose name comes later.
+"""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
 
+from ganglion.core import trigger_rule
 from ganglion.core.errors import InvalidRequest
 from ganglion.wire.desired import AgentOptions, CollectionSettings
 
 _COLLECTION, _AGENT = "collection.", "agent."
+_TIME_ZONE = "agent.time_zone"
 _TEXT_MAX = 2000
 LOG_LEVELS = ("", "debug", "info", "warning", "error")
 
@@ -24,6 +30,22 @@ class Documents(msgspec.Struct, frozen=True):
     sites: dict[str, Layer] = {}
     nodes: dict[str, Layer] = {}
     """By node id."""
+    groups: dict[str, Layer] = {}
+    priorities: dict[str, int] = {}
+    """Of groups; those that are missing have 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whose:
+    """The node that settings are for."""
+
+    node_id: str
+    name: str
+    site: str
+    groups: tuple[str, ...] = ()
+    """In any order."""
+    site_zone: str = ""
+    """The time zone that was declared for its site; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +54,9 @@ class Chosen:
 
     value: str
     source: str
-    """default, fleet, site NAME or node NAME."""
+    """default, fleet, group NAME, site NAME or node NAME."""
+    overridden: tuple[tuple[str, str], ...] = ()
+    """(source, value) of what this one is chosen over, the nearest first."""
 
 
 def settable() -> list[str]:
@@ -60,18 +84,27 @@ def parsed(key: str, text: str) -> msgspec.Raw:
     raise InvalidRequest(f"{key}: {text[:80]!r} is no possible value")
 
 
-def explained(documents: Documents, *, node_id: str, name: str, site: str) -> dict[str, Chosen]:
-    """Return every setting of a node with its source."""
-    layers: list[tuple[str, Mapping[str, msgspec.Raw]]] = [
-        ("fleet", documents.fleet),
-        (f"site {site}", documents.sites.get(site, {})),
-        (f"node {name}", documents.nodes.get(node_id, {})),
-    ]
+def explained(documents: Documents, whose: Whose) -> dict[str, Chosen]:
+    """Return every setting of a node with its source, and what that overrides."""
     chosen = {key: Chosen(text, "default") for key, text in _defaults().items()}
-    for source, layer in layers:
-        # A key that this release does not know any more is kept, and has no effect.
-        chosen |= {key: Chosen(bytes(raw).decode(), source) for key, raw in layer.items() if key in chosen}
+    for source, layer in _layers(documents, whose):
+        for key, raw in layer.items():
+            # A key that this release does not know any more is kept, and has no effect.
+            if key in chosen:
+                wider = chosen[key]
+                chosen[key] = Chosen(bytes(raw).decode(), source, ((wider.source, wider.value), *wider.overridden))
     return chosen
+
+
+def _layers(documents: Documents, whose: Whose) -> Iterator[tuple[str, Layer]]:
+    """Yield every layer of a node, from wide to narrow."""
+    yield "fleet", documents.fleet
+    for name in sorted(whose.groups, key=lambda name: (documents.priorities.get(name, 0), name)):
+        yield f"group {name}", documents.groups.get(name, {})
+    if whose.site_zone:
+        yield f"site {whose.site}", {_TIME_ZONE: msgspec.Raw(msgspec.json.encode(whose.site_zone))}
+    yield f"site {whose.site}", documents.sites.get(whose.site, {})
+    yield f"node {whose.name}", documents.nodes.get(whose.node_id, {})
 
 
 def collection_of(chosen: Mapping[str, Chosen]) -> CollectionSettings:
@@ -122,8 +155,10 @@ def _from_items(text: str, kind: object) -> object:
 
 def _check(key: str, value: object) -> None:
     if isinstance(value, float | int):
-        is_share = key.endswith(("_share", "_below"))
+        is_share = key.endswith(("_share", "_below", "_above"))
         if not math.isfinite(value) or not 0 <= value <= (1 if is_share else 2**53):
             raise InvalidRequest(f"{key}: {value} is not {'between 0 and 1' if is_share else 'a possible number'}")
+    if key == "collection.keep_when":
+        trigger_rule.parse(str(value))
     if key == "agent.log_level" and value not in LOG_LEVELS:
         raise InvalidRequest(f"{key} is one of {', '.join(LOG_LEVELS[1:])}, or empty for the node's own")

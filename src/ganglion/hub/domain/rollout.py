@@ -1,7 +1,8 @@
-"""A rollout as a table and a document: what may happen next, and what the hub must then do. No I/O, no clock.
+"""The document of a rollout: what it wants, who was given the version, and what came of it. No I/O, no clock.
 
 The document says for every node that was given the version what it had before, so that an abort can give
-each node its own previous version back. The shell stores the document and the assignments in one transaction.
+each node its own previous version back. What may happen next stands in `rollout_table`, what then changes in
+`rollout_machine`. The shell stores the document and the assignments in one transaction.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,70 +11,27 @@ from enum import StrEnum
 
 import msgspec
 
-from ganglion.core.transitions import IllegalTransition, Transitions
-from ganglion.hub.domain.gate import Answer, Verdict
 from ganglion.hub.domain.stages import PlannedStage
 from ganglion.wire.desired import DeploymentPolicy
-from ganglion.wire.rollout_resources import GateSettings
+from ganglion.wire.rollout_resources import GateFinding, GateSettings
 
 HISTORY_MAX = 200
 """Older entries are dropped, the first one (who started it) is kept."""
-GATE = "gate"
-"""The actor of what nobody ordered."""
 
 
 class RolloutState(StrEnum):
     """Where a rollout stands."""
 
+    SCHEDULED = "scheduled"
+    """Nobody was given anything: it waits for its time."""
+    QUEUED = "queued"
+    """Nobody was given anything: another rollout of the model goes first."""
+    AWAITING_APPROVAL = "awaiting_approval"
+    """The next stage, which may be the first, waits for people."""
     RUNNING = "running"
     PAUSED = "paused"
     COMPLETED = "completed"
     ABORTED = "aborted"
-
-
-class RolloutEvent(StrEnum):
-    """What can happen to a rollout."""
-
-    GO_ON = "go_on"
-    FINISH = "finish"
-    PAUSE = "pause"
-    RESUME = "resume"
-    ABORT = "abort"
-
-
-class RolloutEffect(StrEnum):
-    """What the shell does after it has stored the document, in the same transaction."""
-
-    ASSIGN_STAGE = "assign_stage"
-    RESTORE = "restore"
-    MAKE_DEFAULT = "make_default"
-
-
-_S, _E = RolloutState, RolloutEvent
-
-OPEN_STATES = (_S.RUNNING, _S.PAUSED)
-
-TRANSITIONS: Transitions[RolloutState, RolloutEvent] = Transitions(
-    {
-        (_S.RUNNING, _E.GO_ON): _S.RUNNING,
-        (_S.RUNNING, _E.FINISH): _S.COMPLETED,
-        (_S.RUNNING, _E.PAUSE): _S.PAUSED,
-        (_S.RUNNING, _E.ABORT): _S.ABORTED,
-        (_S.PAUSED, _E.RESUME): _S.RUNNING,
-        # A pause holds the next stage back; it does not switch the protection off.
-        (_S.PAUSED, _E.ABORT): _S.ABORTED,
-    },
-    final=frozenset({_S.COMPLETED, _S.ABORTED}),
-)
-
-_SAID_AGAIN = frozenset({(_S.PAUSED, _E.PAUSE), (_S.RUNNING, _E.RESUME), (_S.ABORTED, _E.ABORT)})
-"""Saying it twice is saying it once: a reply may have been lost on the way."""
-
-_EFFECTS: Mapping[RolloutEvent, RolloutEffect] = {
-    _E.GO_ON: RolloutEffect.ASSIGN_STAGE,
-    _E.FINISH: RolloutEffect.MAKE_DEFAULT,
-    _E.ABORT: RolloutEffect.RESTORE,
-}
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +44,12 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """How long the rollout was paused in this stage."""
     verdict: str = ""
     verdict_reason: str = ""
+    findings: tuple[GateFinding, ...] = ()
+    """What each rule of the gate last found."""
+    is_overdue: bool = False
+    """The deadline has paused the rollout in this stage; who resumes it gives it as much time again."""
+    approved_by: tuple[str, ...] = ()
+    """People who let this stage start, in the order in which they said so."""
 
 
 class Previous(msgspec.Struct, frozen=True):
@@ -104,8 +68,33 @@ class HistoryEntry(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for besides model, version, gate and policy, as it was asked."""
+
+    stages: tuple[str, ...] = ()
+    seed: str = ""
+    """With the node ids it decides the order of the nodes."""
+    group: str = ""
+    """The rollout is for this group alone; empty: for the selector or for everybody."""
+    selector: str | None = None
+    starts_at_s: float | None = None
+    deadline_at_s: float | None = None
+    deadline_act: str = "pause"
+    approvals: int = 0
+    """People other than the one who started it that each stage needs."""
+    if_busy: str = "refuse"
+    is_emergency: bool = False
+    site_parallel_max: int = 0
+    site_bytes_per_s_max: int = 0
+
+    @property
+    def is_limited(self) -> bool:
+        """Say whether it is for a part of the fleet."""
+        return bool(self.group) or self.selector is not None
+
+
 class Rollout(msgspec.Struct, frozen=True, kw_only=True):
-    """A rollout. A value: every function below returns the next one."""
+    """A rollout. A value: every function returns the next one."""
 
     rollout_id: str
     model: str
@@ -115,11 +104,35 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     stages: tuple[Stage, ...]
     gate: GateSettings
     policy: DeploymentPolicy
+    terms: Terms = Terms()
+    started_by: str = ""
     previous: dict[str, Previous | None] = {}
     """By node that was given the version; None when it had no version of the model."""
+    given_at_s: dict[str, float] = {}
+    """By node: when it was last given the version. Nodes of a stage may be given it one after the other."""
     committed: dict[str, float] = {}
     """By node: when the hub learned of its commit. The hub's clock, for a node's may be wrong."""
+    rolled_back: dict[str, float] = {}
+    """By node: when the hub learned that its attempt failed; a new attempt takes it out of here."""
+    left_behind: dict[str, float] = {}
+    """By node: when a person stopped waiting for it. What it tells later counts."""
+    retried_at_s: dict[str, float] = {}
+    """By node: when it was last given the version anew. What it told of it before counts no more."""
+    attempts: dict[str, int] = {}
+    """By node: how often it was given the version anew."""
+    waiting_since_s: float | None = None
+    """When it joined the queue of its model; None while its time has not come."""
     paused_at_s: float | None = None
+    """Since when the stage's clock stands still: a person paused it, or the next stage waits for people."""
+    deadline_passed: bool = False
+    """The deadline has done its work: what people decide after it stands."""
+    is_partial: bool = False
+    """Its stages leave nodes out that it could be for, as was wanted: who joins later does not follow."""
+    aborted_at_s: float | None = None
+    returned: dict[str, float] = {}
+    """After an abort, by node: when the hub learned that it serves what it had before."""
+    reverted_at_s: float | None = None
+    """After an abort: when every node that could be reached was back."""
     reason: str = ""
     created_at_s: float
     updated_at_s: float
@@ -127,13 +140,23 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def current(self) -> Stage:
-        """Return the newest stage that was started."""
+        """Return the newest stage that was started, or the first."""
         return self.stages[self.stage]
 
     @property
     def is_last_stage(self) -> bool:
         """Say whether no stage follows."""
         return self.stage == len(self.stages) - 1
+
+    @property
+    def has_begun(self) -> bool:
+        """Say whether its first stage was started."""
+        return self.stages[0].started_at_s is not None
+
+    @property
+    def next_stage(self) -> int:
+        """Return the index of the stage that would start next; the number of stages when none is left."""
+        return self.stage + 1 if self.has_begun else 0
 
     def waited_s(self, now_s: float) -> float:
         """Return how long the current stage has run, pauses not counted."""
@@ -146,6 +169,20 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
         seen = [self.committed[node_id] for node_id in self.current.node_ids if node_id in self.committed]
         return now_s - max(seen) if seen else None
 
+    def was_given(self, node_id: str) -> bool:
+        """Say whether a node has been given the version, and since the last time that it was to get it anew."""
+        # Documents of older releases have no times.
+        return node_id in self.given_at_s or (node_id in self.previous and node_id not in self.retried_at_s)
+
+    def node_ids_so_far(self) -> list[str]:
+        """Return the nodes of the stages that have started, in their order."""
+        started = self.stages[: self.stage + 1] if self.has_begun else ()
+        return [node_id for stage in started for node_id in stage.node_ids]
+
+    def missing_approvals(self, index: int) -> int:
+        """Return how many people must still let a stage start."""
+        return max(0, self.terms.approvals - len(self.stages[index].approved_by))
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -156,72 +193,16 @@ class Cause:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The next document, and the effect that goes with it, if any."""
-
-    rollout: Rollout
-    effect: RolloutEffect | None = None
-
-
-def begin(draft: Rollout, cause: Cause) -> Decision:
-    """Start the first stage of a rollout that was only planned."""
-    began = _start_stage(_noted(draft, "started", cause), 0, cause)
-    return Decision(began, RolloutEffect.ASSIGN_STAGE)
-
-
 def planned(stages: Iterable[PlannedStage]) -> tuple[Stage, ...]:
     """Return stages that have not been started."""
     return tuple(Stage(share=stage.share, node_ids=stage.node_ids) for stage in stages)
 
 
-def handle(rollout: Rollout, event: RolloutEvent, cause: Cause) -> Decision:
-    """Return what follows from `event`. Raises: IllegalTransition: the rollout is past that."""
-    if (rollout.state, event) in _SAID_AGAIN:
-        return Decision(rollout)
-    state = TRANSITIONS.next(rollout.state, event)
-    after = msgspec.structs.replace(rollout, state=state, reason=cause.reason, updated_at_s=cause.at_s)
-    match event:
-        case RolloutEvent.GO_ON:
-            assert not rollout.is_last_stage, "after the last stage a rollout finishes"
-            after = _start_stage(after, rollout.stage + 1, cause)
-        case RolloutEvent.PAUSE:
-            after = msgspec.structs.replace(_noted(after, "paused", cause), paused_at_s=cause.at_s)
-        case RolloutEvent.RESUME:
-            after = _without_pause(_noted(after, "resumed", cause), cause.at_s)
-        case RolloutEvent.FINISH | RolloutEvent.ABORT:
-            after = _without_pause(_noted(after, state.value, cause), cause.at_s)
-    return Decision(after, _EFFECTS.get(event))
-
-
-def advance(rollout: Rollout, cause: Cause) -> Decision:
-    """Start the next stage, or finish when there is none. Raises: IllegalTransition: it is not running."""
-    return handle(rollout, RolloutEvent.FINISH if rollout.is_last_stage else RolloutEvent.GO_ON, cause)
-
-
-def promote(rollout: Rollout, cause: Cause, *, stage: int | None = None) -> Decision:
-    """Go on because a person says so. With `stage`, saying it twice is saying it once.
-
-    Raises: IllegalTransition: it is not running, or `stage` has not come yet.
-    """
-    stages_left = rollout.stage + (rollout.state is RolloutState.COMPLETED)
-    if stage is not None and stage < stages_left:
-        return Decision(rollout)
-    if stage is not None and stage > rollout.stage:
-        raise IllegalTransition(rollout.state, RolloutEvent.GO_ON)
-    noted = _noted(rollout, "promoted", cause)
-    return advance(noted, cause)
-
-
-def judged(rollout: Rollout, verdict: Verdict, *, now_s: float) -> Decision:
-    """Carry out the gate's verdict. A paused rollout is still aborted when it must be, and never goes on."""
-    shown = msgspec.structs.replace(_with_verdict(rollout, verdict), updated_at_s=now_s)
-    cause = Cause(now_s, GATE, verdict.reason)
-    if verdict.answer is Answer.ABORT:
-        return handle(shown, RolloutEvent.ABORT, cause)
-    if verdict.answer is Answer.GO_ON and rollout.state is RolloutState.RUNNING:
-        return advance(shown, cause)
-    return Decision(shown)
+def replanned(rollout: Rollout, stages: Iterable[PlannedStage]) -> Rollout:
+    """Return a rollout that has not begun with its stages as they are now; what people approved stays approved."""
+    approved = {stage.share: stage.approved_by for stage in rollout.stages}
+    fresh = (msgspec.structs.replace(stage, approved_by=approved.get(stage.share, ())) for stage in planned(stages))
+    return msgspec.structs.replace(rollout, stages=tuple(fresh))
 
 
 def with_committed(rollout: Rollout, node_ids: Iterable[str], *, now_s: float) -> Rollout:
@@ -230,39 +211,44 @@ def with_committed(rollout: Rollout, node_ids: Iterable[str], *, now_s: float) -
     return msgspec.structs.replace(rollout, committed={**rollout.committed, **new}) if new else rollout
 
 
+def with_rolled_back(rollout: Rollout, node_ids: Iterable[str], *, now_s: float) -> Rollout:
+    """Note failed attempts that the hub has just learned of."""
+    new = {node_id: now_s for node_id in node_ids if node_id not in rollout.rolled_back}
+    return msgspec.structs.replace(rollout, rolled_back={**rollout.rolled_back, **new}) if new else rollout
+
+
+def with_joined(rollout: Rollout, node_ids: Sequence[str], cause: Cause) -> Rollout:
+    """Add nodes that joined meanwhile to the current stage."""
+    if not node_ids:
+        return rollout
+    stage = msgspec.structs.replace(rollout.current, node_ids=(*rollout.current.node_ids, *node_ids))
+    number = "1 node" if len(node_ids) == 1 else f"{len(node_ids)} nodes"
+    told = Cause(cause.at_s, cause.actor, f"{number} joined since it began: the last stage takes them along")
+    return noted(with_stage(rollout, rollout.stage, stage), "joined", told)
+
+
 def with_previous(rollout: Rollout, previous: Mapping[str, Previous | None]) -> Rollout:
     """Note what nodes had before; what is known already stays, for it was true when they were given the version."""
     return msgspec.structs.replace(rollout, previous={**previous, **rollout.previous})
 
 
-def _start_stage(rollout: Rollout, index: int, cause: Cause) -> Rollout:
-    stage = msgspec.structs.replace(rollout.stages[index], started_at_s=cause.at_s)
-    begun = msgspec.structs.replace(rollout, stage=index, stages=_replaced(rollout.stages, index, stage))
-    nodes = "1 node" if len(stage.node_ids) == 1 else f"{len(stage.node_ids)} nodes"
-    size = f"stage {index + 1} of {len(rollout.stages)} ({stage.share}: {nodes})"
-    return _noted(begun, "stage_started", Cause(cause.at_s, cause.actor, f"{size}; {cause.reason}"))
+def with_given(rollout: Rollout, node_ids: Iterable[str], *, now_s: float) -> Rollout:
+    """Note that nodes were given the version."""
+    return msgspec.structs.replace(rollout, given_at_s={**rollout.given_at_s, **dict.fromkeys(node_ids, now_s)})
 
 
-def _with_verdict(rollout: Rollout, verdict: Verdict) -> Rollout:
-    stage = msgspec.structs.replace(rollout.current, verdict=verdict.answer.value, verdict_reason=verdict.reason)
-    return msgspec.structs.replace(rollout, stages=_replaced(rollout.stages, rollout.stage, stage))
+def with_stage(rollout: Rollout, index: int, stage: Stage) -> Rollout:
+    """Return the rollout with one stage replaced."""
+    return msgspec.structs.replace(rollout, stages=_replaced(rollout.stages, index, stage))
 
 
-def _without_pause(rollout: Rollout, now_s: float) -> Rollout:
-    if rollout.paused_at_s is None:
-        return rollout
-    held_s = rollout.current.held_s + now_s - rollout.paused_at_s
-    stage = msgspec.structs.replace(rollout.current, held_s=held_s)
-    stages = _replaced(rollout.stages, rollout.stage, stage)
-    return msgspec.structs.replace(rollout, stages=stages, paused_at_s=None)
-
-
-def _replaced(stages: Sequence[Stage], index: int, stage: Stage) -> tuple[Stage, ...]:
-    return (*stages[:index], stage, *stages[index + 1 :])
-
-
-def _noted(rollout: Rollout, event: str, cause: Cause) -> Rollout:
+def noted(rollout: Rollout, event: str, cause: Cause) -> Rollout:
+    """Return the rollout with one more line in its history."""
     entries = (*rollout.history, HistoryEntry(cause.at_s, event, cause.actor, cause.reason))
     if len(entries) > HISTORY_MAX:
         entries = (entries[0], *entries[-HISTORY_MAX + 1 :])
     return msgspec.structs.replace(rollout, history=entries)
+
+
+def _replaced(stages: Sequence[Stage], index: int, stage: Stage) -> tuple[Stage, ...]:
+    return (*stages[:index], stage, *stages[index + 1 :])

@@ -8,12 +8,17 @@ take their names.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ganglion.core.errors import InvalidRequest
 
 BUILT_IN = ("name", "site", "zone", "class", "arch", "runtime", "release", "cores")
 """Keys that the hub fills in; no label has such a name."""
 TERMS_MAX = 32
+LABELS_MAX = 32
+VALUES_MAX = 100
+"""Values that one term allows."""
+TEXT_MAX = 8000
 _KEY = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
 _VALUE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
@@ -45,8 +50,11 @@ class Selector:
         return all(term.is_met(facts) for term in self.terms)
 
 
+@lru_cache(maxsize=256)
 def parse(text: str) -> Selector:
     """Read a selector. Raises: InvalidRequest: it cannot be read."""
+    if len(text) > TEXT_MAX:
+        raise InvalidRequest(f"a selector has at most {TEXT_MAX} characters, this one {len(text)}")
     parts = [part.strip() for part in text.split(",")] if text.strip() else []
     if len(parts) > TERMS_MAX:
         raise InvalidRequest(f"a selector has at most {TERMS_MAX} terms, this one {len(parts)}")
@@ -63,9 +71,37 @@ def checked_labels(labels: Mapping[str, str]) -> dict[str, str]:
     return dict(labels)
 
 
+def changed_labels(labels: Mapping[str, str], change: Mapping[str, str | None]) -> dict[str, str]:
+    """Return labels with some set and, where the value is None, some taken away. Raises: InvalidRequest."""
+    put = checked_labels({key: value for key, value in change.items() if value is not None})
+    kept = {key: value for key, value in labels.items() if change.get(key, "") is not None}
+    after = dict(sorted({**kept, **put}.items()))
+    if len(after) > LABELS_MAX:
+        raise InvalidRequest(f"a node has at most {LABELS_MAX} labels")
+    return after
+
+
+def parse_labels(text: str) -> dict[str, str]:
+    """Read `line=3,canary=yes`, as files and options have it. Raises: InvalidRequest."""
+    labels: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        key, equals, value = (each.strip() for each in part.partition("="))
+        if not equals or key in labels:
+            raise InvalidRequest(f"the label {part[:80]!r} cannot be read, or stands there twice: write key=value")
+        labels[key] = value
+    return checked_labels(labels)
+
+
+def written(labels: Mapping[str, str]) -> str:
+    """Return labels as `parse_labels` reads them."""
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+
+
 def _term(text: str) -> Term:
     key, operator, value = _split(text)
     values = tuple(each.strip() for each in value.split("|")) if operator else ()
+    if len(values) > VALUES_MAX:
+        raise InvalidRequest(f"the selector term {key[:80]} has more than {VALUES_MAX} values: give the nodes a label")
     if _KEY.fullmatch(key) and all(_VALUE.fullmatch(each) for each in values):
         return Term(key, values, is_negated=operator == "!=" or text.startswith("!"))
     raise InvalidRequest(

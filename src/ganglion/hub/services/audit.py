@@ -15,6 +15,7 @@ import structlog
 from ganglion.core.errors import GanglionError, NotFound
 from ganglion.hub.domain.audit_limits import AuditSettings
 from ganglion.hub.services.incarnation import incarnation_of
+from ganglion.hub.services.refusal_counts import RefusalCounts
 from ganglion.ports.clock import Chance, Clock, utc_s
 from ganglion.ports.hub_store import ControlStore, ControlTransaction
 from ganglion.ports.people_store import AuditQuery, AuditRow, CheckpointRow
@@ -27,7 +28,6 @@ _BOOT, _ANCHOR = "audit_boot", "audit_anchor"
 _DAY_NS = 86_400_000_000_000
 _PAGE = 1000
 _ACTORS_MAX = 1000
-_MINUTE_S = 60.0
 log = structlog.get_logger(__name__)
 
 
@@ -45,7 +45,7 @@ class Deed:
 def note(tx: ControlTransaction, clock: Clock, deed: Deed, *, writer: str = HUB) -> Link:
     """Add a link to the hub's chain within the transaction that makes the change; return it."""
     head = tx.audit_head(writer)
-    anchor = _anchor(tx, writer) if head is None else None
+    anchor = anchor_of(tx, writer) if head is None else None
     number = head.number + 1 if head else anchor.number + 1 if anchor else FIRST
     link = Link(
         writer=writer,
@@ -95,7 +95,7 @@ class Audit:
         self._told: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._key = key
         self._settings = settings or AuditSettings()
-        self._refusals = _Refusals(self._settings.refusals_per_minute_max)
+        self._refusals = RefusalCounts(self._settings.refusals_per_minute_max)
         with control.write() as tx:
             tx.set_meta(_BOOT, chance.token_bytes(8).hex())
             note(tx, clock, Deed(actor=HUB, action="hub.started", facts={"incarnation": incarnation_of(tx, chance)}))
@@ -132,7 +132,7 @@ class Audit:
             known = {row.number: row for row in tx.checkpoints(writer)}
             if head.number in known:
                 return _checkpoint_of(known[head.number])
-            return self._sign(tx, writer, head.number, head.hash)
+            return self.sign(tx, writer, head.number, head.hash)
 
     def witness(self, tx: ControlTransaction, writer: str, number: int, head_hash: str) -> bool:
         """Counter-sign the head of a node's chain. False: another hash was signed for this number before.
@@ -143,7 +143,7 @@ class Audit:
         row = known.get(number)
         newest = max(known, default=FIRST - 1)
         if row is None and number > newest:
-            self._sign(tx, writer, number, head_hash)
+            self.sign(tx, writer, number, head_hash)
             # The newest few are enough to find a rewritten end; older ones are spoken for by these.
             tx.remove_checkpoints(writer, below=sorted([*known, number])[-_HEADS_KEPT:][0])
             return True
@@ -163,7 +163,7 @@ class Audit:
                 writer=writer,
                 checkpoints=[*points, *kept],
                 public_key=self.public_key,
-                anchor=_anchor(tx, writer),
+                anchor=anchor_of(tx, writer),
             )
 
     def _verify_node(self, name: str) -> list[Fault]:
@@ -214,8 +214,11 @@ class Audit:
         note(tx, self._clock, Deed(actor=f"node:{writer}", action="audit.forked", subject=writer, facts=facts))
         log.error("audit.forked", node_id=writer, number=number)
 
-    def prune(self) -> int:
-        """Remove links that are older than the retention; return how many. Call it hourly."""
+    def prune(self, *, shipped_through: Callable[[ControlTransaction], int] | None = None) -> int:
+        """Remove links that are older than the retention; return how many. Call it hourly.
+
+        With `shipped_through`, what is past that number stays, however old it is.
+        """
         limit_ns = self._clock.utc_ns() - self._settings.retention_days * _DAY_NS
         with self._control.write() as tx:
             kept = tx.audit(AuditQuery(writer=HUB, since_ns=limit_ns, newest_first=False, limit=1))
@@ -224,10 +227,12 @@ class Audit:
                 return 0
             # Links go from the oldest on without a gap, and the newest stays whatever the clock says.
             through = min((kept[0].number if kept else head.number) - 1, head.number - 1)
+            if shipped_through is not None:
+                through = min(through, shipped_through(tx))
             last = tx.audit(AuditQuery(writer=HUB, after=through - 1, newest_first=False, limit=1))
             if through < FIRST or not last or last[0].number != through:
                 return 0
-            anchor = self._sign(tx, HUB, through, last[0].hash)
+            anchor = self.sign(tx, HUB, through, last[0].hash)
             tx.set_meta(f"{_ANCHOR}:{HUB}", msgspec.json.encode(anchor).decode())
             tx.remove_checkpoints(HUB, below=through)
             removed = tx.remove_audit(HUB, through=through)
@@ -238,7 +243,8 @@ class Audit:
         """Return wall-clock time in seconds since 1970."""
         return utc_s(self._clock)
 
-    def _sign(self, tx: ControlTransaction, writer: str, number: int, head_hash: str) -> Checkpoint:
+    def sign(self, tx: ControlTransaction, writer: str, number: int, head_hash: str) -> Checkpoint:
+        """Sign for a link, and keep the checkpoint."""
         unsigned = Checkpoint(writer=writer, number=number, hash=head_hash, at_ns=self._clock.utc_ns())
         signed = audit.sign_checkpoint(self._key(), unsigned)
         tx.put_checkpoint(CheckpointRow(writer, number, head_hash, signed.at_ns, bytes.fromhex(signed.signature)))
@@ -246,25 +252,6 @@ class Audit:
 
 
 _HEADS_KEPT = 16
-
-
-class _Refusals:
-    """Counts refusals by caller, in windows of a minute."""
-
-    def __init__(self, per_minute_max: int) -> None:
-        self._max = per_minute_max
-        self._by_actor: OrderedDict[str, tuple[float, int]] = OrderedDict()
-
-    def count(self, actor: str, now_s: float) -> int | None:
-        """Return how many were passed over before this one, or None when this one is passed over too."""
-        began_s, seen = self._by_actor.pop(actor, (now_s, 0))
-        passed_over = 0
-        if now_s - began_s >= _MINUTE_S:
-            passed_over, began_s, seen = max(seen - self._max, 0), now_s, 0
-        self._by_actor[actor] = (began_s, seen + 1)
-        if len(self._by_actor) > _ACTORS_MAX:
-            self._by_actor.popitem(last=False)
-        return passed_over if seen < self._max else None
 
 
 def _links(tx: ControlTransaction, writer: str) -> Iterator[Stored]:
@@ -275,7 +262,8 @@ def _links(tx: ControlTransaction, writer: str) -> Iterator[Stored]:
         after = page[-1].number
 
 
-def _anchor(tx: ControlTransaction, writer: str) -> Checkpoint | None:
+def anchor_of(tx: ControlTransaction, writer: str) -> Checkpoint | None:
+    """Return the checkpoint of the newest link that was removed because it was old."""
     text = tx.meta(f"{_ANCHOR}:{writer}")
     return msgspec.json.decode(text, type=Checkpoint) if text else None
 

@@ -14,18 +14,21 @@ from ganglion.core.errors import NotFound
 from ganglion.core.ids import Digest
 from ganglion.hub.domain import lifecycle, node_settings, variants
 from ganglion.hub.domain.variants import VariantOffer
-from ganglion.hub.services import settings_documents
+from ganglion.hub.services import file_documents, settings_documents
 from ganglion.hub.services.incarnation import known_incarnation
 from ganglion.ports.hub_store import AssignmentRow, ControlStore, ControlTransaction, NodeRow, ReleaseRow
 from ganglion.trust.assignment import AssignmentStatement, SignedAssignment
+from ganglion.trust.files import FilesStatement, SignedFiles
+from ganglion.trust.orders import OrderSigner, OrderStatement
 from ganglion.wire import codec, paths
-from ganglion.wire.desired import Assignment, DeploymentPolicy, DesiredState
+from ganglion.wire.desired import Assignment, DeploymentPolicy, DesiredState, NodeCommand
 from ganglion.wire.identity import NodeFacts
 
 log = structlog.get_logger()
 
 _DEFAULTS = "fleet_defaults"
 _ASSIGNMENT_KEYS = "assignment_keys"
+_ENVELOPE = "envelope_version"
 
 
 class FleetDefault(msgspec.Struct, frozen=True):
@@ -46,12 +49,17 @@ class Desired:
         repository_root_version: Callable[[], int],
         changed: Callable[[Sequence[str]], None],
         sign: Callable[[AssignmentStatement], SignedAssignment | None] | None = None,
+        sign_order: OrderSigner | None = None,
+        sign_files: Callable[[FilesStatement], SignedFiles | None] | None = None,
+        envelope_version: Callable[[], int] = lambda: 0,
         now_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._control = control
         self._root_version = repository_root_version
         self._changed = changed
         self._sign = sign or _unsigned
+        self._sign_order, self._envelope_version = sign_order or _unsigned_order, envelope_version
+        self._sign_files = sign_files
         self._now_s = now_s
 
     def revision_of(self, node_id: str) -> tuple[str, int]:
@@ -79,10 +87,16 @@ class Desired:
                 agent=node_settings.agent_of(chosen),
                 commands=settings_documents.pending(tx, node, now_s=self._now_s()),
                 root_version_min=root_version,
+                files=file_documents.wanted(tx, node),
                 rekey_of="" if node.rekey_asked_at_s is None else node.public_key,
             )
         signed = tuple(self._signed(one, node_id, state) for one in state.assignments)
-        return msgspec.structs.replace(state, assignments=signed)
+        commands = tuple(self._signed_command(one, node_id) for one in state.commands)
+        signed_files = self._sign_files(file_documents.statement(state, node_id)) if self._sign_files else None
+        state = file_documents.with_statement(state, signed_files)
+        return msgspec.structs.replace(
+            state, assignments=signed, commands=commands, envelope_version=self._envelope_version()
+        )
 
     def assign(self, tx: ControlTransaction, row: AssignmentRow) -> bool:
         """Let a node serve this version of the model. False when it was wanted already."""
@@ -120,9 +134,20 @@ class Desired:
             if tx.meta(_ASSIGNMENT_KEYS) == known:
                 return
             tx.set_meta(_ASSIGNMENT_KEYS, known)
-            node_ids = [node.node_id for node in tx.nodes() if tx.assignments(node_id=node.node_id)]
-            for node_id in node_ids:
-                _bump(tx, node_id)
+            node_ids = sorted({row.node_id for row in tx.assignments()})
+            # One for all: revisions are compared within a node.
+            tx.set_revision(node_ids, tx.next_revision())
+        self.announce(node_ids)
+
+    def tell_limits(self) -> None:
+        """Make every desired state news if there is another envelope than when this was last asked."""
+        version = str(self._envelope_version())
+        with self._control.write() as tx:
+            if (tx.meta(_ENVELOPE) or "0") == version:
+                return
+            tx.set_meta(_ENVELOPE, version)
+            node_ids = [node.node_id for node in tx.nodes()]
+            tx.set_revision(node_ids, tx.next_revision())
         self.announce(node_ids)
 
     def adopt(self, tx: ControlTransaction, node_id: str) -> bool:
@@ -154,6 +179,25 @@ class Desired:
             wish, statement=signed.payload, statement_key=signed.key_id, statement_signature=signed.signature
         )
 
+    def _signed_command(self, command: NodeCommand, node_id: str) -> NodeCommand:
+        """Return the command with the hub's signature, if the hub has a key that nodes know."""
+        statement = OrderStatement(
+            node_id=node_id,
+            id=command.id,
+            name=command.name,
+            arguments=command.arguments,
+            count=command.count,
+            expires_at_s=command.expires_at_s,
+            person=command.person,
+            role=command.role,
+        )
+        signed = self._sign_order(statement)
+        if signed is None:
+            return command
+        return msgspec.structs.replace(
+            command, statement=signed.payload, statement_key=signed.key_id, statement_signature=signed.signature
+        )
+
     def _adopt_model(self, tx: ControlTransaction, node: NodeRow, model: str) -> bool:
         default = _defaults(tx).get(model)
         if default is None or tx.assignments(node_id=node.node_id, model=model):
@@ -167,6 +211,10 @@ class Desired:
 
 def _unsigned(_statement: AssignmentStatement) -> None:
     """Sign nothing: for a hub whose nodes know no key for it."""
+
+
+def _unsigned_order(_statement: OrderStatement) -> None:
+    """As above."""
 
 
 def choose_release(releases: Sequence[ReleaseRow], node: NodeRow) -> ReleaseRow | None:

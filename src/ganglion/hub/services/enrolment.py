@@ -7,7 +7,6 @@ works at once, whatever tokens are still out.
 
 import hmac
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Annotated
 
 import msgspec
@@ -16,10 +15,11 @@ import structlog
 from ganglion.core.errors import InvalidRequest, NotFound, TooLarge
 from ganglion.core.identity_errors import KeyReplaced, TokenRefused, Unauthenticated
 from ganglion.hub.domain import lifecycle
-from ganglion.hub.services import audit, credentials, join_tokens, node_keys, standings
+from ganglion.hub.services import audit, credentials, join_tokens, node_acts, node_keys, standings
 from ganglion.hub.services.audit import Deed
 from ganglion.hub.services.credentials import ACCESS, CHALLENGE
 from ganglion.hub.services.incarnation import incarnation_of
+from ganglion.hub.services.node_acts import By
 from ganglion.hub.services.standings import Alarm, Standings
 from ganglion.ports.clock import Chance, Clock, new_id, utc_s
 from ganglion.ports.hub_store import ControlStore, ControlTransaction, JoinTokenRow, NodeRow
@@ -129,11 +129,14 @@ class Enrolment:
 
         Raises: Unauthenticated, KeyReplaced, NodeQuarantined.
         """
-        proved, key = self._verify(request)
+        proved, key, is_new = self._verify(request)
         measured = _measured(request, proved, key)
         token = bearer.compose("node", self._chance.token_bytes(bearer.SECRET_BYTES))
         now_s, life_s = self._now_s(), self._settings.access_token_life_s
-        with self._control.write() as tx:
+        # A fleet that comes back proves itself at once, and waiting for the disk a thousand times would be most of it.
+        # What a power cut takes of this comes about again: the node's token is refused, and it proves itself again. The
+        # first use of a new key must last: until then the old one, and so a copy of the disk, would be good once more.
+        with self._control.write(lasting=is_new) as tx:
             tx.remove_credentials(expired_at_s=now_s)
             self._spend(tx, proved.nonce, proved.node_id)
             before = standings.check_known(tx.node(proved.node_id))
@@ -176,9 +179,7 @@ class Enrolment:
             node = tx.node_by_name(name)
             if node is None:
                 raise NotFound(f"there is no node {name!r}")
-            if node.revoked_at_s is None:
-                tx.put_node(replace(node, revoked_at_s=self._now_s()))
-                audit.note(tx, self._clock, Deed(actor=actor, action="node.revoked", subject=name))
+            node_acts.act_on(tx, node, node_acts.revoke, By(self._clock, actor))
         log.info("node.revoked", node_id=node.node_id, name=node.name)
 
     def _enrol(self, tx: ControlTransaction, token: JoinTokenRow, request: JoinRequest) -> NodeRow:
@@ -193,6 +194,7 @@ class Enrolment:
             node_class=request.facts.node_class,
             facts=codec.encode_json(request.facts),
             enrolled_at_s=now_s,
+            labels=token.labels,
         )
         tx.use_join_token(token.token_hash, now_s)
         tx.put_node(node)
@@ -202,10 +204,10 @@ class Enrolment:
         )
         return node
 
-    def _verify(self, request: AccessRequest) -> tuple[Assertion, str]:
+    def _verify(self, request: AccessRequest) -> tuple[Assertion, str, bool]:
         """Check everything but the nonce, without the hub's write lock: anybody may call this.
 
-        Returns the key that was used too.
+        Returns the key that was used too, and whether it is another than the present one.
         """
         claimed = assertion.parse(request.assertion)
         with self._control.read() as tx:
@@ -217,7 +219,7 @@ class Enrolment:
             reason = "somebody proved a key of this node that was replaced: a copy of its disk is in use"
             self._standings.tell([Alarm(node, "node.cloned", reason, {"key": key[:16]})])
             raise KeyReplaced(f"the key of the node {node.name} was replaced: this is a copy of an old disk")
-        return claimed, key
+        return claimed, key, key != node.public_key
 
     def _after_use(self, tx: ControlTransaction, node: NodeRow, key: str) -> NodeRow:
         """Return the row after its key was used. With an old key go the tokens that it opened."""

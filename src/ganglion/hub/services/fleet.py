@@ -2,23 +2,28 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from ganglion.core.errors import NotFound
 from ganglion.hub.domain import lifecycle
-from ganglion.hub.services import settings_documents
+from ganglion.hub.services import file_documents, settings_documents
 from ganglion.hub.services.desired import Desired
 from ganglion.ports.clock import Clock, utc_s
-from ganglion.ports.hub_store import AssignmentRow, ControlStore, ControlTransaction, NodeRow
+from ganglion.ports.hub_store import AssignmentRow, ControlStore, ControlTransaction, NodeQuery, NodeRow
 from ganglion.ports.telemetry_store import CursorRow, TelemetryStore
 from ganglion.wire import codec
 from ganglion.wire.desired import ModelStatus, NodeReport
-from ganglion.wire.resources import ModelOnNode, NodeView
+from ganglion.wire.identity import NodeFacts
+from ganglion.wire.resources import FactsView, ModelOnNode, NodeView
 
 Witness: TypeAlias = Callable[[ControlTransaction, str, int, str], bool]
 """Signs for the head of a node's audit chain: its id, the number, the hash."""
+
+
+Sight: TypeAlias = Callable[[ControlTransaction, Sequence[NodeRow]], list[NodeRow]]
+"""Leaves out the nodes that somebody may not see."""
+_READ_AT_ONCE = 1000
 
 
 class Fleet:
@@ -39,15 +44,14 @@ class Fleet:
         self._heard_at_s: dict[str, float] = {}
         """Since this hub started; a report is kept in the store."""
 
-    @contextmanager
-    def listening(self, node_id: str) -> Iterator[None]:
-        """Know for the length of the block that a node is there: it waits for an answer. Call on the event loop."""
+    def begin_listening(self, node_id: str) -> None:
+        """Know from here on that a node is there: it waits for an answer. Call on the event loop."""
         self._listening[node_id] += 1
-        try:
-            yield
-        finally:
-            self._listening[node_id] -= 1
-            self._heard_at_s[node_id] = utc_s(self._clock)
+
+    def end_listening(self, node_id: str) -> None:
+        """Take back one `begin_listening`, and remember when that was. Call on the event loop."""
+        self._listening[node_id] -= 1
+        self._heard_at_s[node_id] = utc_s(self._clock)
 
     def take_report(self, node_id: str, report: NodeReport) -> None:
         """Keep a node's newest report; with the first one the node gets the fleet's versions. Raises: NotFound."""
@@ -69,7 +73,11 @@ class Fleet:
                 self._witness(tx, node_id, report.audit_number, report.audit_hash)
             # In the same transaction: a hub killed in between would never give this node the fleet's versions.
             adopted = not node.report and self._desired.adopt(tx, node_id)
-        self._desired.announce([node_id] if adopted else [])
+            regrouped = _has_changed(node, report) and file_documents.depends_on_groups(tx)
+            if regrouped:
+                # Another release, or another engine: it may belong to other groups now.
+                tx.set_revision([node_id], tx.next_revision())
+        self._desired.announce([node_id] if adopted or regrouped else [])
 
     def last_seen_at_s(self, node: NodeRow) -> float | None:
         """Return when the hub last knew that the node is there, by the hub's clock; None: never."""
@@ -89,6 +97,21 @@ class Fleet:
         stored = {(cursor.node_id, cursor.epoch): cursor for cursor in cursors}
         return [_view(self._as_heard(row), wanted.get(row.node_id, []), stored) for row in rows]
 
+    def page(self, query: NodeQuery, sees: Sight | None = None) -> list[NodeView]:
+        """Return the nodes that a query asks for, by name; of these, those that `sees` lets pass."""
+        with self._control.read() as tx:
+            rows = found(tx, query, sees)
+            assignments = {row.node_id: tx.assignments(node_id=row.node_id) for row in rows}
+        with self._telemetry.read() as records:
+            cursors = [cursor for row in rows for cursor in records.cursors(row.node_id)]
+        stored = {(cursor.node_id, cursor.epoch): cursor for cursor in cursors}
+        return [_view(self._as_heard(row), assignments[row.node_id], stored) for row in rows]
+
+    def count(self, query: NodeQuery) -> int:
+        """Return how many nodes a query asks for, wherever its page ends."""
+        with self._control.read() as tx:
+            return tx.count_nodes(query)
+
     def node(self, name: str) -> NodeView:
         """Return one node. Raises: NotFound."""
         with self._control.read() as tx:
@@ -102,6 +125,22 @@ class Fleet:
 
     def _as_heard(self, row: NodeRow) -> NodeRow:
         return dataclasses.replace(row, last_seen_at_s=self.last_seen_at_s(row))
+
+
+def _has_changed(before: NodeRow, report: NodeReport) -> bool:
+    return bool(before.report) and codec.decode_json(before.facts, NodeFacts) != report.facts
+
+
+def found(tx: ControlTransaction, query: NodeQuery, sees: Sight | None) -> list[NodeRow]:
+    """Read on until the page is full, when some of what was found may not be seen."""
+    rows = list(tx.find_nodes(query))
+    if sees is None:
+        return rows
+    found, limit = sees(tx, rows), query.limit
+    while limit is not None and len(found) < limit and rows:
+        rows = list(tx.find_nodes(dataclasses.replace(query, after=rows[-1].name, limit=_READ_AT_ONCE)))
+        found += sees(tx, rows)
+    return found[:limit]
 
 
 def report_of(row: NodeRow) -> NodeReport | None:
@@ -137,7 +176,39 @@ def _view(row: NodeRow, assignments: Sequence[AssignmentRow], stored: Mapping[tu
         key_since_at_s=row.enrolled_at_s if row.key_since_at_s is None else row.key_since_at_s,
         rekey_asked=row.rekey_asked_at_s is not None,
         refused=report.refused if report else "",
+        health=_health(report),
+        unwell=report.unwell if report else {},
+        settings=told_settings(report),
+        labels=codec.decode_json(row.labels, dict[str, str]),
+        facts=_facts(row),
     )
+
+
+def told_settings(report: NodeReport | None) -> str:
+    """Return what a node says of the settings that it was given; empty when it says nothing."""
+    if report is None or not report.settings.state:
+        return ""
+    said = f"{report.settings.state} of revision {report.settings.revision}"
+    return f"{said}: {report.settings.reason}" if report.settings.reason else said
+
+
+def _facts(row: NodeRow) -> FactsView:
+    facts = codec.decode_json(row.facts, NodeFacts)
+    return FactsView(
+        arch=facts.arch,
+        runtime=facts.runtime,
+        runtimes=list(facts.runtimes),
+        cores=facts.cores,
+        memory_bytes=facts.memory_bytes,
+        release=facts.release,
+    )
+
+
+def _health(report: NodeReport | None) -> str:
+    if report is None:
+        return ""
+    said = {text.partition(":")[0] for text in report.unwell.values()}
+    return next((verdict for verdict in ("bad", "warn") if verdict in said), "ok")
 
 
 def _newest_counts(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:

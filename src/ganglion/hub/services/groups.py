@@ -1,14 +1,20 @@
 """Groups of nodes, read within a transaction: a name for a selector, or for a fixed list of nodes."""
 
+from collections.abc import Iterable, Sequence
+
 import msgspec
 
 from ganglion.core.errors import NotFound
-from ganglion.hub.domain import lifecycle, selectors
-from ganglion.ports.hub_store import ControlTransaction, NodeRow
+from ganglion.hub.domain import selectors
+from ganglion.hub.domain.lifecycle import Standing, takes_part
+from ganglion.hub.domain.selectors import Selector
+from ganglion.ports.hub_store import ControlTransaction, NodeQuery, NodeRow, NodeTerm
 from ganglion.wire import codec
 from ganglion.wire.identity import NodeFacts
 
 KIND = "group"
+IN_SERVICE = (Standing.PENDING.value, Standing.ACTIVE.value)
+"""Whom rollouts and groups count on: others cannot reach the hub."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +24,9 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     """Dynamic: whoever meets it at the moment. See `selectors`; empty: every node; None: nobody."""
     nodes: tuple[str, ...] = ()
     """Static: these names."""
+    description: str = ""
+    owner: str = ""
+    """What made it, when no person did: only that prunes it."""
 
 
 def facts_of(node: NodeRow) -> dict[str, str]:
@@ -36,6 +45,11 @@ def facts_of(node: NodeRow) -> dict[str, str]:
     return codec.decode_json(node.labels, dict[str, str]) | known
 
 
+def terms_of(selector: Selector) -> tuple[NodeTerm, ...]:
+    """Return a selector as the store is asked for it."""
+    return tuple(NodeTerm(term.key, term.values, term.is_negated) for term in selector.terms)
+
+
 def group(tx: ControlTransaction, name: str) -> Group:
     """Return a group. Raises: NotFound."""
     row = tx.document(KIND, name)
@@ -44,15 +58,43 @@ def group(tx: ControlTransaction, name: str) -> Group:
     return codec.decode_json(row.document, Group)
 
 
-def selected(tx: ControlTransaction, selector: str) -> list[NodeRow]:
-    """Return the nodes in service that a selector means, by name. Raises: InvalidRequest: it cannot be read."""
-    wanted = selectors.parse(selector)
-    return [row for row in tx.nodes() if lifecycle.takes_part(row) and wanted.selects(facts_of(row))]
+def selected(tx: ControlTransaction, selector: str, *, standings: tuple[str, ...] = IN_SERVICE) -> Sequence[NodeRow]:
+    """Return the nodes that a selector means, by name; those in service unless others are named.
+
+    Raises: InvalidRequest: it cannot be read.
+    """
+    return tx.find_nodes(NodeQuery(terms=terms_of(selectors.parse(selector)), standings=standings))
 
 
 def members(tx: ControlTransaction, name: str) -> list[NodeRow]:
     """Return the nodes of a group that are in service, by name. Raises: NotFound: no such group."""
-    meant = group(tx, name)
-    named = set(meant.nodes)
-    chosen = {row.node_id for row in selected(tx, meant.selector)} if meant.selector is not None else set()
-    return [row for row in tx.nodes() if lifecycle.takes_part(row) and (row.name in named or row.node_id in chosen)]
+    return whom(tx, group(tx, name))
+
+
+def whom(tx: ControlTransaction, meant: Group) -> list[NodeRow]:
+    """Return the nodes in service that a group means, by name. Raises: InvalidRequest: its selector cannot be read."""
+    found = {row.name: row for row in selected(tx, meant.selector)} if meant.selector is not None else {}
+    for name in meant.nodes:
+        row = tx.node_by_name(name)
+        if row is not None and takes_part(row):
+            found[name] = row
+    return [row for _, row in sorted(found.items())]
+
+
+def has(meant: Group, node: NodeRow) -> bool:
+    """Tell whether a node belongs to a group, in service or not."""
+    if node.name in meant.nodes:
+        return True
+    return meant.selector is not None and selectors.parse(meant.selector).selects(facts_of(node))
+
+
+def known(tx: ControlTransaction, names: Iterable[str]) -> list[Group]:
+    """Return those of the groups that exist."""
+    rows = [tx.document(KIND, name) for name in names]
+    return [codec.decode_json(row.document, Group) for row in rows if row is not None]
+
+
+def groups_of(tx: ControlTransaction, node: NodeRow, names: Iterable[str] | None = None) -> list[str]:
+    """Return the groups that a node belongs to, by name; of these `names` when they are given."""
+    rows = tx.documents(KIND) if names is None else [row for name in names if (row := tx.document(KIND, name))]
+    return [row.name for row in rows if has(codec.decode_json(row.document, Group), node)]

@@ -24,9 +24,10 @@ from ganglion.ports.telemetry_store import (
     TelemetryStore,
     TelemetryTransaction,
 )
-from ganglion.wire.records import Ack, Batch, Envelope, EventRecord, SampleRecord
+from ganglion.wire.records import Ack, Batch, Envelope, EventRecord, RecordClass, SampleRecord
 
 UNREADABLE_EVENT = "ingest.undecodable"
+_AGEING_TOGETHER = (RecordClass.RESULT, RecordClass.EVENT, RecordClass.SUMMARY, RecordClass.SAMPLE)
 
 log = structlog.get_logger()
 
@@ -74,7 +75,7 @@ class Ingest:
     def _add(self, tx: TelemetryTransaction, source: CursorRow, new: "_Arrived") -> None:
         """Add the records, their counts, and what people look at."""
         contents = [ingest.read(record, self._limits) for record in new.records]
-        tx.add_records(_record_rows(source, new))
+        tx.add_records(_record_rows(source, new, contents))
         shifts_ns = (at_ns - record.at_ns for at_ns, record in zip(new.times_ns, new.records, strict=True))
         for key, behaviour in ingest.tally(zip(contents, new.times_ns, shifts_ns, strict=True)).behaviours.items():
             tx.merge_rollup(RollupKey(source.node_id, key.model, key.version, key.minute), behaviour)
@@ -106,9 +107,23 @@ def _check_same_sender(tx: TelemetryTransaction, known: CursorRow, batch: Batch)
     if record is None:
         return
     stored = tx.record(known.node_id, known.epoch, record.seq)
-    if stored is not None and (stored.at_ns, stored.payload) != (record.at_ns, record.payload):
+    is_other = stored is not None and not ingest.is_same(record, stored.at_ns, stored.payload)
+    if is_other or (stored is None and _never_came(tx, known, record)):
         log.warning("node.copied", node_id=known.node_id, epoch=known.epoch, seq=record.seq)
         raise EpochTaken(f"record {record.seq} of epoch {known.epoch} is another one: two nodes use one identity")
+
+
+def _never_came(tx: TelemetryTransaction, known: CursorRow, record: Envelope) -> bool:
+    """Say whether the hub has skipped this number: its owner gave that record up, so whoever has one is another.
+
+    Records leave because of their age in the order in which they came: with an older one here, it is no such record.
+    """
+    classes = (RecordClass.AUDIT,) if record.record_class == RecordClass.AUDIT else _AGEING_TOGETHER
+    return any(
+        first.epoch == known.epoch and first.seq < record.seq
+        for each in classes
+        for first in tx.records(node_id=known.node_id, record_class=each, after=(known.epoch, 0), limit=1)
+    )
 
 
 def _add_findings(tx: TelemetryTransaction, source: CursorRow, found: Iterable[tuple[Envelope, Content, int]]) -> None:
@@ -147,12 +162,21 @@ def _advanced(known: CursorRow, batch: Batch, new: Sequence[Envelope], received_
     )
 
 
-def _record_rows(source: CursorRow, new: _Arrived) -> list[RecordRow]:
+def _record_rows(source: CursorRow, new: _Arrived, contents: Sequence[Content]) -> list[RecordRow]:
     node_id, epoch, received_at_ns = source.node_id, source.epoch, new.received_at_ns
     # By position: at thirty thousand rows a second, names cost as much as the row.
     return [
-        RecordRow(node_id, epoch, each.seq, each.record_class, each.at_ns, received_at_ns, each.payload, at_ns)
-        for each, at_ns in zip(new.records, new.times_ns, strict=True)
+        RecordRow(
+            node_id,
+            epoch,
+            each.seq,
+            each.record_class,
+            each.at_ns,
+            received_at_ns,
+            each.payload if each.record_class != RecordClass.SAMPLE else ingest.kept_payload(each, content),
+            at_ns,
+        )
+        for each, content, at_ns in zip(new.records, contents, new.times_ns, strict=True)
     ]
 
 

@@ -3,8 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 
+import msgspec
+
 from ganglion.core.errors import Conflict, InvalidRequest
 from ganglion.core.ids import parse_name
+from ganglion.hub.domain import selectors
 from ganglion.hub.domain.lifecycle import Standing, standing_of
 from ganglion.ports.hub_store import ControlTransaction, JoinTokenRow, NodeRow
 from ganglion.trust import bearer
@@ -18,6 +21,7 @@ def check(requests: Sequence[TokenRequest], *, life_s_max: float) -> None:
     for request in requests:
         for text, what in ((request.name, "node"), (request.site, "site"), (request.zone, "zone")):
             parse_name(text, what=what)
+        selectors.changed_labels({}, dict(request.labels))
         if not 0 < request.expires_in_s <= life_s_max:
             raise InvalidRequest(f"expires_in_s must be above 0 and at most {life_s_max:g}")
     twice = [name for name, count in Counter(request.name for request in requests).items() if count > 1]
@@ -33,6 +37,7 @@ def row_of(request: TokenRequest, secret: bytes, *, now_s: float) -> JoinTokenRo
         site=request.site,
         zone=request.zone,
         expires_at_s=now_s + request.expires_in_s,
+        labels=msgspec.json.encode(request.labels, order="sorted"),
     )
 
 

@@ -1,17 +1,22 @@
 """Settings and commands that people give to nodes; both reach a node with its desired state."""
 
+from collections.abc import Callable, Mapping, Sequence
+
 import msgspec
 
 from ganglion.core.errors import Conflict, InvalidRequest, NotFound
 from ganglion.core.ids import parse_name
-from ganglion.hub.domain import node_settings
+from ganglion.hub.domain import node_settings, orders
 from ganglion.hub.domain.node_settings import Documents
-from ganglion.hub.services import audit, settings_documents
+from ganglion.hub.services import audit, groups, settings_documents
 from ganglion.hub.services.audit import Deed
 from ganglion.hub.services.desired import Desired
+from ganglion.hub.services.fleet import report_of, told_settings
+from ganglion.hub.services.places import is_time_zone
 from ganglion.hub.services.settings_documents import Given
 from ganglion.ports.clock import Chance, Clock, new_id, utc_s
 from ganglion.ports.hub_store import ControlStore, ControlTransaction, NodeRow
+from ganglion.trust.envelope import Envelope
 from ganglion.wire.desired import NodeCommand
 from ganglion.wire.node_resources import (
     CommandRequest,
@@ -23,19 +28,31 @@ from ganglion.wire.node_resources import (
 )
 
 _SITES_MAX = 1000
+_PRIORITY_MAX = 1000
 _COMMANDS_MAX = 16
-_COUNT_MAX = 10_000
-_LIFE_S_MAX = 7 * 86_400.0
 _KEPT_S = 86_400.0
 """How long a command that has ended can still be looked at."""
-NAMES = ("report", "collect")
+
+
+def _no_envelope() -> None:
+    """Nobody has signed limits."""
 
 
 class NodeSettings:
     """Changes and explains settings, and hands commands to nodes."""
 
-    def __init__(self, *, control: ControlStore, desired: Desired, clock: Clock, chance: Chance) -> None:
+    def __init__(
+        self,
+        *,
+        control: ControlStore,
+        desired: Desired,
+        clock: Clock,
+        chance: Chance,
+        envelope: Callable[[], Envelope | None] = _no_envelope,
+    ) -> None:
+        """`envelope` returns the newest limits that the hub knows of."""
         self._control, self._desired, self._clock, self._chance = control, desired, clock, chance
+        self._envelope = envelope
 
     def change_fleet(self, change: SettingsChange, *, actor: str) -> SettingsDocument:
         """Change what holds for every node that nothing narrower speaks of. Raises: InvalidRequest."""
@@ -44,6 +61,10 @@ class NodeSettings:
     def change_site(self, site: str, change: SettingsChange, *, actor: str) -> SettingsDocument:
         """Change what holds for the nodes of a site. Raises: InvalidRequest, InvalidName."""
         return self._change("site", parse_name(site, what="site"), change, actor)
+
+    def change_group(self, name: str, change: SettingsChange, *, actor: str) -> SettingsDocument:
+        """Change what holds for the nodes of a group. Raises: InvalidRequest, NotFound: there is no such group."""
+        return self._change("group", name, change, actor)
 
     def change_node(self, name: str, change: SettingsChange, *, actor: str) -> SettingsDocument:
         """Change what holds for one node. Raises: InvalidRequest, NotFound."""
@@ -54,18 +75,33 @@ class NodeSettings:
         with self._control.read() as tx:
             node = _node(tx, name)
             chosen = settings_documents.explained(tx, node)
-        lines = [SettingLine(key, each.value, each.source) for key, each in sorted(chosen.items())]
-        return NodeSettingsView(node=node.name, site=node.site, revision=node.desired_revision, settings=lines)
+        lines = [
+            SettingLine(key, each.value, each.source, [f"{source}: {value}" for source, value in each.overridden])
+            for key, each in sorted(chosen.items())
+        ]
+        return NodeSettingsView(
+            node=node.name,
+            site=node.site,
+            revision=node.desired_revision,
+            settings=lines,
+            told=told_settings(report_of(node)),
+        )
 
-    def command(self, name: str, request: CommandRequest, *, actor: str) -> CommandView:
-        """Ask a node to do something once, before the request expires. Raises: NotFound, InvalidRequest, Conflict."""
-        _check_command(request)
+    def command(self, name: str, request: CommandRequest, *, actor: str, role: str = "") -> CommandView:
+        """Ask a node to do something once, before the request expires. `role` is the actor's.
+
+        Raises: NotFound, InvalidRequest, Conflict, Forbidden.
+        """
+        orders.check(request, self._envelope(), role=role)
         now_s = utc_s(self._clock)
         command = NodeCommand(
             id=new_id(self._chance),
             name=request.name,
             expires_at_s=now_s + request.expires_in_s,
             count=request.count,
+            arguments=tuple(request.arguments),
+            person=actor,
+            role=role,
         )
         with self._control.write() as tx:
             node = _node(tx, name)
@@ -74,8 +110,10 @@ class NodeSettings:
                 kept = _without_oldest_ended(kept, node.node_id, now_s=now_s)
             given = Given(node.node_id, command, actor)
             settings_documents.put_commands(tx, [*kept, given])
-            _renew(tx, "node", node.node_id)
-            facts = {"command": command.name, "count": str(command.count)}
+            renew(tx, "node", node.node_id)
+            facts = {"command": command.name, "count": str(command.count), "order": command.id}
+            if command.arguments:
+                facts["arguments"] = " ".join(command.arguments)
             audit.note(tx, self._clock, Deed(actor=actor, action="node.commanded", subject=node.name, facts=facts))
         self._desired.announce([node.node_id])
         return _command_view(given, node, now_s)
@@ -90,17 +128,19 @@ class NodeSettings:
 
     def _change(self, scope: str, name: str, change: SettingsChange, actor: str) -> SettingsDocument:
         put = {key: node_settings.parsed(key, text) for key, text in change.set.items()}
+        _check_zone(change.set.get("agent.time_zone", ""))
+        if change.priority is not None and (scope != "group" or abs(change.priority) > _PRIORITY_MAX):
+            raise InvalidRequest(f"priority is for a group, and between -{_PRIORITY_MAX} and {_PRIORITY_MAX}")
         unknown = [key for key in change.unset if key not in node_settings.settable()]
         if unknown:
             raise InvalidRequest(f"there is no setting {unknown[0][:80]!r}")
         with self._control.write() as tx:
-            documents = settings_documents.documents(tx)
-            key = _node(tx, name).node_id if scope == "node" else name
-            layer = node_settings.changed(_layer(documents, scope, key), put=put, drop=change.unset)
-            after = _with_layer(documents, scope, key, layer)
-            settings_documents.put_documents(tx, after)
-            touched = _renew(tx, scope, key) if after != documents else []
+            if scope == "group":
+                groups.group(tx, name)
+            layer, touched = change_layer(tx, scope, name, put=put, drop=change.unset, priority=change.priority)
             facts = {**change.set, **dict.fromkeys(change.unset, "(unset)")}
+            if change.priority is not None:
+                facts["priority"] = str(change.priority)
             subject = f"{scope} {name}".strip()
             audit.note(tx, self._clock, Deed(actor=actor, action="node.settings", subject=subject, facts=facts))
         self._desired.announce(touched)
@@ -109,13 +149,34 @@ class NodeSettings:
         )
 
 
-def _check_command(request: CommandRequest) -> None:
-    if request.name not in NAMES:
-        raise InvalidRequest(f"a node obeys {' and '.join(NAMES)}, not {request.name[:40]!r}")
-    if not 0 < request.expires_in_s <= _LIFE_S_MAX:
-        raise InvalidRequest(f"expires_in_s lies above 0 and is at most {_LIFE_S_MAX:.0f}")
-    if (request.name == "collect") != (request.count > 0) or request.count > _COUNT_MAX:
-        raise InvalidRequest(f"count is 1 to {_COUNT_MAX} for collect, and left out for everything else")
+def change_layer(
+    tx: ControlTransaction,
+    scope: str,
+    name: str,
+    *,
+    put: Mapping[str, msgspec.Raw],
+    drop: Sequence[str],
+    priority: int | None = None,
+) -> tuple[node_settings.Layer, list[str]]:
+    """Set and unset values of a scope; return what is set there now, and the nodes that the change reaches.
+
+    `priority` is that of a group among others; None leaves it as it is.
+    Raises: NotFound: no such node. Conflict: too many scopes have settings of their own.
+    """
+    documents = settings_documents.documents(tx)
+    key = _node(tx, name).node_id if scope == "node" else name
+    layer = node_settings.changed(_layer(documents, scope, key), put=put, drop=list(drop))
+    after = _with_layer(documents, scope, key, layer)
+    if priority is not None:
+        after = msgspec.structs.replace(after, priorities={**after.priorities, key: priority})
+    settings_documents.put_documents(tx, after)
+    return layer, renew(tx, scope, key) if after != documents else []
+
+
+def layer_of(tx: ControlTransaction, scope: str, name: str) -> node_settings.Layer:
+    """Return what is set for the fleet, a group, a site or a node. Raises: NotFound: no such node."""
+    key = _node(tx, name).node_id if scope == "node" else name
+    return _layer(settings_documents.documents(tx), scope, key)
 
 
 def _without_oldest_ended(kept: list[Given], node_id: str, *, now_s: float) -> list[Given]:
@@ -135,6 +196,7 @@ def _command_view(given: Given, node: NodeRow, now_s: float) -> CommandView:
         expires_at_s=given.command.expires_at_s,
         given_by=given.given_by,
         state=given.answer or ("expired" if expired else "waiting"),
+        arguments=list(given.command.arguments),
     )
 
 
@@ -149,6 +211,8 @@ def _layer(documents: Documents, scope: str, key: str) -> node_settings.Layer:
     match scope:
         case "fleet":
             return documents.fleet
+        case "group":
+            return documents.groups.get(key, {})
         case "site":
             return documents.sites.get(key, {})
         case _:
@@ -158,21 +222,33 @@ def _layer(documents: Documents, scope: str, key: str) -> node_settings.Layer:
 def _with_layer(documents: Documents, scope: str, key: str, layer: node_settings.Layer) -> Documents:
     if scope == "fleet":
         return msgspec.structs.replace(documents, fleet=layer)
-    field = "sites" if scope == "site" else "nodes"
+    field = f"{scope}s"
     layers = {**getattr(documents, field), key: layer}
     if not layer:
         del layers[key]
-    if scope == "site" and len(layers) > _SITES_MAX:
-        raise Conflict(f"{_SITES_MAX} sites have settings of their own already")
+    if scope != "node" and len(layers) > _SITES_MAX:
+        raise Conflict(f"{_SITES_MAX} {field} have settings of their own already")
     return msgspec.structs.replace(documents, **{field: layers})
 
 
-def _renew(tx: ControlTransaction, scope: str, key: str) -> list[str]:
-    """Give every node that a change reaches a newer revision, and return them."""
+def renew(tx: ControlTransaction, scope: str, key: str) -> list[str]:
+    """Give every node that a change of a scope reaches a newer revision, and return their ids."""
     if scope == "node":
         node_ids = [key]
+    elif scope == "group":
+        node_ids = [node.node_id for node in _members(tx, key)]
     else:
         node_ids = [node.node_id for node in tx.nodes() if scope == "fleet" or node.site == key]
     # One for all: revisions are compared within a node.
     tx.set_revision(node_ids, tx.next_revision())
     return node_ids
+
+
+def _members(tx: ControlTransaction, group: str) -> list[NodeRow]:
+    """Return whom a group means; nobody, when it was forgotten before its settings."""
+    return groups.members(tx, group) if tx.document(groups.KIND, group) else []
+
+
+def _check_zone(name: str) -> None:
+    if name and not is_time_zone(name):
+        raise InvalidRequest(f"agent.time_zone: there is no time zone {name[:80]!r}; one is Europe/Lisbon")

@@ -14,17 +14,31 @@ from ganglion.core.ids import parse_digest
 from ganglion.hub.services import online_keys
 from ganglion.ports.clock import Clock, utc_s
 from ganglion.ports.metadata_files import MetadataFiles, SigningKeys
-from ganglion.trust import assignment, edition, installation, inventory, proposal, repository, target_path
+from ganglion.trust import (
+    assignment,
+    edition,
+    envelope,
+    installation,
+    inventory,
+    orders,
+    proposal,
+    repository,
+    target_path,
+)
+from ganglion.trust import files as file_statements
 from ganglion.trust.assignment import AssignmentStatement, SignedAssignment
 from ganglion.trust.edition import TIMESTAMP_FILE, Edition, MetadataFile
+from ganglion.trust.envelope import Envelope
+from ganglion.trust.files import FilesStatement, SignedFiles
 from ganglion.trust.inventory import Role
 from ganglion.trust.lifetimes import RepositorySettings
+from ganglion.trust.orders import OrderStatement, SignedOrder
 from ganglion.trust.proposal import Present
 from ganglion.trust.repository import Package
 from ganglion.trust.signing import Signing, is_offline
 
 _SERVED = re.compile(
-    r"timestamp\.json|[1-9][0-9]{0,9}\.(root|targets|snapshot|model-[A-Za-z0-9][A-Za-z0-9._-]{0,63})\.json"
+    r"timestamp\.json|[1-9][0-9]{0,9}\.(root|targets|snapshot|envelope|model-[A-Za-z0-9][A-Za-z0-9._-]{0,63})\.json"
 )
 _PENDING = "pending-proposal.json"
 """A proposal that is being put in force: after a kill, the next start finishes it."""
@@ -57,6 +71,8 @@ class Repository:
         self._root_version = 0
         self._named: tuple[int, bytes | None] = (0, None)
         """The key for assignments, as the root of this version names it."""
+        self._limits: tuple[bytes | None, int, Envelope | None] = (b"", 0, None)
+        """The envelope, as the edition of this timestamp has it."""
 
     @property
     def is_development(self) -> bool:
@@ -190,6 +206,25 @@ class Repository:
         key = self._assignment_key()
         return assignment.sign(key, statement) if key else None
 
+    def sign_order(self, statement: OrderStatement) -> SignedOrder | None:
+        """Sign what a person asks one node to do; None when the root names no key for it."""
+        key = self._assignment_key()
+        return orders.sign(key, statement) if key else None
+
+    def sign_files(self, statement: FilesStatement) -> SignedFiles | None:
+        """Sign which reference files one node should have; None when the root names no key for it."""
+        key = self._assignment_key()
+        return file_statements.sign(key, statement) if key else None
+
+    def envelope(self) -> tuple[int, Envelope | None]:
+        """Return the version and the content of the newest envelope that was installed; 0 and None without one."""
+        timestamp = self._files.read(TIMESTAMP_FILE)
+        if timestamp != self._limits[0]:
+            now = self._edition()
+            found = now.model(envelope.ROLE).signed if envelope.ROLE in now.model_roles() else None
+            self._limits = (timestamp, found.version if found else 0, _document_in(found))
+        return self._limits[1], self._limits[2]
+
     def present(self) -> Present:
         """Return the metadata that a ceremony may change. Raises: DataCorrupt."""
         return proposal.present_of(self._edition())
@@ -288,6 +323,15 @@ class Repository:
             now_s=utc_s(self._clock),
             settings=self._settings,
         )
+
+
+def _document_in(signed: Targets | None) -> Envelope | None:
+    try:
+        return envelope.parse(envelope.document_in(signed)) if signed else None
+    except InvalidRequest as error:
+        # Another release installed it. Nodes judge for themselves, and everything else goes on.
+        log.error("envelope.unreadable", reason=error.message)  # noqa: TRY400 - the reason is logged
+        return None
 
 
 def _offer_name(role: str) -> str:

@@ -1,7 +1,8 @@
 """Notices that this hub was restored from an older copy of its data, and begins another life.
 
-The proof is a node that holds a desired state newer than the newest that this hub remembers. Without another
-life that node, and others, would take the hub's wishes for old news, and its signed metadata for an attack.
+The proof is a node that holds a desired state that this hub does not remember: one newer than the newest, or one whose
+number no start of this hub has given. Without another life that node, and others, would take the hub's wishes for old
+news, and its signed metadata for an attack.
 """
 
 import threading
@@ -9,7 +10,7 @@ import threading
 import structlog
 
 from ganglion.hub.services.desired import Desired
-from ganglion.hub.services.incarnation import known_incarnation, renew_incarnation
+from ganglion.hub.services.incarnation import given_revisions, known_incarnation, renew_incarnation
 from ganglion.hub.services.repository import Repository
 from ganglion.ports.clock import Chance
 from ganglion.ports.hub_store import ControlStore
@@ -25,6 +26,13 @@ class Restoration:
         self._chance = chance
         self._noticing = threading.Lock()
         self._noticed = False
+        with control.read() as tx:
+            self._given = given_revisions(tx)
+
+    def is_strange(self, held: int, *, newest: int) -> bool:
+        """Say whether a node that was last given `newest` by this hub cannot have `held` from it."""
+        is_given = not self._given or any(each.first <= held <= each.last for each in self._given)
+        return held > newest or (held > 0 and not is_given)
 
     def notice(self, node_id: str, *, incarnation: str, revision: int) -> bool:
         """Begin another life if a node holds a revision of this one that was never given to it. False: all is well.
@@ -47,4 +55,6 @@ class Restoration:
     def _is_forgotten(self, node_id: str, incarnation: str, revision: int) -> bool:
         with self._control.read() as tx:
             node = tx.node(node_id)
-            return node is not None and incarnation == known_incarnation(tx) and revision > node.desired_revision
+            if node is None or incarnation != known_incarnation(tx):
+                return False
+            return self.is_strange(revision, newest=node.desired_revision)

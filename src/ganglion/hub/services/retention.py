@@ -26,7 +26,10 @@ class RetentionLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How long each kind is kept; 0 days: for ever."""
 
     records_days: float = 90.0
-    """Records as they came, one by one: results, comparisons, summaries, audit."""
+    """Records as they came, one by one: results, comparisons, summaries."""
+    audit_days: float = 184.0
+    """Audit records of nodes, whose chains are proved from the first one that is here; `bytes_max` does not touch them.
+    """
     minutes_days: float = 14.0
     """Counts by the minute; older ones are added up to hours."""
     hours_days: float = 800.0
@@ -74,6 +77,7 @@ class Retention:
         now_s = utc_s(self._clock)
         gone = Counter(
             records=self._remove_records(now_s),
+            audit_records=self._remove_audit_records(now_s),
             minutes=self._fold(now_s),
             hours=self._remove_hours(now_s),
             events=self._remove_events(now_s),
@@ -95,6 +99,13 @@ class Retention:
             return 0
         with self._telemetry.write() as tx:
             return tx.remove_records(received_before_ns=int(before_s * _NS), limit=self._limits.step_rows_max)
+
+    def _remove_audit_records(self, now_s: float) -> int:
+        before_s = _before(now_s, self._limits.audit_days)
+        if before_s is None:
+            return 0
+        with self._telemetry.write() as tx:
+            return tx.remove_audit_records(received_before_ns=int(before_s * _NS), limit=self._limits.step_rows_max)
 
     def _fold(self, now_s: float) -> int:
         before_s = _before(now_s, self._limits.minutes_days)

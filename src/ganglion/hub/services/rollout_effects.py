@@ -1,19 +1,28 @@
 """Carries out what the rollout machine decided: the document first, then assignments, all in one transaction."""
 
+from collections.abc import Sequence
+
+import msgspec
 import structlog
 
 from ganglion.core.ids import NodeId
-from ganglion.hub.domain import lifecycle, rollout_request
-from ganglion.hub.domain import rollout as machine
-from ganglion.hub.domain.rollout import Decision, Previous, Rollout, RolloutEffect
+from ganglion.hub.domain import rollout as documents
+from ganglion.hub.domain import rollout_request, turns
+from ganglion.hub.domain.rollout import Cause, Previous, Rollout, RolloutState
+from ganglion.hub.domain.rollout_machine import HUB, Decision
+from ganglion.hub.domain.rollout_table import RolloutEffect
+from ganglion.hub.services import rollout_planning, rollout_reverts, rollout_rows
 from ganglion.hub.services.desired import Desired, FleetDefault, assignment_row, choose_release
+from ganglion.hub.services.evidence_roster import is_current
 from ganglion.hub.services.fleet import report_of
 from ganglion.hub.services.incarnation import known_incarnation
-from ganglion.hub.services.rollout_evidence import is_current
-from ganglion.ports.hub_store import ControlTransaction, NodeRow, RolloutRow
-from ganglion.wire import codec
+from ganglion.ports.hub_store import ControlTransaction, NodeRow
+from ganglion.wire.desired import DeploymentPolicy
 
 log = structlog.get_logger()
+
+_GIVING = (RolloutState.RUNNING, RolloutState.AWAITING_APPROVAL)
+"""A pause gives the version to nobody else; what a stage began goes on while the next one waits for people."""
 
 
 class RolloutEffects:
@@ -25,26 +34,33 @@ class RolloutEffects:
     def carry_out(self, tx: ControlTransaction, decision: Decision) -> tuple[Rollout, list[str]]:
         """Return the rollout as it was stored, and the nodes whose desired state changed."""
         rollout = decision.rollout
-        nodes = self._nodes_of_stage(tx, rollout) if decision.effect is RolloutEffect.ASSIGN_STAGE else []
-        rollout = machine.with_previous(rollout, {row.node_id: _previous(tx, row, rollout.model) for row in nodes})
-        tx.put_rollout(_row(rollout))
         match decision.effect:
             case RolloutEffect.ASSIGN_STAGE:
-                return rollout, self._assign(tx, rollout, nodes)
+                return self._give(tx, rollout)
             case RolloutEffect.RESTORE:
+                rollout_rows.store(tx, rollout)
+                rollout_reverts.watch(tx, rollout)
                 return rollout, self._restore(tx, rollout)
             case RolloutEffect.MAKE_DEFAULT:
-                return rollout, self._make_default(tx, rollout)
+                return self._make_default(tx, rollout)
+            case RolloutEffect.LET_FOLLOW:
+                return self._let_follow(tx, rollout)
             case None:
+                rollout_rows.store(tx, rollout)
                 return rollout, []
 
-    def _nodes_of_stage(self, tx: ControlTransaction, rollout: Rollout) -> list[NodeRow]:
-        rows = [tx.node(node_id) for node_id in rollout.current.node_ids]
-        return [row for row in rows if row is not None and lifecycle.takes_part(row)]
+    def _give(self, tx: ControlTransaction, rollout: Rollout) -> tuple[Rollout, list[str]]:
+        """Give the version to those whose turn it is, and remember what they had."""
+        rollout = _with_those_who_joined(tx, rollout)
+        nodes = _due(tx, rollout) if rollout.state in _GIVING else []
+        rollout = _with_given(tx, rollout, nodes)
+        rollout_rows.store(tx, rollout)
+        return rollout, self._assign(tx, rollout, nodes)
 
-    def _assign(self, tx: ControlTransaction, rollout: Rollout, nodes: list[NodeRow]) -> list[str]:
+    def _assign(self, tx: ControlTransaction, rollout: Rollout, nodes: Sequence[NodeRow]) -> list[str]:
         releases = tx.releases(rollout.model, rollout.version)
-        policy = rollout_request.policy_for(rollout.policy, rollout.gate, len(nodes))
+        policy = rollout_request.policy_for(rollout.policy, rollout.gate, len(rollout.current.node_ids))
+        shares = _Shares(tx, rollout)
         touched = []
         for node in nodes:
             release = choose_release(releases, node)
@@ -52,7 +68,8 @@ class RolloutEffects:
                 # Every node had a variant when the rollout started: this one's hardware changed. It stays silent.
                 log.warning("node.variant_missing", node=node.name, model=rollout.model, version=rollout.version)
                 continue
-            row = assignment_row(node, release, rollout_id=rollout.rollout_id, policy=policy)
+            own = shares.of(policy, node)
+            row = assignment_row(node, release, rollout_id=rollout.rollout_id, policy=own)
             if self._desired.assign(tx, row):
                 touched.append(node.node_id)
         return touched
@@ -77,22 +94,60 @@ class RolloutEffects:
     def _take(self, tx: ControlTransaction, rollout: Rollout, node_id: str) -> bool:
         return self._desired.withdraw(tx, NodeId(node_id), rollout.model)
 
-    def _make_default(self, tx: ControlTransaction, rollout: Rollout) -> list[str]:
-        """Nodes that joined during the first rollout of a model have none of it yet, and take it now."""
+    def _make_default(self, tx: ControlTransaction, rollout: Rollout) -> tuple[Rollout, list[str]]:
+        """Let nodes that join from now on start with it; those that joined meanwhile, with or without one, take it."""
         default = FleetDefault(rollout.version, rollout.rollout_id, rollout.policy)
         self._desired.set_default(tx, rollout.model, default)
-        return self._desired.adopt_everywhere(tx, rollout.model)
+        rollout, touched = self._let_follow(tx, rollout)
+        return rollout, [*touched, *self._desired.adopt_everywhere(tx, rollout.model)]
+
+    def _let_follow(self, tx: ControlTransaction, rollout: Rollout) -> tuple[Rollout, list[str]]:
+        nodes = rollout_planning.joined_since(tx, rollout)
+        rollout = _with_given(tx, rollout, nodes)
+        rollout_rows.store(tx, rollout)
+        return rollout, self._assign(tx, rollout, nodes)
 
 
-def _row(rollout: Rollout) -> RolloutRow:
-    return RolloutRow(
-        rollout_id=rollout.rollout_id,
-        model=rollout.model,
-        version=rollout.version,
-        state=rollout.state.value,
-        document=codec.encode_json(rollout),
-        updated_at_s=rollout.updated_at_s,
-    )
+class _Shares:
+    """What each node may bring per second, and which attempt it is."""
+
+    def __init__(self, tx: ControlTransaction, rollout: Rollout) -> None:
+        self._rollout = rollout
+        is_limited = rollout.terms.site_bytes_per_s_max > 0
+        self._places = rollout_planning.places_in_service(tx) if is_limited else {}
+        self._by_site: dict[str, int] = {}
+
+    def of(self, policy: DeploymentPolicy, node: NodeRow) -> DeploymentPolicy:
+        """Return the policy for one node."""
+        if node.site not in self._by_site:
+            self._by_site[node.site] = turns.download_share(self._rollout, self._places, node.site)
+        share, attempt = self._by_site[node.site], self._rollout.attempts.get(node.node_id, 0)
+        if not share and not attempt:
+            return policy
+        return msgspec.structs.replace(policy, download_bytes_per_s_max=share, attempt=attempt)
+
+
+def _due(tx: ControlTransaction, rollout: Rollout) -> list[NodeRow]:
+    places = rollout_planning.places_in_service(tx)
+    rows = [tx.node(node_id) for node_id in turns.turn(rollout, places).due]
+    return [row for row in rows if row is not None]
+
+
+def _with_given(tx: ControlTransaction, rollout: Rollout, nodes: Sequence[NodeRow]) -> Rollout:
+    had = {row.node_id: _previous(tx, row, rollout.model) for row in nodes if row.node_id not in rollout.previous}
+    given = documents.with_given(rollout, [row.node_id for row in nodes], now_s=rollout.updated_at_s)
+    return documents.with_previous(given, had)
+
+
+def _with_those_who_joined(tx: ControlTransaction, rollout: Rollout) -> Rollout:
+    """Take those who joined along with the last stage, when it begins."""
+    begins = not any(rollout.was_given(node_id) for node_id in rollout.current.node_ids)
+    if rollout.stage == 0 or not rollout.is_last_stage or not begins:
+        return rollout
+    # One that was never heard of would hold the gate up; it follows when the rollout ends.
+    found = rollout_planning.joined_since(tx, rollout)
+    joined = [node.node_id for node in found if node.last_seen_at_s is not None]
+    return documents.with_joined(rollout, joined, Cause(rollout.updated_at_s, HUB, ""))
 
 
 def _previous(tx: ControlTransaction, node: NodeRow, model: str) -> Previous | None:

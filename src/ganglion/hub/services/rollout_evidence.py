@@ -5,181 +5,252 @@ a node that had the version already has nothing to tell. Minutes are those of co
 node clock hides nothing; every duration is measured by the hub's clock.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-
-import msgspec
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ganglion.core.behaviour import Behaviour
-from ganglion.hub.domain import lifecycle
-from ganglion.hub.domain import rollout as machine
-from ganglion.hub.domain.evidence import Evidence, NodeEvidence, Outcome
-from ganglion.hub.domain.rollout import Previous, Rollout
-from ganglion.hub.services.fleet import report_of
-from ganglion.hub.services.incarnation import known_incarnation
-from ganglion.ports.hub_store import AssignmentRow, ControlStore, NodeRow
-from ganglion.ports.telemetry_store import EventRow, TelemetryStore, TelemetryTransaction
-from ganglion.wire.desired import NodeReport, UpdateState
-from ganglion.wire.records import KNOWN_HERE
+from ganglion.hub.domain import evidence as ev
+from ganglion.hub.domain import rollout as documents
+from ganglion.hub.domain.evidence import HOUR_MINUTES, Evidence, NodeEvidence, Others, Outcome, Work
+from ganglion.hub.domain.rollout import Rollout
+from ganglion.hub.services.evidence_counts import Counts, Hours
+from ganglion.hub.services.evidence_events import NOTHING_TOLD, Events, Told
+from ganglion.hub.services.evidence_roster import Member, Roster, Rosters, replaced_version
+from ganglion.ports.hub_store import ControlStore
+from ganglion.ports.telemetry_store import TelemetryStore, TelemetryTransaction
 
-COMMITTED, ROLLED_BACK = "update.committed", "update.rolled_back"
-_EVENTS_PER_NODE_MAX = 8
-_EVENTS_MORE = 100
 _MINUTE_S = 60
-_MINUTE_NS = _MINUTE_S * 1_000_000_000
+_DAY_HOURS = 24
+_ROLLOUTS_KEPT = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the control database knows about the nodes of a rollout."""
+@dataclass(slots=True)
+class _Looks:
+    """What is kept between two looks at a rollout's stage. It can be made anew at any time."""
 
-    nodes: Mapping[str, NodeRow]
-    """Active nodes by id: a revoked one has left the fleet, and is neither silent nor anything else."""
-    assigned: Mapping[str, AssignmentRow]
-    incarnation: str
+    stage: int
+    counts: dict[tuple[str, int], Counts] = field(default_factory=dict)
+    """By version and first minute."""
+    before: dict[str, dict[str, Behaviour]] = field(default_factory=dict)
+    """By version and node: the hour before the stage."""
+    days_before: dict[tuple[str, int], dict[str, Behaviour]] = field(default_factory=dict)
+    """By version and hour, by node: the same hour a day earlier."""
 
 
 class RolloutEvidence:
-    """Reads both stores; changes neither."""
+    """Reads both stores; changes neither. One thread at a time."""
 
     def __init__(self, *, control: ControlStore, telemetry: TelemetryStore) -> None:
-        self._control, self._telemetry = control, telemetry
+        self._rosters, self._telemetry = Rosters(control), telemetry
+        self._looks: dict[str, _Looks] = {}
+        self._events: dict[str, Events] = {}
 
     def gather(self, rollout: Rollout, *, now_s: float) -> tuple[Rollout, Evidence]:
         """Return the rollout with the commits that are known by now, and the evidence for its gate."""
-        with self._control.read() as tx:
-            known = Known(
-                nodes={row.node_id: row for row in tx.nodes() if lifecycle.takes_part(row)},
-                assigned={row.node_id: row for row in tx.assignments(model=rollout.model)},
-                incarnation=known_incarnation(tx),
-            )
+        roster = self._rosters.of(rollout, now_s=now_s)
         with self._telemetry.read() as records:
-            told = _told(records, rollout)
-            committed = [node_id for node_id in rollout.previous if _has_committed(rollout, known, told, node_id)]
-            noted = machine.with_committed(rollout, committed, now_s=now_s)
-            return noted, Evidence(
-                stage=_nodes(records, noted, known, told, earlier=False),
-                earlier=_nodes(records, noted, known, told, earlier=True),
-                controls=_controls(records, noted, known),
-                waited_s=noted.waited_s(now_s),
-                soaked_s=noted.soaked_s(now_s),
-            )
+            kept = self._kept(rollout)
+            told = self._events[rollout.rollout_id].read(records, rollout, now_s=now_s)
+            look = _Look(kept, rollout, roster, told, records, now_s)
+            return look.evidence()
+
+    def _kept(self, rollout: Rollout) -> _Looks:
+        kept = self._looks.pop(rollout.rollout_id, None)
+        if kept is None or kept.stage != rollout.stage:
+            kept = _Looks(rollout.stage)
+        self._looks[rollout.rollout_id] = kept
+        self._events.setdefault(rollout.rollout_id, Events())
+        while len(self._looks) > _ROLLOUTS_KEPT:
+            oldest = next(iter(self._looks))
+            self._looks.pop(oldest)
+            self._events.pop(oldest)
+        return kept
 
 
-def _told(records: TelemetryTransaction, rollout: Rollout) -> dict[str, list[EventRow]]:
-    """Return by node what was told of this rollout's version."""
-    limit = _EVENTS_PER_NODE_MAX * len(rollout.previous) + _EVENTS_MORE
-    told: dict[str, list[EventRow]] = {}
-    for event in records.events(rollout_id=rollout.rollout_id, limit=limit):
-        if (event.model, event.version) == (rollout.model, rollout.version):
-            told.setdefault(event.node_id, []).append(event)
-    return told
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look at one rollout."""
 
+    kept: _Looks
+    rollout: Rollout
+    roster: Roster
+    told: Mapping[str, Told]
+    records: TelemetryTransaction
+    now_s: float
 
-def _has_committed(rollout: Rollout, known: Known, told: Mapping[str, Sequence[EventRow]], node_id: str) -> bool:
-    if any(event.name == COMMITTED for event in told.get(node_id, ())):
-        return True
-    node = known.nodes.get(node_id)
-    report = report_of(node) if node else None
-    if node is None or report is None or not is_current(report, node, known.incarnation):
-        return False
-    return any(
-        status.model == rollout.model
-        and status.committed == rollout.version
-        and status.update_state in ("", UpdateState.COMMITTED)
-        for status in report.models
-    )
-
-
-def is_current(report: NodeReport, node: NodeRow, incarnation: str) -> bool:
-    """Say whether a report was made after the node took in its newest desired state."""
-    return report.incarnation == incarnation and report.revision >= node.desired_revision
-
-
-def _nodes(
-    records: TelemetryTransaction,
-    rollout: Rollout,
-    known: Known,
-    told: Mapping[str, Sequence[EventRow]],
-    *,
-    earlier: bool,
-) -> tuple[NodeEvidence, ...]:
-    stages = rollout.stages[: rollout.stage] if earlier else (rollout.current,)
-    ids = [node_id for stage in stages for node_id in stage.node_ids if node_id in known.nodes]
-    begin = _stage_minute(rollout)
-    since = {node_id: begin if earlier else _first_minute(told.get(node_id, ()), begin) for node_id in ids}
-    behaviours = _behaviours(records, rollout, since)
-    return tuple(
-        _node(rollout, known.nodes[node_id], told.get(node_id, ()), behaviours.get(node_id)) for node_id in ids
-    )
-
-
-def _node(rollout: Rollout, node: NodeRow, events: Sequence[EventRow], behaviour: Behaviour | None) -> NodeEvidence:
-    back = next((event for event in events if event.name == ROLLED_BACK), None)
-    outcome = Outcome.COMMITTED if node.node_id in rollout.committed else Outcome.SILENT
-    return NodeEvidence(
-        name=node.name,
-        node_class=node.node_class,
-        outcome=Outcome.ROLLED_BACK if back else outcome,
-        reason=back.reason if back else "",
-        behaviour=behaviour or Behaviour(),
-        has_previous=_other_version(rollout, rollout.previous.get(node.node_id)) is not None and not _knew(events),
-    )
-
-
-def _knew(events: Sequence[EventRow]) -> bool:
-    """Say whether the node had committed this version before: it takes such a one without comparing anything."""
-    return any(KNOWN_HERE in msgspec.json.decode(event.facts, type=dict[str, str]) for event in events)
-
-
-def _behaviours(records: TelemetryTransaction, rollout: Rollout, since: Mapping[str, int]) -> dict[str, Behaviour]:
-    """Return the new version's counts of each node. Nodes that began in the same minute share a query."""
-    behaviours: dict[str, Behaviour] = {}
-    for minute in sorted(set(since.values())):
-        ids = [node_id for node_id, first in since.items() if first == minute]
-        behaviours |= records.behaviour(node_ids=ids, model=rollout.model, version=rollout.version, since_minute=minute)
-    return behaviours
-
-
-def _controls(records: TelemetryTransaction, rollout: Rollout, known: Known) -> dict[str, Behaviour]:
-    """Return by node class what the stage's previous versions did since it began, on nodes that still have them."""
-    controls: dict[str, Behaviour] = {}
-    for node_class, version in sorted(_replaced_versions(rollout, known)):
-        ids = [
-            node_id
-            for node_id, row in known.assigned.items()
-            if row.version == version and _is_of(known, node_id, node_class)
+    def evidence(self) -> tuple[Rollout, Evidence]:
+        members, rollout = self.roster.members, self.rollout
+        noted = documents.with_committed(rollout, sorted(self._new_commits()), now_s=self.now_s)
+        stage = [node_id for node_id in rollout.current.node_ids if node_id in members]
+        earlier = [
+            node_id for part in rollout.stages[: rollout.stage] for node_id in part.node_ids if node_id in members
         ]
-        counted = records.behaviour(
-            node_ids=ids, model=rollout.model, version=version, since_minute=_stage_minute(rollout)
+        counts = self._counted()
+        shown, rest = self._shown(stage)
+        controls = self._controls()
+        past = self._past(shown, {work.node_class for work in controls})
+        return noted, Evidence(
+            stage=[self._node(noted, members[node_id], counts.get(node_id, {})) for node_id in shown],
+            earlier=[
+                self._node(noted, members[node_id], counts.get(node_id, {})) for node_id in self._shown(earlier)[0]
+            ],
+            others=self._others(noted, rest),
+            controls=[*controls, *past],
+            past_classes=sorted({work.node_class for work in past}),
+            waited_s=noted.waited_s(self.now_s),
+            soaked_s=noted.soaked_s(self.now_s),
+            stages=len(rollout.stages),
+            counted_share=sum(node_id in self.roster.counted for node_id in shown) / max(1, len(stage)),
         )
-        for behaviour in counted.values():
-            controls.setdefault(node_class, Behaviour()).merge(behaviour)
-    return controls
+
+    def _new_commits(self) -> set[str]:
+        given, known = self.rollout.previous.keys(), self.rollout.committed.keys()
+        told = {node_id for node_id, told in self.told.items() if told.is_committed}
+        return (told | self.roster.reporting) & given - known
+
+    def _shown(self, node_ids: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Part nodes into those that are shown one by one, and the many of a large stage that only have an outcome.
+
+        A node that failed is always shown.
+        """
+        if len(node_ids) <= len(self.roster.counted):
+            return [*node_ids], []
+        failed = {node_id for node_id, told in self.told.items() if told.is_rolled_back or told.has_crashed}
+        wanted = failed | self.roster.counted.keys()
+        return [one for one in node_ids if one in wanted], [one for one in node_ids if one not in wanted]
+
+    def _others(self, rollout: Rollout, rest: Sequence[str]) -> Others:
+        silent = [node_id for node_id in rest if node_id not in rollout.committed]
+        aside = sum(self._is_set_aside(self.roster.members[node_id]) for node_id in silent)
+        return Others(committed=len(rest) - len(silent), silent=len(silent) - aside, set_aside=aside)
+
+    def _told_by(self, node_id: str) -> Told:
+        return self.told.get(node_id, NOTHING_TOLD)
+
+    def _node(self, rollout: Rollout, member: Member, hours: Hours) -> NodeEvidence:
+        node_id, told = member.node_id, self._told_by(member.node_id)
+        is_committed = node_id in rollout.committed
+        outcome = Outcome.COMMITTED if is_committed else Outcome.SILENT
+        outcome = Outcome.ROLLED_BACK if told.is_rolled_back else outcome
+        replaced = replaced_version(rollout, rollout.previous.get(node_id))
+        return NodeEvidence(
+            name=member.name,
+            node_class=member.node_class,
+            outcome=outcome,
+            reason=told.reason,
+            behaviour=_total(hours),
+            has_previous=replaced is not None and not told.knew,
+            site=member.site,
+            hours=hours,
+            machine=self.roster.machine.get(node_id, {}) if is_committed else {},
+            before=self._before(replaced, node_id),
+            is_set_aside=outcome is Outcome.SILENT and self._is_set_aside(member),
+            has_crashed=told.has_crashed,
+        )
+
+    def _is_set_aside(self, member: Member) -> bool:
+        rollout, node_id = self.rollout, member.node_id
+        if node_id in rollout.left_behind:
+            return True
+        given_at_s = rollout.given_at_s.get(node_id, rollout.current.started_at_s or 0.0)
+        silent_s = self.now_s - max(member.heard_at_s, given_at_s)
+        return 0.0 < rollout.gate.silence_s_max <= silent_s
+
+    def _counted(self) -> dict[str, Hours]:
+        """Return the new version's counts of each node. Nodes that began in the same minute share a query."""
+        since: dict[int, list[str]] = {}
+        for node_id in self.roster.counted:
+            since.setdefault(self._since(node_id), []).append(node_id)
+        found: dict[str, Hours] = {}
+        for minute, node_ids in sorted(since.items()):
+            found |= self._read(self.rollout.version, minute, node_ids)
+        return found
+
+    def _since(self, node_id: str) -> int:
+        again_at_s = self.rollout.retried_at_s.get(node_id, 0.0)
+        begins = max(self._stage_minute(), int(again_at_s // _MINUTE_S))
+        told = self._told_by(node_id).first_minute
+        # A clock that was put right meanwhile has dated this attempt before its beginning.
+        if told is None or told >= begins or again_at_s or node_id not in self.rollout.current.node_ids:
+            return begins
+        return told
+
+    def _stage_minute(self) -> int:
+        return int((self.rollout.current.started_at_s or 0.0) // _MINUTE_S)
+
+    def _minute(self) -> int:
+        return int(self.now_s // _MINUTE_S)
+
+    def _read(self, version: str, since: int, node_ids: Sequence[str]) -> dict[str, Hours]:
+        key = version, since
+        if key not in self.kept.counts:
+            self.kept.counts[key] = Counts(model=self.rollout.model, version=version, since_minute=since)
+        return self.kept.counts[key].read(self.records, node_ids, minute=self._minute())
+
+    def _controls(self) -> list[Work]:
+        """Return what the replaced versions did since the stage began, on nodes that still have them."""
+        by_version: dict[str, dict[str, Member]] = {}
+        for control in self.roster.controls:
+            by_version.setdefault(control.version, {})[control.member.node_id] = control.member
+        return [
+            self._work(by_version[version][node_id], hours)
+            for version in sorted(by_version)
+            for node_id, hours in self._read(version, self._stage_minute(), [*by_version[version]]).items()
+        ]
+
+    def _work(self, member: Member, hours: Hours) -> Work:
+        machine = self.roster.machine.get(member.node_id, {})
+        return Work(member.name, member.node_class, member.site, _total(hours), hours, machine)
+
+    def _past(self, stage: Sequence[str], present: Collection[str]) -> list[Work]:
+        """Return what the replaced versions did a day before on the stage's own nodes, for classes without controls."""
+        past = []
+        for node_id in stage:
+            member = self.roster.members[node_id]
+            replaced = replaced_version(self.rollout, self.rollout.previous.get(node_id))
+            if replaced is None or node_id not in self.roster.counted or member.node_class in present:
+                continue
+            hours = self._days_before(replaced, node_id)
+            before = self._before(replaced, node_id)
+            if not hours and before.requests:
+                hours = {self._stage_minute() // HOUR_MINUTES: before}
+            if hours:
+                past.append(self._work(member, hours))
+        return past
+
+    def _days_before(self, version: str, node_id: str) -> Hours:
+        """Return what was there a day earlier, under the hours of this stage that are over or running."""
+        first, last = (minute // HOUR_MINUTES for minute in (self._stage_minute(), self._minute()))
+        found: Hours = {}
+        for hour in range(first, last + 1):
+            key = version, hour
+            if key not in self.kept.days_before:
+                began = (hour - _DAY_HOURS) * HOUR_MINUTES
+                self.kept.days_before[key] = self._had(version, began, began + HOUR_MINUTES)
+            if node_id in self.kept.days_before[key]:
+                found[hour] = self.kept.days_before[key][node_id]
+        return found
+
+    def _before(self, version: str | None, node_id: str) -> Behaviour:
+        """Return what the version before did here in the hour before the stage."""
+        if version is None or node_id not in self.roster.counted:
+            return ev.NOTHING
+        if version not in self.kept.before:
+            begins = self._stage_minute()
+            self.kept.before[version] = self._had(version, begins - HOUR_MINUTES, begins)
+        return self.kept.before[version].get(node_id, ev.NOTHING)
+
+    def _had(self, version: str, since: int, until: int) -> dict[str, Behaviour]:
+        return self.records.behaviour(
+            node_ids=[*self.roster.counted],
+            model=self.rollout.model,
+            version=version,
+            since_minute=since,
+            until_minute=until,
+        )
 
 
-def _replaced_versions(rollout: Rollout, known: Known) -> set[tuple[str, str]]:
-    """Return the node classes in the rollout so far, each with the versions that its nodes had before."""
-    pairs: Iterable[tuple[str, Previous | None]] = (
-        (known.nodes[node_id].node_class, previous)
-        for node_id, previous in rollout.previous.items()
-        if node_id in known.nodes
-    )
-    replaced = ((node_class, _other_version(rollout, previous)) for node_class, previous in pairs)
-    return {(node_class, version) for node_class, version in replaced if version is not None}
-
-
-def _other_version(rollout: Rollout, previous: Previous | None) -> str | None:
-    return previous.version if previous and previous.version != rollout.version else None
-
-
-def _is_of(known: Known, node_id: str, node_class: str) -> bool:
-    return node_id in known.nodes and known.nodes[node_id].node_class == node_class
-
-
-def _first_minute(events: Sequence[EventRow], otherwise: int) -> int:
-    return min((event.corrected_at_ns // _MINUTE_NS for event in events), default=otherwise)
-
-
-def _stage_minute(rollout: Rollout) -> int:
-    return int((rollout.current.started_at_s or 0.0) // _MINUTE_S)
+def _total(hours: Hours) -> Behaviour:
+    if not hours:
+        return ev.NOTHING
+    return next(iter(hours.values())) if len(hours) == 1 else ev.merged(hours.values())

@@ -1,48 +1,64 @@
-"""Starts rollouts, looks at the running ones, and lets people act on them.
+"""Starts rollouts, plans them, and lets people act on them; the clock's part is `rollout_looks`.
 
-A look gathers evidence outside any writing transaction and decides; the decision is stored only if the
-rollout is still the one that was looked at, so an operator's word in between always wins. Everything
-is in the database: a hub that was killed goes on where it was.
+Everything is in the database: a hub that was killed goes on where it was.
 """
 
 import builtins
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import msgspec
 import structlog
 
-from ganglion.core.errors import Conflict, GanglionError, NotFound, TargetMismatch
+from ganglion.core.errors import Conflict, InvalidRequest
 from ganglion.core.transitions import IllegalTransition
-from ganglion.hub.domain import gate, lifecycle, rollout_request, stages
-from ganglion.hub.domain import rollout as machine
-from ganglion.hub.domain.rollout import Cause, Decision, HistoryEntry, Rollout, RolloutEvent
-from ganglion.hub.domain.stages import Place, StageShare
-from ganglion.hub.services import audit
-from ganglion.hub.services.audit import Deed
-from ganglion.hub.services.desired import Desired, choose_release
+from ganglion.hub.domain import lifecycle, rollout_request, stages, turns
+from ganglion.hub.domain import rollout as documents
+from ganglion.hub.domain import rollout_machine as machine
+from ganglion.hub.domain import rollout_orders as orders
+from ganglion.hub.domain.rollout import Cause, Rollout, RolloutState
+from ganglion.hub.domain.rollout_machine import Decision
+from ganglion.hub.domain.rollout_table import OPEN_STATES, RolloutEvent
+from ganglion.hub.services import experiment_rows, rollout_planning, rollout_plans, rollout_reverts, rollout_rows
+from ganglion.hub.services.desired import Desired
 from ganglion.hub.services.rollout_effects import RolloutEffects
 from ganglion.hub.services.rollout_evidence import RolloutEvidence
-from ganglion.hub.services.rollout_views import view_of
+from ganglion.hub.services.rollout_looks import RolloutLooks, carried_out
+from ganglion.hub.services.rollout_reverts import RolloutReverts
+from ganglion.hub.services.rollout_views import shown_ids, shown_returns, view_of
 from ganglion.ports.clock import Chance, Clock, new_id, utc_s
-from ganglion.ports.hub_store import ControlStore, ControlTransaction, NodeRow, RolloutRow
+from ganglion.ports.hub_store import ControlStore, ControlTransaction
 from ganglion.ports.telemetry_store import TelemetryStore
-from ganglion.wire import codec
-from ganglion.wire.rollout_resources import RolloutRequest, RolloutView
+from ganglion.wire.rollout_resources import RolloutPlan, RolloutRequest, RolloutView
 
 log = structlog.get_logger()
 
-_NAMES_MAX = 5
+NAMED_MAX = 1000
+"""Nodes that each list of an answer to an order names."""
 
 
 class RolloutSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How the hub looks at running rollouts."""
+    """How the hub looks at rollouts."""
 
     verdict_every_s: float = 2.0
     """A verdict whose figures alone have changed is stored this often; a new answer is stored at once."""
+    silent_after_s: float = 600.0
+    """A node on its way back after an abort that says nothing for so long is called silent, and not returning."""
+    late_every_s: float = 30.0
+    """The longest pause between two looks at an aborted rollout on its way back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A rollout that was started, and the nodes whose wish changed."""
+
+    view: RolloutView
+    rollout: Rollout
+    touched: Sequence[str]
 
 
 class Rollouts:
-    """The rollouts of every model; at most one of a model is open at a time."""
+    """The rollouts of every model; at most one of a model has begun and not ended."""
 
     def __init__(
         self,
@@ -56,117 +72,192 @@ class Rollouts:
     ) -> None:
         self._control, self._desired = control, desired
         self._clock, self._chance = clock, chance
-        self._evidence = RolloutEvidence(control=control, telemetry=telemetry)
-        self._effects = RolloutEffects(desired=desired)
         self._settings = settings or RolloutSettings()
+        self._effects = RolloutEffects(desired=desired)
+        self._looks = RolloutLooks(
+            control=control,
+            clock=clock,
+            evidence=RolloutEvidence(control=control, telemetry=telemetry),
+            effects=self._effects,
+            verdict_every_s=self._settings.verdict_every_s,
+        )
+        self._reverts = RolloutReverts(
+            control=control,
+            clock=clock,
+            silent_after_s=self._settings.silent_after_s,
+            late_every_s=self._settings.late_every_s,
+        )
 
-    def start(self, request: RolloutRequest, *, actor: str) -> RolloutView:
-        """Start a rollout and give its first stage the version at once.
+    def plan(self, request: RolloutRequest, *, most: int | None = None) -> RolloutPlan:
+        """Say who would get what, and when; store nothing. `most`: nodes named in each stage; None: all.
 
-        Raises: NotFound: it was not released. TargetMismatch: nodes without a fitting variant.
-        Conflict: no node to go to, or another rollout of the model is open. InvalidRequest.
+        Raises: NotFound, Conflict, InvalidRequest.
         """
         rollout_request.check(request)
-        shares = stages.parse(request.stages)
-        rollout_id, now_s = new_id(self._chance), utc_s(self._clock)
+        stages.parse(request.stages)
+        with self._control.read() as tx:
+            return rollout_plans.planned(tx, request, now_s=utc_s(self._clock), most=most)
+
+    def reached(self, request: RolloutRequest) -> Sequence[str]:
+        """Return the names of the nodes that a rollout would be for. Raises: NotFound, InvalidRequest."""
+        rollout_request.check(request)
+        with self._control.read() as tx:
+            return [node.name for node in rollout_planning.targets(tx, rollout_request.terms_of(request))]
+
+    def start(self, request: RolloutRequest, *, actor: str) -> RolloutView:
+        """Start a rollout; unless it has to wait for something its first stage is given the version at once.
+
+        Raises: NotFound: it was not released, or a group is missing. TargetMismatch: nodes without a fitting variant.
+        Conflict: no node to go to, or another rollout or an experiment of the model is open. InvalidRequest.
+        """
         with self._control.write() as tx:
-            draft = _draft(tx, request, shares, rollout_id, now_s)
-            decision = machine.begin(draft, Cause(now_s, actor, f"{request.model}:{request.version}"))
-            rollout, touched, view = self._carry_out(tx, decision)
-        self._tell(rollout, touched)
-        return view
+            begun = self.start_within(tx, request, actor=actor)
+        self.tell(begun)
+        return begun.view
+
+    def start_within(self, tx: ControlTransaction, request: RolloutRequest, *, actor: str) -> Begun:
+        """Start one in a transaction that does more; after its commit the caller hands the answer to `tell`.
+
+        Raises: as `start`.
+        """
+        rollout_request.check(request)
+        stages.parse(request.stages)
+        rollout_id, now_s = new_id(self._chance), utc_s(self._clock)
+        if request.deadline_at_s is not None and request.deadline_at_s <= now_s:
+            raise InvalidRequest("the deadline is over already")
+        cause = Cause(now_s, actor, _wish(request))
+        draft = rollout_planning.drafted(tx, request, rollout_id=rollout_id, now_s=now_s)
+        experiment_rows.check_none_running(tx, request.model)
+        _check_free(tx, draft, now_s=now_s)
+        ordered = machine.ordered(draft, cause)
+        decision = self._looks.settled(tx, ordered, cause, is_fresh=True)
+        rollout, touched = carried_out(tx, self._clock, self._effects, None, decision)
+        return Begun(self._view(tx, rollout, most=NAMED_MAX), rollout, touched)
+
+    def tell(self, begun: Begun) -> None:
+        """Wake the nodes of a rollout that was started, after the commit."""
+        self._tell(begun.rollout, begun.touched)
 
     def tick(self) -> None:
-        """Look at every open rollout once. Trouble with one does not keep the others waiting."""
-        with self._control.read() as tx:
-            rows = tx.rollouts(states=[state.value for state in machine.OPEN_STATES])
-        for row in rows:
-            try:
-                self._look(row)
-            except GanglionError as error:
-                log.warning("rollout.delayed", rollout_id=row.rollout_id, code=error.code, reason=error.message)
-            except Exception:
-                # An edge of its own: whatever is wrong with one rollout, the brakes of the others must work.
-                log.exception("rollout.look_failed", rollout_id=row.rollout_id)
+        """Look at every open rollout once, and at aborted ones until everybody is back."""
+        for rollout, touched in self._looks.tick():
+            self._tell(rollout, touched)
+        self._reverts.tick()
 
-    def get(self, rollout_id: str) -> RolloutView:
-        """Return one rollout. Raises: NotFound."""
+    def get(self, rollout_id: str, *, most: int | None = None) -> RolloutView:
+        """Return one rollout; after an abort with the way back of each node. `most`: nodes in each list; None: all.
+
+        Raises: NotFound.
+        """
         with self._control.read() as tx:
-            return view_of(_load(tx, rollout_id), _names(tx))
+            return self._view(tx, rollout_rows.load(tx, rollout_id), most=most)
 
     def pause(self, rollout_id: str, *, actor: str, reason: str = "") -> RolloutView:
         """Hold the next stage back until `resume`. Raises: NotFound, Conflict: it has ended."""
-        return self._act(
-            rollout_id, lambda rollout: machine.handle(rollout, RolloutEvent.PAUSE, self._by(actor, reason))
-        )
+        cause = self._by(actor, reason)
+        return self._act(rollout_id, cause, lambda rollout: machine.handle(rollout, RolloutEvent.PAUSE, cause))
 
     def resume(self, rollout_id: str, *, actor: str, reason: str = "") -> RolloutView:
         """Let the gate decide again. Raises: NotFound, Conflict: it has ended."""
-        return self._act(
-            rollout_id, lambda rollout: machine.handle(rollout, RolloutEvent.RESUME, self._by(actor, reason))
-        )
+        cause = self._by(actor, reason)
+        return self._act(rollout_id, cause, lambda rollout: machine.resumed(rollout, cause))
 
     def abort(self, rollout_id: str, *, actor: str, reason: str = "") -> RolloutView:
         """End it, and give every node its own previous version back. Raises: NotFound, Conflict: it is completed."""
-        return self._act(
-            rollout_id, lambda rollout: machine.handle(rollout, RolloutEvent.ABORT, self._by(actor, reason))
-        )
+        cause = self._by(actor, reason)
+        return self._act(rollout_id, cause, lambda rollout: machine.handle(rollout, RolloutEvent.ABORT, cause))
 
     def promote(self, rollout_id: str, *, actor: str, reason: str = "", stage: int | None = None) -> RolloutView:
         """Go on to the next stage on a person's word instead of the gate's.
 
         With `stage`, only if that stage is the current one: a stage that was left already changes nothing.
-        Raises: NotFound, Conflict: it is not running, or has not come to `stage`.
+        Raises: NotFound, Conflict: it is not running, has not come to `stage`, or the next one needs approvals.
         """
-        return self._act(rollout_id, lambda rollout: machine.promote(rollout, self._by(actor, reason), stage=stage))
-
-    def list(self) -> builtins.list[RolloutView]:
-        """Return every rollout, newest first."""
+        cause = self._by(actor, reason)
         with self._control.read() as tx:
-            names = _names(tx)
-            return [view_of(_decode(row), names) for row in tx.rollouts()]
+            is_delivered = not turns.undelivered(rollout_rows.load(tx, rollout_id))
+            places = {} if is_delivered else rollout_planning.places_in_service(tx)
 
-    def _act(self, rollout_id: str, decide: Callable[[Rollout], Decision]) -> RolloutView:
+        def decide(rollout: Rollout) -> Decision:
+            turn = turns.turn(rollout, places)
+            return machine.promote(rollout, cause, stage=stage, left=len(turn.due) + len(turn.waiting))
+
+        return self._act(rollout_id, cause, decide)
+
+    def approve(self, rollout_id: str, *, actor: str, reason: str = "", stage: int | None = None) -> RolloutView:
+        """Let a stage start, the next one if none is named. A person counts once, whoever started it never.
+
+        Raises: NotFound, Forbidden, Conflict: it has ended, needs no approvals, or has no such stage.
+        """
+        cause = self._by(actor, reason)
+        return self._act(rollout_id, cause, lambda rollout: orders.approve(rollout, cause, stage=stage))
+
+    def skip(self, rollout_id: str, *, actor: str, reason: str = "") -> RolloutView:
+        """Leave the nodes of the present stage behind that were given the version and tell nothing.
+
+        Raises: NotFound, Conflict: it has ended or not begun, or no node of the stage has committed.
+        """
+        with self._control.read() as tx:
+            seen = rollout_rows.load(tx, rollout_id)
+            names = _names_of(tx, turns.in_the_air(seen))
+        is_open = seen.has_begun and seen.state in OPEN_STATES
+        told = self._looks.told(seen)[0] if is_open else seen
+        cause = self._by(actor, reason)
+
+        def decide(rollout: Rollout) -> Decision:
+            known = documents.with_committed(rollout, told.committed, now_s=cause.at_s)
+            known = documents.with_rolled_back(known, told.rolled_back, now_s=cause.at_s)
+            waited_for = set(turns.in_the_air(known)).intersection(known.current.node_ids)
+            return orders.skip(known, cause, names={each: names.get(each, each) for each in waited_for})
+
+        return self._act(rollout_id, cause, decide)
+
+    def retry(self, rollout_id: str, *, actor: str, reason: str = "") -> RolloutView:
+        """Give the version anew to nodes of the stages so far that went back or never told.
+
+        Raises: NotFound, Conflict: it has ended or not begun.
+        """
+        cause = self._by(actor, reason)
+        with self._control.read() as tx:
+            seen = rollout_rows.load(tx, rollout_id)
+            rows = [tx.node(node_id) for node_id in seen.previous if node_id not in seen.committed]
+            names = {row.node_id: row.name for row in rows if row is not None and lifecycle.takes_part(row)}
+        return self._act(rollout_id, cause, lambda rollout: orders.retry(rollout, cause, names=names))
+
+    def list(self, *, most: int | None = None) -> builtins.list[RolloutView]:
+        """Return every rollout, newest first. `most`: nodes in each list; None: all."""
+        with self._control.read() as tx:
+            rollouts = [rollout_rows.decode(row) for row in tx.rollouts()]
+            shown = {node_id for each in rollouts for node_id in shown_ids(each, most)}
+            names = _names(tx) if most is None else _names_of(tx, shown)
+            return [view_of(each, names, most=most) for each in rollouts]
+
+    def _act(self, rollout_id: str, cause: Cause, decide: Callable[[Rollout], Decision]) -> RolloutView:
         with self._control.write() as tx:
-            before = _load(tx, rollout_id)
+            before = rollout_rows.load(tx, rollout_id)
             try:
                 decision = decide(before)
             except IllegalTransition as error:
-                raise Conflict(f"the rollout is {before.state.value}: {error.event.value} is not possible") from error
-            rollout, touched, view = self._carry_out(tx, decision)
+                raise Conflict(machine.why_not(error)) from error
+            if decision.rollout is before:
+                return self._view(tx, before, most=NAMED_MAX)
+            if not decision.rollout.has_begun:
+                # What a person said may have been the last thing that it waited for.
+                decision = self._looks.settled(tx, decision.rollout, cause, is_fresh=False)
+            rollout, touched = carried_out(tx, self._clock, self._effects, before, decision)
+            view = self._view(tx, rollout, most=NAMED_MAX)
         self._tell(rollout, touched)
         return view
 
-    def _look(self, row: RolloutRow) -> None:
-        seen, now_s = _decode(row), utc_s(self._clock)
-        noted, evidence = self._evidence.gather(seen, now_s=now_s)
-        decision = machine.judged(noted, gate.evaluate(seen.gate, evidence), now_s=now_s)
-        if not self._is_worth_storing(seen, decision):
-            return
-        with self._control.write() as tx:
-            if tx.rollout(row.rollout_id) != row:
-                return
-            rollout, touched, _ = self._carry_out(tx, decision)
-        if decision.effect is not None:
-            self._tell(rollout, touched)
-
-    def _is_worth_storing(self, seen: Rollout, decision: Decision) -> bool:
-        after = decision.rollout
-        if decision.effect is not None or after.committed != seen.committed:
-            return True
-        if after.current.verdict != seen.current.verdict:
-            return True
-        # The wall clock may have jumped back; either way the stored figures are old.
-        is_old = abs(after.updated_at_s - seen.updated_at_s) >= self._settings.verdict_every_s
-        return is_old and after.current.verdict_reason != seen.current.verdict_reason
-
-    def _carry_out(self, tx: ControlTransaction, decision: Decision) -> tuple[Rollout, Sequence[str], RolloutView]:
-        stored = tx.rollout(decision.rollout.rollout_id)
-        told = len(_decode(stored).history) if stored else 0
-        rollout, touched = self._effects.carry_out(tx, decision)
-        for entry in rollout.history[told:]:
-            audit.note(tx, self._clock, _deed(rollout, entry))
-        return rollout, touched, view_of(rollout, _names(tx))
+    def _view(self, tx: ControlTransaction, rollout: Rollout, *, most: int | None = None) -> RolloutView:
+        ways, silent_after_s = None, self._settings.silent_after_s
+        if rollout.state is RolloutState.ABORTED and rollout.previous:
+            ways = rollout_reverts.ways_of(tx, rollout, now_s=utc_s(self._clock), silent_after_s=silent_after_s)
+        is_queued = rollout.state is RolloutState.QUEUED
+        place = len(rollout_planning.ahead_of(tx, rollout)) if is_queued else 0
+        shown = shown_ids(rollout, most).union(shown_returns(ways, most) if ways else ())
+        names = _names(tx) if most is None else _names_of(tx, shown)
+        return view_of(rollout, names, place=place, ways=ways, most=most)
 
     def _tell(self, rollout: Rollout, touched: Sequence[str]) -> None:
         """Wake the nodes and log what happened, after the commit."""
@@ -186,64 +277,28 @@ class Rollouts:
         return Cause(utc_s(self._clock), actor, reason)
 
 
-def _deed(rollout: Rollout, entry: HistoryEntry) -> Deed:
-    facts = {"model": rollout.model, "version": rollout.version}
-    return Deed(
-        actor=entry.actor,
-        action=f"rollout.{entry.event}",
-        subject=rollout.rollout_id,
-        reason=entry.reason,
-        facts=facts,
-    )
+def _wish(request: RolloutRequest) -> str:
+    """Return what the history says of a start."""
+    name = f"{request.model}:{request.version}"
+    urgent = f"{name}, as an emergency: no soak, no approvals" if request.emergency else name
+    return f"{urgent}; {request.reason}" if request.reason else urgent
 
 
-def _draft(
-    tx: ControlTransaction, request: RolloutRequest, shares: Sequence[StageShare], rollout_id: str, now_s: float
-) -> Rollout:
-    _check_release(tx, request)
-    for row in tx.rollouts(model=request.model, states=[state.value for state in machine.OPEN_STATES]):
-        raise Conflict(f"the rollout {row.rollout_id} of {row.model}:{row.version} is still {row.state}")
-    places = [Place(node.node_id, node.site) for node in _active_nodes(tx)]
-    return Rollout(
-        rollout_id=rollout_id,
-        model=request.model,
-        version=request.version,
-        stages=machine.planned(stages.divide(rollout_id, shares, places)),
-        gate=request.gate,
-        policy=rollout_request.policy_of(request),
-        created_at_s=now_s,
-        updated_at_s=now_s,
-    )
+def _check_free(tx: ControlTransaction, draft: Rollout, *, now_s: float) -> None:
+    """Raises: Conflict: another rollout is open, and this one is neither to wait for it nor to begin later."""
+    is_later = draft.terms.starts_at_s is not None and draft.terms.starts_at_s > now_s
+    if is_later or draft.terms.if_busy == "queue":
+        return
+    for other in rollout_planning.ahead_of(tx, draft):
+        raise Conflict(
+            f"the rollout {other.rollout_id} of {other.model}:{other.version} is still {other.state.value}; "
+            "end it first, or let this one queue"
+        )
 
 
-def _check_release(tx: ControlTransaction, request: RolloutRequest) -> None:
-    releases = tx.releases(request.model, request.version)
-    if not releases:
-        raise NotFound(f"{request.model[:80]}:{request.version[:80]} was not released")
-    nodes = _active_nodes(tx)
-    if not nodes:
-        raise Conflict("no active node is enrolled, so there is nothing to roll out to")
-    misfits = [node.name for node in nodes if choose_release(releases, node) is None]
-    if misfits:
-        named = ", ".join(misfits[:_NAMES_MAX]) + (" and others" if len(misfits) > _NAMES_MAX else "")
-        offered = ", ".join(sorted({f"{row.variant} ({row.runtime}, {row.arch})" for row in releases}))
-        raise TargetMismatch(f"{len(misfits)} nodes fit none of the variants {offered}: {named}")
-
-
-def _active_nodes(tx: ControlTransaction) -> Sequence[NodeRow]:
-    return [node for node in tx.nodes() if lifecycle.takes_part(node)]
+def _names_of(tx: ControlTransaction, node_ids: Iterable[str]) -> dict[str, str]:
+    return {row.node_id: row.name for node_id in node_ids if (row := tx.node(node_id)) is not None}
 
 
 def _names(tx: ControlTransaction) -> dict[str, str]:
-    return {node.node_id: node.name for node in tx.nodes()}
-
-
-def _load(tx: ControlTransaction, rollout_id: str) -> Rollout:
-    row = tx.rollout(rollout_id)
-    if row is None:
-        raise NotFound(f"no rollout has the id {rollout_id[:80]!r}")
-    return _decode(row)
-
-
-def _decode(row: RolloutRow) -> Rollout:
-    return codec.decode_json(row.document, Rollout)
+    return tx.node_names()

@@ -8,13 +8,21 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from ganglion.hub.domain import node_settings
-from ganglion.hub.domain.node_settings import Chosen, Documents
+from ganglion.hub.domain.node_settings import Chosen, Documents, Whose
+from ganglion.hub.services import groups
 from ganglion.ports.hub_store import ControlTransaction, NodeRow
 from ganglion.wire.desired import NodeCommand
 
 _DOCUMENTS = "node_settings"
 _COMMANDS = "node_commands"
+_SITE = "site"
 _ANSWER_MAX = 200
+
+
+class _Place(msgspec.Struct, frozen=True):
+    """What of a declared site says how its nodes behave."""
+
+    time_zone: str = ""
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -49,7 +57,16 @@ def put_commands(tx: ControlTransaction, given: Sequence[Given]) -> None:
 
 def explained(tx: ControlTransaction, node: NodeRow) -> dict[str, Chosen]:
     """Return every setting of a node with its source."""
-    return node_settings.explained(documents(tx), node_id=node.node_id, name=node.name, site=node.site)
+    found = documents(tx)
+    site = tx.document(_SITE, node.site)
+    whose = Whose(
+        node_id=node.node_id,
+        name=node.name,
+        site=node.site,
+        groups=tuple(groups.groups_of(tx, node, found.groups)),
+        site_zone=msgspec.json.decode(site.document, type=_Place).time_zone if site else "",
+    )
+    return node_settings.explained(found, whose)
 
 
 def pending(tx: ControlTransaction, node: NodeRow, *, now_s: float) -> tuple[NodeCommand, ...]:

@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 import msgspec
 import structlog
 
-from ganglion.core.errors import Conflict, NotFound
+from ganglion.core.errors import NotFound
 from ganglion.core.identity_errors import NodeQuarantined, Unauthenticated
 from ganglion.hub.domain import lifecycle
 from ganglion.hub.domain.lifecycle import Standing, StandingSettings, standing_of
-from ganglion.hub.services import audit
+from ganglion.hub.services import audit, node_acts
 from ganglion.hub.services.alarms import Alarms
 from ganglion.hub.services.audit import Deed
+from ganglion.hub.services.node_acts import By
 from ganglion.ports.clock import Clock, utc_s
 from ganglion.ports.hub_store import ControlStore, ControlTransaction, NodeRow
 
@@ -81,29 +82,21 @@ class Standings:
         """Let a quarantined node in again. Raises: NotFound, Conflict: it is not in quarantine."""
         with self._control.write() as tx:
             row = _known(tx, name)
-            if standing_of(row) is not Standing.QUARANTINED:
-                raise Conflict(f"the node {name} is not in quarantine, but {standing_of(row)}")
-            facts = {"was": row.quarantine_reason}
-            tx.put_node(replace(row, quarantined_at_s=None, quarantine_reason="", admitted_at_s=utc_s(self._clock)))
-            audit.note(tx, self._clock, Deed(actor=actor, action="node.admitted", subject=name, facts=facts))
+            node_acts.act_on(tx, row, node_acts.admit, By(self._clock, actor))
         log.info("node.admitted", node_id=row.node_id, name=name)
 
     def retire(self, name: str, *, actor: str = "hub") -> None:
         """Take a node out of service: its next request is refused. Its name stays taken. Raises: NotFound."""
         with self._control.write() as tx:
             row = _known(tx, name)
-            if row.retired_at_s is None:
-                tx.put_node(replace(row, retired_at_s=utc_s(self._clock)))
-                audit.note(tx, self._clock, Deed(actor=actor, action="node.retired", subject=name))
+            node_acts.act_on(tx, row, node_acts.retire, By(self._clock, actor))
         self._changed([row.node_id])
 
     def ask_rekey(self, name: str, *, actor: str = "hub") -> None:
         """Ask a node for a new key, at its next contact. Raises: NotFound, Conflict: it is not in service."""
         with self._control.write() as tx:
             row = _known(tx, name)
-            if standing_of(row) in {Standing.RETIRED, Standing.REVOKED}:
-                raise Conflict(f"the node {name} is {standing_of(row)}")
-            self._ask_rekey(tx, row, actor)
+            node_acts.act_on(tx, row, node_acts.ask_rekey, By(self._clock, actor))
         self._changed([row.node_id])
 
     def ask_due(self) -> int:
@@ -113,15 +106,10 @@ class Standings:
             _note_awake(tx, now_s=now_s)
             due = [row for row in tx.nodes() if after_s and _is_due(row, now_s=now_s, after_s=after_s)]
             for row in due:
-                self._ask_rekey(tx, row, "hub")
+                node_acts.act_on(tx, row, node_acts.ask_rekey, By(self._clock, "hub"))
         if due:
             self._changed([row.node_id for row in due])
         return len(due)
-
-    def _ask_rekey(self, tx: ControlTransaction, row: NodeRow, actor: str) -> None:
-        asked_at_s = utc_s(self._clock)
-        tx.put_node(replace(row, rekey_asked_at_s=asked_at_s, desired_revision=tx.next_revision()))
-        audit.note(tx, self._clock, Deed(actor=actor, action="node.rekey_asked", subject=row.name))
 
     def _away(self, tx: ControlTransaction, row: NodeRow, now_s: float) -> str:
         grace_s = self._settings.grace_s

@@ -11,6 +11,8 @@ from ganglion.wire import codec
 from ganglion.wire.records import RecordClass, ResultRecord
 from ganglion.wire.resources import EventView, ResultView
 
+_OUTPUT = "output"
+"""A fact that is for who may ask for actions: `hub.services.orders` shows it."""
 _UNREADABLE = "undecodable"
 """The error of a result whose payload could not be read: it is listed, so that counts and pages are whole."""
 
@@ -97,6 +99,7 @@ def _result_in(row: RecordRow) -> ResultRecord:
 
 
 def _event_view(node: str, row: EventRow) -> EventView:
+    facts = msgspec.json.decode(row.facts, type=dict[str, str])
     return EventView(
         node=node,
         at_s=row.corrected_at_ns / 1e9,
@@ -106,5 +109,5 @@ def _event_view(node: str, row: EventRow) -> EventView:
         version=row.version,
         rollout_id=row.rollout_id,
         reason=row.reason,
-        facts=msgspec.json.decode(row.facts, type=dict[str, str]),
+        facts={name: value for name, value in facts.items() if name != _OUTPUT},
     )

@@ -83,6 +83,11 @@ def wait_s(settings: EgressSettings, spent: Spent, *, now_s: float) -> float:
     return max(waits)
 
 
+def lower(one: int, other: int) -> int:
+    """Return the lower of two limits; 0, and less, is none."""
+    return min(one, other) if one > 0 and other > 0 else max(one, other, 0)
+
+
 def check(settings: EgressSettings) -> None:
     """Raises: InvalidSettings: a window is not one."""
     for window in settings.windows:

@@ -4,16 +4,46 @@ Every record given up is counted by its class and reported: sent + shed = made.
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 import msgspec
 
 from ganglion.core.errors import InvalidRequest, InvalidSettings
+from ganglion.node.domain.sample_reasons import SampleReason
 from ganglion.wire import codec
 from ganglion.wire.records import RecordClass
 
 _THINNED_MAX = 30
 """Every record number is at most this often divisible by two, as far as worth is concerned."""
 _DOUBT_STEPS = 1000
+_TELLING = frozenset(
+    {
+        SampleReason.REQUESTED,
+        SampleReason.TRIGGER_RULE,
+        SampleReason.DISAGREEMENT,
+        SampleReason.OUT_OF_DISTRIBUTION,
+    }
+)
+"""A model may well be sure of what somebody asked for, and of what it has never seen: such samples go last."""
+
+
+class Durable(StrEnum):
+    """From when on a power cut of the whole machine takes a record no more. Killing processes never takes one."""
+
+    COMMIT = "before anything follows from it"
+    """It is written and synced in the transaction of the decision or the event that it tells of."""
+    INTAKE = "when the agent has taken it in"
+    """Serving appends it unsynced before it answers; the agent syncs it with the next portion that it takes in."""
+
+
+WHEN_DURABLE: Mapping[RecordClass, Durable] = {
+    RecordClass.AUDIT: Durable.COMMIT,
+    RecordClass.EVENT: Durable.COMMIT,
+    RecordClass.RESULT: Durable.INTAKE,
+    RecordClass.SUMMARY: Durable.INTAKE,
+    RecordClass.SAMPLE: Durable.INTAKE,
+}
+"""What a power cut may take of each class: nothing, or what came since the agent last looked, a fifth of a second."""
 
 
 class OutboxLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +101,8 @@ def worth_of(record_class: RecordClass, payload: bytes, *, ordinal: int) -> int:
     """Return how long a record is worth keeping beside others of its class; of equal worth, the oldest goes first.
 
     `ordinal` counts the records of the class from 1. Results are thinned out evenly: first every second one goes,
-    then every second one of the rest, so that a long outage keeps its shape. Of samples the most doubtful stay.
+    then every second one of the rest, so that a long outage keeps its shape. Of samples those stay that somebody asked
+    for or that a model has never seen the like of, then the most doubtful.
     """
     match record_class:
         case RecordClass.RESULT:
@@ -86,11 +117,15 @@ class _SampleHead(msgspec.Struct, frozen=True):
     """The part of a sample that tells what it is worth."""
 
     confidence: float = 0.0
+    reason: str = ""
 
 
 def _doubt_in(payload: bytes) -> int:
     try:
-        confidence = codec.decode_packed(payload, _SampleHead).confidence
+        head = codec.decode_packed(payload, _SampleHead)
     except InvalidRequest:
         return 0
+    if head.reason in _TELLING:
+        return _DOUBT_STEPS
+    confidence = head.confidence
     return round(_DOUBT_STEPS * (1.0 - confidence)) if 0.0 <= confidence <= 1.0 else _DOUBT_STEPS

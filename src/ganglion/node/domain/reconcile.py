@@ -8,6 +8,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from ganglion.node.domain.held_envelope import HeldEnvelope
+from ganglion.node.domain.order_memory import OrderMemory
+from ganglion.node.domain.settings_trial import SettingsTrial
 from ganglion.node.domain.update import Update, UpdateEvent
 from ganglion.wire.desired import Assignment, DesiredState, UpdateState
 
@@ -51,6 +54,12 @@ class NodeState(msgspec.Struct, frozen=True):
     """Links of the node's audit chain so far."""
     audit_hash: str = ""
     """The hash of the newest of them."""
+    envelope: HeldEnvelope | None = None
+    """The newest envelope that was found signed."""
+    orders: OrderMemory = OrderMemory()
+    """The commands that were heard of."""
+    settings: SettingsTrial = SettingsTrial()
+    """The settings in force, and how those that the hub wants stand to them."""
 
     def with_model(self, name: str, model: ModelState) -> "NodeState":
         """Return this state with one model replaced."""
@@ -141,8 +150,11 @@ def is_same_target(one: Assignment, other: Assignment) -> bool:
 def _restated(update: Update, assignment: Assignment) -> Update:
     """Return the attempt with the hub's newest word for the same bytes: an earlier word may be signed with an old key.
 
-    Once its signature was checked the word stays: what comes later was never looked at.
+    Once its signature was checked the word stays: what comes later was never looked at. Only of a version that waits
+    for its window another policy is taken, and everything is checked again.
     """
+    if update.state is UpdateState.STAGED and assignment.policy != update.assignment.policy:
+        return msgspec.structs.replace(update.after(UpdateEvent.RESTATED), assignment=assignment)
     if update.state not in _UNCHECKED or assignment == update.assignment:
         return update
     return msgspec.structs.replace(update, assignment=assignment)
@@ -151,7 +163,8 @@ def _restated(update: Update, assignment: Assignment) -> Update:
 def _needs_update(model: ModelState, assignment: Assignment) -> bool:
     if _knows(model.committed, assignment):
         return False
-    return not (model.failed and is_same_target(model.failed, assignment))
+    failed = model.failed
+    return not (failed and is_same_target(failed, assignment) and failed.policy.attempt >= assignment.policy.attempt)
 
 
 def _knows(installed: Installed | None, assignment: Assignment) -> bool:

@@ -23,7 +23,8 @@ def is_due(settings: ReportSettings, last: NodeReport | None, now: NodeReport, *
 
 def _essence(report: NodeReport) -> NodeReport:
     """Return the report without what changes all the time."""
-    return msgspec.structs.replace(report, made=0, waiting=0, shed={}, sent_bytes={}, machine={})
+    verdicts = {name: text.partition(":")[0] for name, text in report.unwell.items()}
+    return msgspec.structs.replace(report, made=0, waiting=0, shed={}, sent_bytes={}, machine={}, unwell=verdicts)
 
 
 def _counts(report: NodeReport) -> tuple[int, int, dict[str, int]]:

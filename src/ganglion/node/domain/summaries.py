@@ -16,6 +16,17 @@ from ganglion.wire.records import ComparisonRecord, RecordClass, ResultRecord, S
 MINUTE_NS = 60 * 1_000_000_000
 
 
+class LookRecord(msgspec.Struct, frozen=True, gc=False):
+    """What was measured of one input's quality, on its way from the serving process to the agent, which counts it.
+
+    Class SUMMARY, and a map: only the agent makes a `SummaryRecord`, so the journal holds none. It never leaves a node.
+    """
+
+    model: str
+    version: str
+    measures: dict[str, float]
+
+
 class OpenMinute(msgspec.Struct):
     """Counts of one version in a minute that is not over."""
 
@@ -35,8 +46,11 @@ class Folding:
     def keep(self, record_class: RecordClass, payload: bytes, *, at_ns: int, results_share: float) -> bool:
         """Tell whether a record is to be sent as it is; if not, it is in the counts now.
 
-        Results are thinned out evenly. Failures, and what cannot be read here, are sent as they are.
+        What was measured of inputs is always counted. Results are thinned out evenly. Failures, and what cannot be
+        read here, are sent as they are.
         """
+        if record_class is RecordClass.SUMMARY and is_map(payload):
+            return not self._is_counted_look(payload, at_ns)
         if results_share >= 1.0 or record_class not in {RecordClass.RESULT, RecordClass.SUMMARY}:
             return True
         content = _read(record_class, payload)
@@ -62,11 +76,19 @@ class Folding:
             for each in over
         ]
 
+    def _is_counted_look(self, payload: bytes, at_ns: int) -> bool:
+        try:
+            look = codec.decode_packed(payload, LookRecord)
+        except InvalidRequest:
+            return False
+        self._minute(look, at_ns).count_quality(look.measures)
+        return True
+
     def _is_chosen(self, share: float) -> bool:
         self._seen += 1
         return int(self._seen * share) > int((self._seen - 1) * share)
 
-    def _minute(self, content: ResultRecord | ComparisonRecord, at_ns: int) -> Behaviour:
+    def _minute(self, content: ResultRecord | ComparisonRecord | LookRecord, at_ns: int) -> Behaviour:
         minute = at_ns // MINUTE_NS
         for each in self.minutes:
             if (each.minute, each.version, each.model) == (minute, content.version, content.model):

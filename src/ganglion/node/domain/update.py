@@ -22,6 +22,11 @@ class UpdateEvent(StrEnum):
     PROVED = "proved"
     SHADOWED = "shadowed"
     """It listens beside the version that answers."""
+    WINDOW_CLOSED = "window_closed"
+    """It could answer from now on, and its policy wants it to wait."""
+    WINDOW_OPENED = "window_opened"
+    RESTATED = "restated"
+    """The hub has another word on how to bring the same bytes."""
     SWITCHED = "switched"
     HEALTHY = "healthy"
     FAILED = "failed"
@@ -43,6 +48,7 @@ class UpdateEffect(StrEnum):
     PROVE = "prove"
     SWITCH = "switch"
     LISTEN = "listen"
+    AWAIT_WINDOW = "await_window"
     WATCH = "watch"
     COMMIT = "commit"
     ROLL_BACK = "roll_back"
@@ -72,12 +78,20 @@ TRANSITIONS: Transitions[UpdateState, UpdateEvent] = Transitions(
         (_S.GATED, _E.SERVING_LOST): _S.VERIFIED,
         (_S.PROVEN, _E.SHADOWED): _S.SHADOW,
         (_S.PROVEN, _E.SWITCHED): _S.PROBATION,
+        (_S.PROVEN, _E.WINDOW_CLOSED): _S.STAGED,
         (_S.PROVEN, _E.RESTARTED): _S.VERIFIED,
         (_S.PROVEN, _E.SERVING_LOST): _S.VERIFIED,
         (_S.SHADOW, _E.SWITCHED): _S.PROBATION,
+        (_S.SHADOW, _E.WINDOW_CLOSED): _S.STAGED,
         # Serving kept both versions; the agent counts anew from here.
         (_S.SHADOW, _E.RESTARTED): _S.SHADOW,
         (_S.SHADOW, _E.SERVING_LOST): _S.VERIFIED,
+        # Only its package waits, maybe for days; it is looked at again before it is loaded and proven again.
+        (_S.STAGED, _E.WINDOW_OPENED): _S.DOWNLOADING,
+        (_S.STAGED, _E.RESTARTED): _S.STAGED,
+        (_S.STAGED, _E.SERVING_LOST): _S.STAGED,
+        # Nothing of what the hub says now was compared with what is signed.
+        (_S.STAGED, _E.RESTATED): _S.OFFERED,
         (_S.PROBATION, _E.HEALTHY): _S.COMMITTED,
         # Serving kept the counts; only the clock of the probation begins again.
         (_S.PROBATION, _E.RESTARTED): _S.PROBATION,
@@ -97,6 +111,7 @@ ON_ENTRY: dict[UpdateState, UpdateEffect] = {
     _S.GATED: UpdateEffect.PROVE,
     _S.PROVEN: UpdateEffect.SWITCH,
     _S.SHADOW: UpdateEffect.LISTEN,
+    _S.STAGED: UpdateEffect.AWAIT_WINDOW,
     _S.PROBATION: UpdateEffect.WATCH,
     _S.COMMITTED: UpdateEffect.COMMIT,
     _S.ROLLED_BACK: UpdateEffect.ROLL_BACK,
@@ -117,6 +132,8 @@ class Update(msgspec.Struct, frozen=True):
     reason: str = ""
     offline_s_max: int = 0
     """How long it may be served without contact with the hub, as its model's role has signed; 0: for ever."""
+    was_heard: bool = False
+    """It has passed its time in the shadow before it had to wait, which is not asked of it again."""
 
     @property
     def effect(self) -> UpdateEffect:
@@ -140,7 +157,10 @@ class Update(msgspec.Struct, frozen=True):
             if starts >= self.assignment.policy.start_attempts_max:
                 event, reason = UpdateEvent.FAILED, f"the serving process was lost {starts} times with this version"
         state = TRANSITIONS.next(self.state, event)
-        return msgspec.structs.replace(self, state=state, starts=starts, reason=reason or self.reason)
+        was_heard = self.was_heard or (self.state is UpdateState.SHADOW and event is UpdateEvent.WINDOW_CLOSED)
+        return msgspec.structs.replace(
+            self, state=state, starts=starts, was_heard=was_heard, reason=reason or self.reason
+        )
 
 
 _HELD_BY_SERVING = frozenset({_S.VERIFIED, _S.GATED, _S.PROVEN, _S.SHADOW, _S.PROBATION})

@@ -5,6 +5,7 @@ never ends another. Only a damaged database ends them all: it is moved aside whe
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -14,15 +15,20 @@ import anyio.to_thread
 import msgspec
 import structlog
 
-from ganglion.core.errors import DataCorrupt, GanglionError
+from ganglion.core.errors import DataCorrupt, DiskUnusable, GanglionError, InvalidRequest, TooLarge
 from ganglion.core.serving_errors import ServingUnreachable
 from ganglion.node.domain import backoff, reporting
 from ganglion.node.domain.backoff import BackoffPolicy
+from ganglion.node.domain.pace import Pace
 from ganglion.node.domain.poll_time import PollTime
 from ganglion.node.domain.reporting import ReportSettings
+from ganglion.node.services import desired_intake
 from ganglion.node.services.commands import Commands
 from ganglion.node.services.forwarder import Forwarder
 from ganglion.node.services.journal_intake import JournalIntake
+from ganglion.node.services.limits import EnvelopeWatch, with_envelope
+from ganglion.node.services.orders import Orders
+from ganglion.node.services.reference_files import ReferenceFiles
 from ganglion.node.services.updates import Updates
 from ganglion.ports.agent_store import AgentStore
 from ganglion.ports.clock import Chance, Clock
@@ -37,6 +43,7 @@ T = TypeVar("T")
 _STATUS_TIMEOUT_S = 5.0
 _REPORT_S_MIN = 1.0
 """However often the hub wants to hear of a node."""
+_ANSWERS_BURST, _ANSWERS_EVERY_S = 60, 1.0
 _REPORT_LOOK_S = 15.0
 """How often the present state is looked at for changes that nobody announces, such as a dead serving process."""
 
@@ -64,8 +71,22 @@ class Machine:
 
     facts: NodeFacts
     figures: Callable[[], dict[str, float]]
+    unwell: Callable[[], dict[str, str]] = dict
+    """What is not well by now, as a report tells it. May block."""
     set_log_level: Callable[[str], None] | None = None
     """Takes debug, info, warning or error; an empty name is the process's own level."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What takes in what the hub wants, each its own part of it."""
+
+    updates: Updates
+    commands: Commands
+    orders: Orders
+    envelopes: EnvelopeWatch
+    files: ReferenceFiles | None = None
+    """Nobody keeps reference files where there is none."""
 
 
 class Agent:
@@ -77,7 +98,7 @@ class Agent:
         link: HubLink,
         control: ServingControl,
         store: AgentStore,
-        updates: Updates,
+        wishes: Wishes,
         forwarder: Forwarder,
         intake: JournalIntake,
         machine: Machine,
@@ -86,26 +107,49 @@ class Agent:
         settings: AgentSettings,
     ) -> None:
         self._link, self._control, self._store = link, control, store
-        self._updates, self._forwarder, self._intake = updates, forwarder, intake
+        self._updates, self._forwarder, self._intake = wishes.updates, forwarder, intake
         self._machine, self._chance = machine, chance
         self._clock, self._settings = clock, settings
         self._poll_time = PollTime.beginning(settings.long_poll_s, most_s=settings.long_poll_s_max)
-        self._commands = Commands(control)
+        self._commands, self._orders, self._envelopes = wishes.commands, wishes.orders, wishes.envelopes
+        self._orders.ended = self.hurry
+        self._files = wishes.files
+        if self._files is not None:
+            self._files.changed = self.hurry
+        self._pace = Pace(burst=_ANSWERS_BURST, every_s=_ANSWERS_EVERY_S)
         self._reports = settings.reports
+        self._tuned: AgentOptions | None = None
         self._wake_updates = anyio.Event()
         self._wake_report = anyio.Event()
 
     async def run(self) -> None:
         """Run every loop; the first unexpected error ends the process, and the supervisor starts it again."""
         await self._updates.resume()
-        if held := self._updates.state.desired:
-            self._tune(held.agent)
+        self._tune(self._updates.state.settings.effective.agent)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._intake.run)
             tasks.start_soon(self._drive_updates)
             tasks.start_soon(self._forwarder.run)
             tasks.start_soon(self._follow_desired)
             tasks.start_soon(self._report)
+            tasks.start_soon(self._orders.run)
+            tasks.start_soon(self._obey_held)
+            if self._files is not None:
+                tasks.start_soon(self._files.run)
+
+    async def _obey_held(self) -> None:
+        """Do what the agent that ran before had taken in, and had not come to."""
+        held = self._updates.state.desired
+        if held is not None:
+            try:
+                await self._commands.obey(held)
+            except DiskUnusable as error:
+                log.warning("command.delayed", code=error.code, reason=error.message)
+
+    def hurry(self) -> None:
+        """Look at updates and at what is to be reported now."""
+        self._wake_updates.set()
+        self._wake_report.set()
 
     async def _follow_desired(self) -> None:
         failures = 0
@@ -114,27 +158,55 @@ class Agent:
                 desired = await _abandonable(self._ask_desired)
                 await self._updates.note_contact()
                 self._poll_time = self._poll_time if desired else self._poll_time.after_quiet()
-                taken = desired is not None and await self._updates.take(desired)
+                taken = desired is not None and await self._take(desired)
                 failures = 0
                 await self._rekey()
+                await self._slow_down()
             except DataCorrupt:
                 raise
             except GanglionError as error:
                 failures += 1
+                if isinstance(error, TooLarge | InvalidRequest):
+                    with suppress(DiskUnusable):
+                        await self._updates.tell_refused(desired_intake.unreadable(error.message))
                 self._poll_time = self._poll_time.after_break()
                 log.warning("desired.delayed", code=error.code, reason=error.message, failures=failures)
                 await anyio.sleep(backoff.delay_s(self._settings.retry, failures, share=self._chance.share()))
                 continue
-            if taken and desired is not None:
-                self._tune(desired.agent)
-                await self._commands.obey(desired)
-                self._wake_updates.set()
-                self._wake_report.set()
+            if taken:
+                self.hurry()
+
+    async def _take(self, offered: DesiredState) -> bool:
+        """Take in what lies within the limits, and behave by it. False when it is not newer."""
+        held, events = await self._envelopes.look(self._updates.state, offered)
+        await self._updates.remember(partial(with_envelope, held=held), events)
+        if not await self._updates.take(offered):
+            return False
+        taken = self._updates.state.desired
+        assert taken is not None, "it was just taken"
+        self._tune(self._updates.state.settings.effective.agent)
+        await self._commands.obey(taken)
+        if self._files is not None:
+            self._files.look()
+        return True
+
+    async def _slow_down(self) -> None:
+        """Wait when the hub has answered often of late: whatever it sends, a node does not spin."""
+        now_s = self._clock.monotonic_s()
+        wait_s = self._pace.wait_s(now_s=now_s)
+        self._pace = self._pace.after(now_s=now_s)
+        await anyio.sleep(wait_s)
 
     def _tune(self, options: AgentOptions) -> None:
         """Behave as the hub wants; what it leaves open is as the node's own settings say."""
+        if options == self._tuned:
+            return
+        self._tuned = options
         report_s = max(options.report_s, _REPORT_S_MIN) if options.report_s else self._settings.reports.report_s
-        self._reports = msgspec.structs.replace(self._settings.reports, report_s=report_s)
+        own_s = self._settings.reports.heartbeat_s
+        heartbeat_s = max(options.heartbeat_s, _REPORT_S_MIN) if options.heartbeat_s > 0 else own_s
+        self._reports = msgspec.structs.replace(self._settings.reports, report_s=report_s, heartbeat_s=heartbeat_s)
+        self._forwarder.tune(options)
         if self._machine.set_log_level is not None:
             self._machine.set_log_level(options.log_level)
 
@@ -162,11 +234,13 @@ class Agent:
                 except GanglionError as error:
                     log.error("update.delayed", code=error.code, reason=error.message)  # noqa: TRY400 - no trace needed
                     moved = False
+                # Settings on trial may have been taken back.
+                self._tune(self._updates.state.settings.effective.agent)
                 for name in self._updates.claim_due():
                     tasks.start_soon(self._drive_update, name)
                 if moved:
                     self._wake_report.set()
-                under_way = any(model.update for model in self._updates.state.models.values())
+                under_way = self._updates.is_under_way
                 with anyio.move_on_after(self._settings.step_s if under_way else self._settings.idle_s):
                     await self._wake_updates.wait()
 
@@ -191,6 +265,7 @@ class Agent:
                 age_s = self._clock.monotonic_s() - told_s
                 if reporting.is_due(self._reports, last, report, age_s=age_s):
                     await _abandonable(partial(self._link.report, report))
+                    await self._updates.note_contact()
                     last, told_s = report, self._clock.monotonic_s()
             except DataCorrupt:
                 raise
@@ -202,6 +277,7 @@ class Agent:
     async def _compose_report(self) -> NodeReport:
         status = await self._serving_status()
         figures = await anyio.to_thread.run_sync(self._store.figures)
+        unwell = await anyio.to_thread.run_sync(self._machine.unwell)
         desired = self._updates.state.desired
         return NodeReport(
             incarnation=desired.incarnation if desired else "",
@@ -214,7 +290,10 @@ class Agent:
             shed=figures.shed,
             sent_bytes=self._forwarder.spent.month_by_class,
             machine=self._machine.figures(),
+            unwell=unwell,
             refused=self._updates.refused,
+            settings=self._updates.state.settings.report(),
+            files=dict(self._files.told) if self._files else {},
             audit_number=self._updates.state.audit_number,
             audit_hash=self._updates.state.audit_hash,
             commands=self._commands.answers,

@@ -45,6 +45,8 @@ class Alignment:
         self._written = written
         self._collection: tuple[str, CollectionSettings] | None = None
         self._cleaned: tuple[NodeState, frozenset[str]] | None = None
+        self.settings_refused = ""
+        """Why serving did not take the settings that it was last given."""
         self.unloadable: Mapping[str, str] = {}
         """Models whose committed version serving refused to load when it was last asked, and the error's code."""
 
@@ -74,8 +76,9 @@ class Alignment:
 
     def _align_file(self, state: NodeState) -> DiskUnusable | None:
         active = ActiveModels(
-            models={name: _active(model.committed) for name, model in state.models.items() if model.committed},
-            collection=state.desired.collection if state.desired else CollectionSettings(),
+            models={name: _with_spare(model) for name, model in state.models.items() if model.committed},
+            # Never those on trial: a serving process that dies with them starts without.
+            collection=state.settings.kept.collection,
         )
         if active != self._written:
             try:
@@ -88,10 +91,10 @@ class Alignment:
     async def _align_serving(self, state: NodeState, status: ServingStatus, busy: frozenset[str]) -> bool:
         changed = False
         unloadable: dict[str, str] = {}
-        wish = (status.instance, self._written.collection)
+        wish = (status.instance, state.settings.effective.collection)
         if wish != self._collection:
-            await self._call(Collect(settings=self._written.collection))
-            self._collection = wish
+            refused = await self._call(Collect(settings=wish[1]))
+            self._collection, self.settings_refused = wish, f"{refused.code}: {refused.message}" if refused else ""
         for name in sorted((state.models.keys() | status.models.keys()) - busy):
             serving = status.models.get(name, ModelServing(active="", loaded=(), behaviour={}))
             for command in commands(name, state.models.get(name, ModelState()), serving):
@@ -126,7 +129,7 @@ class Alignment:
 def commands(name: str, model: ModelState, serving: ModelServing) -> list[Command]:
     """Return what serving must do so that `model` is served as stored."""
     update = model.update
-    candidate = update.assignment.version if update else ""
+    candidate = update.assignment.version if update and update.state is not UpdateState.STAGED else ""
     if update and update.state in _SWITCHED:
         return []
     wanted: list[Command] = []
@@ -146,6 +149,13 @@ def _without_committed(state: NodeState, withheld: frozenset[str]) -> NodeState:
         for name, model in state.models.items()
     }
     return msgspec.structs.replace(state, models=models)
+
+
+def _with_spare(model: ModelState) -> ActiveModel:
+    assert model.committed is not None
+    # A version with a term is served when the agent says that the term is not over, and not without its word.
+    spare = _active(model.spare) if model.spare and not model.spare.offline_s_max else None
+    return msgspec.structs.replace(_active(model.committed), spare=spare)
 
 
 def _active(installed: Installed) -> ActiveModel:

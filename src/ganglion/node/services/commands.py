@@ -1,53 +1,57 @@
-"""What the hub asks a node to do once. Each command is done when it is first heard of, and its outcome reported."""
+"""What the hub asks a node to do once. `report` and `collect` are done at once; the rest are orders.
 
-from collections import OrderedDict
-from typing import Final
+Each command is done when it is first heard of, also across restarts, and its outcome reported.
+"""
 
+from collections.abc import Callable
+
+import anyio
+import msgspec
 import structlog
 
 from ganglion.core.serving_errors import ServingUnreachable
+from ganglion.node.domain.reconcile import NodeState
+from ganglion.node.services.orders import AT_ONCE, DONE, Orders
+from ganglion.node.services.updates import Updates
 from ganglion.ports.serving_control import Collect, Refused, ServingControl
 from ganglion.wire.desired import DesiredState, NodeCommand
 
 log = structlog.get_logger()
 
-DONE: Final = "done"
 _TIMEOUT_S = 10.0
-_ANSWERS_MAX = 32
 
 
 class Commands:
-    """Obeys. What it knows ends with the process: the hub keeps what was reported."""
+    """Obeys."""
 
-    def __init__(self, control: ServingControl) -> None:
-        self._control = control
-        self._answers: OrderedDict[str, str] = OrderedDict()
+    def __init__(self, control: ServingControl, updates: Updates, orders: Orders) -> None:
+        self._control, self._updates, self._orders = control, updates, orders
+        self._one_at_a_time = anyio.Lock()
 
     @property
     def answers(self) -> dict[str, str]:
         """What came of the newest commands, by id: done, or why not."""
-        return dict(self._answers)
+        return self._updates.state.orders.answers
 
     async def obey(self, desired: DesiredState) -> None:
-        """Do what was not done yet."""
-        for command in desired.commands:
-            if command.id in self._answers:
-                continue
-            answer = await self._do(command, desired)
-            self._answers[command.id] = answer
-            while len(self._answers) > _ANSWERS_MAX:
-                self._answers.popitem(last=False)
-            log.info("command.obeyed", command=command.name, command_id=command.id, outcome=answer)
+        """Do what was not done yet, and hand on what takes longer."""
+        async with self._one_at_a_time:
+            for command in desired.commands:
+                if command.name in AT_ONCE and self._updates.state.orders.is_new(command):
+                    answer = await self._do(command)
+                    await self._updates.remember(_remembering(command, answer))
+                    log.info("command.obeyed", command=command.name, command_id=command.id, outcome=answer)
+        self._orders.take(desired)
 
-    async def _do(self, command: NodeCommand, desired: DesiredState) -> str:
-        match command.name:
-            case "report":
-                # The report that carries this answer is the one that was asked for.
-                return DONE
-            case "collect":
-                return await self._collect(Collect(settings=desired.collection, requested=command.count))
-            case _:
-                return f"this node does not know the command {command.name[:40]!r}"
+    async def _do(self, command: NodeCommand) -> str:
+        floor_s = self._updates.state.orders.forgotten_until_s
+        if command.expires_at_s <= floor_s:
+            return "it is as old as commands that this node has forgotten"
+        if command.name == "collect":
+            settings = self._updates.state.settings.effective.collection
+            return await self._collect(Collect(settings=settings, requested=command.count))
+        # The report that carries this answer is the one that was asked for.
+        return DONE
 
     async def _collect(self, order: Collect) -> str:
         try:
@@ -55,3 +59,10 @@ class Commands:
         except ServingUnreachable as error:
             return error.message
         return reply.message if isinstance(reply, Refused) else DONE
+
+
+def _remembering(command: NodeCommand, answer: str) -> Callable[[NodeState], NodeState]:
+    def change(state: NodeState) -> NodeState:
+        return msgspec.structs.replace(state, orders=state.orders.after(command, answer))
+
+    return change

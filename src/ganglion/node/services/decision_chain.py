@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ganglion.node.domain.reconcile import NodeState
+from ganglion.node.services.order_telling import CHAINED
 from ganglion.ports.agent_store import NewRecord
 from ganglion.ports.clock import Clock
 from ganglion.trust import audit
@@ -44,5 +45,11 @@ def _link(event: EventRecord, number: int, previous: str, clock: Clock) -> Link:
         action=event.name,
         subject=f"{event.model}:{event.version}" if event.model else "",
         reason=audit.clipped(event.reason),
-        facts={"rollout": event.rollout_id} if event.rollout_id else {},
+        facts=_facts(event),
     )
+
+
+def _facts(event: EventRecord) -> dict[str, str]:
+    """Return what is written down of an event. Of an action that is who and what, and never its output."""
+    kept = {name: audit.clipped(event.facts[name]) for name in CHAINED if name in event.facts}
+    return {"rollout": event.rollout_id, **kept} if event.rollout_id else kept

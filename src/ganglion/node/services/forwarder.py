@@ -19,11 +19,12 @@ from ganglion.core.errors import (
 from ganglion.node.domain import backoff, egress
 from ganglion.node.domain.backoff import BackoffPolicy
 from ganglion.node.domain.batch_size import BatchSize
-from ganglion.node.domain.egress import EgressSettings, Spent
+from ganglion.node.domain.egress import EgressSettings, Spent, lower
 from ganglion.ports.agent_store import AgentStore, NewRecord
 from ganglion.ports.clock import Chance, Clock, utc_s
 from ganglion.ports.hub_link import HubLink
 from ganglion.wire import codec
+from ganglion.wire.desired import AgentOptions
 from ganglion.wire.records import Ack, Batch, EventRecord, RecordClass
 
 log = structlog.get_logger()
@@ -61,7 +62,7 @@ class Forwarder:
     ) -> None:  # fmt: skip
         self._store, self._link = store, link
         self._clock, self._chance = clock, chance
-        self._settings, self._retry = settings, retry
+        self._settings, self._own, self._retry = settings, settings, retry
         self._size = BatchSize.largest(records_max=settings.batch_records_max, bytes_max=settings.batch_bytes_max)
         self._refusals: tuple[int, int] = (0, 0)
         """The record that the hub refused last when it came alone, and how often in a row."""
@@ -71,6 +72,20 @@ class Forwarder:
     def spent(self) -> Spent:
         """What the link has carried in the present hour, day and month."""
         return self._spent
+
+    def tune(self, options: AgentOptions) -> None:
+        """Keep to what the hub wants, where that is less than the node's own settings allow."""
+        own, budgets = self._own, self._own.egress
+        budgets = msgspec.structs.replace(
+            budgets,
+            hour_bytes_max=lower(budgets.hour_bytes_max, options.egress_hour_bytes_max),
+            day_bytes_max=lower(budgets.day_bytes_max, options.egress_day_bytes_max),
+            month_bytes_max=lower(budgets.month_bytes_max, options.egress_month_bytes_max),
+        )
+        records_max = lower(own.batch_records_max, options.batch_records_max)
+        if records_max != self._settings.batch_records_max:
+            self._size = BatchSize.largest(records_max=records_max, bytes_max=own.batch_bytes_max)
+        self._settings = msgspec.structs.replace(own, batch_records_max=records_max, egress=budgets)
 
     async def run(self) -> None:
         """Send for ever; a hub that cannot be reached costs nothing but waiting."""

@@ -60,6 +60,11 @@ class Places:
         return self.data / "run" / "serving.json"
 
     @property
+    def logs(self) -> Path:
+        """What the node's processes logged, within limits."""
+        return self.data / "logs"
+
+    @property
     def journal(self) -> Path:
         """Records on their way from serving to the agent."""
         return self.data / "journal"
@@ -68,6 +73,16 @@ class Places:
     def packages(self) -> Path:
         """Unpacked packages."""
         return self.data / "packages"
+
+    @property
+    def files(self) -> Path:
+        """Reference files by name, for whoever needs them on this machine."""
+        return self.data / "files"
+
+    @property
+    def file_parts(self) -> Path:
+        """Reference files under way."""
+        return self.data / "files-under-way"
 
     @property
     def downloads(self) -> Path:

@@ -18,6 +18,7 @@ from ganglion.node.domain.traffic import TrafficSplit
 from ganglion.node.services.serving_batches import Batches, layout_of
 from ganglion.node.services.serving_comparison import Answered, Comparisons
 from ganglion.node.services.serving_lane import Lane, Ticket
+from ganglion.node.services.serving_looks import InputLooks
 from ganglion.node.services.serving_pending import Pending
 from ganglion.node.services.serving_records import Recorder, RequestName, rows_of
 from ganglion.node.services.serving_requests import (
@@ -53,11 +54,20 @@ class Serving:
     """
 
     def __init__(
-        self, *, table: ServingTable, lane: Lane, recorder: Recorder, clock: Clock, chance: Chance, limits: InferLimits
+        self,
+        *,
+        table: ServingTable,
+        lane: Lane,
+        recorder: Recorder,
+        clock: Clock,
+        chance: Chance,
+        limits: InferLimits,
+        looks: InputLooks | None = None,
     ) -> None:
         self.table = table
         self._lane, self._recorder, self._clock, self._chance, self._limits = lane, recorder, clock, chance, limits
         self._comparisons = Comparisons(lane=lane, recorder=recorder, clock=clock)
+        self._looks = looks
         self.now_s: Callable[[], float] = clock.monotonic_s
         """The clock of `began_s` and `deadline_s`."""
         self._batches: WeakKeyDictionary[LoadedVersion, Batches] = WeakKeyDictionary()
@@ -185,10 +195,12 @@ class Serving:
             return
         accepted.reply(Inferred(name, result.outcome, moments, version.pipeline.manifest))
         version.count(result, moments, rows=accepted.rows, at_ns=at_ns)
-        self._recorder.consider_sample(name, request.inputs, result)
+        self._recorder.consider_sample(name, request.inputs, result, typicality=version.typicality)
+        if self._looks is not None and result.ended_s >= self._looks.due_s:
+            self._looks.offer(name, version, request.inputs, result)
         # The previous version was not there when a sequence began, and would answer from another state.
         if accepted.served.compared is not None and request.place is None:
-            self._compare(accepted.served, Answered(name, version, request.inputs, result.outcome, result.labels))
+            self._compare(accepted.served, Answered(name, version, request.inputs, result))
 
     def _accept(self, request: InferRequest, version: LoadedVersion) -> Form:
         """Check the request's form, and note how long it should take. Raises: InvalidRequest."""

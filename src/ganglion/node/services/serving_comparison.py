@@ -29,9 +29,8 @@ class Answered:
     name: RequestName
     version: LoadedVersion
     inputs: Tensors
-    answer: Answer
-    labels: tuple[str, ...]
-    """One label per row; empty when the model makes no predictions."""
+    run: Run
+    """It ended in an answer."""
 
 
 class Comparisons:
@@ -68,11 +67,16 @@ class Comparisons:
         if isinstance(result.outcome, GanglionError):
             answered.version.behaviour.compared_failed += 1
             return
-        compared, agreed = compared_and_agreed(
-            answered.labels, result.labels, answered.answer.outputs, result.outcome.outputs
-        )
+        answer, labels = answered.run.outcome, answered.run.labels
+        assert isinstance(answer, Answer), "a failure is compared with nothing"
+        compared, agreed = compared_and_agreed(labels, result.labels, answer.outputs, result.outcome.outputs)
         if not compared:
             return
+        if agreed < compared:
+            row = next(
+                (row for row, pair in enumerate(zip(labels, result.labels, strict=True)) if len(set(pair)) > 1), 0
+            )
+            self._recorder.consider_disagreement(answered.name, answered.inputs, answered.run, row)
         answered.version.behaviour.count_comparison(compared, agreed, result.latency_us)
         self._recorder.comparison(
             ComparisonRecord(

@@ -1,11 +1,26 @@
 """What serving writes into the journal: results before the answer, comparisons and samples after it."""
 
+from collections import deque
+from collections.abc import Mapping
+
 import msgspec
 import structlog
 
-from ganglion.core.errors import GanglionError
+from ganglion.core.errors import GanglionError, InvalidRequest
+from ganglion.core.pipeline import Answer
 from ganglion.core.steps import DATATYPES, Tensor, Tensors, size_bytes, to_bytes
-from ganglion.node.domain.sampling import ByteBudget, Choice, SampleReason, choose, is_doubtful, requests_until_random
+from ganglion.core.typicality import Typicality
+from ganglion.node.domain.sample_reasons import SampleReason
+from ganglion.node.domain.sampling import (
+    Answered,
+    ByteBudget,
+    Choice,
+    CloserLook,
+    choose,
+    is_doubtful,
+    requests_until_random,
+)
+from ganglion.node.domain.summaries import LookRecord
 from ganglion.node.services.serving_runs import Run
 from ganglion.ports.clock import Chance, Clock
 from ganglion.ports.journal import JournalSink
@@ -18,6 +33,8 @@ _COMPLAINT_S = 30.0
 """At most this often does a full journal show in the log; the counts tell the rest."""
 _SPENT_S_MAX = 1.0
 """How long a spent budget is not asked again: smaller inputs may come."""
+_REMEMBERED = 16
+"""So many requests that were kept are remembered: a later reason to keep one of them gives no second sample."""
 
 
 class RequestName(msgspec.Struct, frozen=True, gc=False):
@@ -42,7 +59,10 @@ class Recorder:
         """How many of the next inputs somebody asked for."""
         self._spent_until_s = 0.0
         """Until then the budget has no room for the last sample that was refused, and is not asked."""
+        self._closer = CloserLook(CollectionSettings())
+        self._kept: deque[RequestName] = deque(maxlen=_REMEMBERED)
         self._complained_s: float | None = None
+        self._follow_rule()
         self._encode = msgspec.msgpack.Encoder().encode
 
     def collect(self, settings: CollectionSettings) -> None:
@@ -50,6 +70,12 @@ class Recorder:
         self._collection = settings
         self._budget = self._budget.resized(settings.bytes_per_hour, now_s=self._clock.monotonic_s())
         self._until_random, self._spent_until_s = self._next_random(), 0.0
+        self._follow_rule()
+
+    @property
+    def collection(self) -> CollectionSettings:
+        """By what samples are kept now."""
+        return self._collection
 
     def request(self, count: int) -> None:
         """Keep so many of the next inputs, one row of each, within the budget."""
@@ -72,34 +98,85 @@ class Recorder:
         """Journal what the previous version made of the same request."""
         self._append(RecordClass.SUMMARY, self._clock.utc_ns(), self._encode(record))
 
-    def consider_sample(self, name: RequestName, inputs: Tensors, run: Run) -> None:
+    def look(self, record: LookRecord) -> None:
+        """Journal what was measured of an input."""
+        self._append(RecordClass.SUMMARY, self._clock.utc_ns(), self._encode(record))
+
+    def consider_sample(
+        self, name: RequestName, inputs: Tensors, run: Run, *, typicality: Typicality | None = None
+    ) -> None:
         """Keep one row of the inputs if it is worth it and the budget allows. Nearly always it is not: then fast."""
-        if self._requested:
-            self._keep_sample(name, inputs, run, random_row=None)
-            return
+        random_row: float | None = None
         if self._until_random > 0:
             self._until_random -= 1
-            if is_doubtful(self._collection, run.confidences):
-                self._keep_sample(name, inputs, run, random_row=None)
+            is_wanted = self._requested or self._closer.is_wanted or is_doubtful(self._collection, run.confidences)
+            if not is_wanted:
+                return
+        else:
+            self._until_random = self._next_random()
+            random_row = self._chance.share()
+        if not self._may_spend():
             return
-        self._until_random = self._next_random()
-        self._keep_sample(name, inputs, run, random_row=self._chance.share())
+        choice = self._choice(inputs, run, typicality, random_row)
+        if choice is not None and self._has_room(inputs):
+            self._keep_sample(name, inputs, run, choice)
+
+    def _choice(
+        self, inputs: Tensors, run: Run, typicality: Typicality | None, random_row: float | None
+    ) -> Choice | None:
+        if self._requested:
+            return Choice(0, SampleReason.REQUESTED)
+        settings, confidences = self._collection, run.confidences
+        if not self._closer.is_wanted:
+            return choose(settings, confidences, rows=rows_of(inputs), random_row=random_row)
+        return (
+            choose(settings, confidences, rows=0, random_row=None)
+            or self._closer.choose(_answered(inputs, run, typicality))
+            or choose(settings, confidences, rows=rows_of(inputs), random_row=random_row)
+        )
+
+    def consider_measured(
+        self, name: RequestName, inputs: Tensors, run: Run, measures: Mapping[str, float], typicality: Typicality | None
+    ) -> None:
+        """Keep one row if the trigger rule asks about quality, and holds now that it is known."""
+        if self._closer.asks_quality and not self._was_kept(name) and self._may_spend():
+            choice = self._closer.choose_by_rule(_answered(inputs, run, typicality), measures)
+            if choice is not None and self._has_room(inputs):
+                self._keep_sample(name, inputs, run, choice)
+
+    def consider_disagreement(self, name: RequestName, inputs: Tensors, run: Run, row: int) -> None:
+        """Keep the row on which another version said something else."""
+        if self._collection.disagreements and not self._was_kept(name) and self._may_spend() and self._has_room(inputs):
+            self._keep_sample(name, inputs, run, Choice(row, SampleReason.DISAGREEMENT))
+
+    def _follow_rule(self) -> None:
+        """Look closer by the settings of now; a rule that this release cannot read keeps nothing, and is told."""
+        try:
+            self._closer = CloserLook(self._collection)
+        except InvalidRequest as error:
+            log.warning("sampling.rule_unreadable", reason=error.message)
+            self._closer = CloserLook(msgspec.structs.replace(self._collection, keep_when=""))
 
     def _next_random(self) -> float:
         return requests_until_random(self._collection.random_share, self._chance.share())
 
-    def _keep_sample(self, name: RequestName, inputs: Tensors, run: Run, *, random_row: float | None) -> None:
-        now_s = self._clock.monotonic_s()
-        if now_s < self._spent_until_s:
-            return
-        size_bytes = _row_bytes(inputs)
-        if not self._budget.has(size_bytes, now_s=now_s):
-            self._spent_until_s = now_s + min(self._budget.wait_s(size_bytes), _SPENT_S_MAX)
-            return
-        choice = Choice(0, SampleReason.REQUESTED) if self._requested else None
-        choice = choice or choose(self._collection, run.confidences, rows=rows_of(inputs), random_row=random_row)
-        if choice is None:
-            return
+    def _may_spend(self) -> bool:
+        """Say whether it is worth asking the budget."""
+        return not self._spent_until_s or self._clock.monotonic_s() >= self._spent_until_s
+
+    def _was_kept(self, name: RequestName) -> bool:
+        """Say whether this very request was kept; clients may well call all of theirs the same."""
+        return any(kept is name for kept in self._kept)
+
+    def _has_room(self, inputs: Tensors) -> bool:
+        """Say whether the budget has room for one row. Cheap to ask while there is none."""
+        size_bytes, now_s = _row_bytes(inputs), self._clock.monotonic_s()
+        if self._budget.has(size_bytes, now_s=now_s):
+            return True
+        self._spent_until_s = now_s + min(self._budget.wait_s(size_bytes), _SPENT_S_MAX)
+        return False
+
+    def _keep_sample(self, name: RequestName, inputs: Tensors, run: Run, choice: Choice) -> None:
         record = SampleRecord(
             model=name.model,
             version=name.version,
@@ -110,8 +187,10 @@ class Recorder:
             inputs={key: _row(tensor, choice.row) for key, tensor in inputs.items()},
         )
         payload = self._encode(record)
-        if self._budget.take(len(payload), now_s=now_s):
-            self._requested = max(0, self._requested - 1)
+        if self._budget.take(len(payload), now_s=self._clock.monotonic_s()):
+            self._kept.append(name)
+            if choice.reason is SampleReason.REQUESTED:
+                self._requested -= 1
             self._append(RecordClass.SAMPLE, self._clock.utc_ns(), payload)
 
     def shed(self) -> dict[str, int]:
@@ -127,6 +206,11 @@ class Recorder:
             trouble = self._journal.trouble
             reason = trouble.message if trouble else "the journal is full: the agent does not keep up"
             log.warning("journal.record_shed", reason=reason, shed=self._journal.shed())
+
+
+def _answered(inputs: Tensors, run: Run, typicality: Typicality | None) -> Answered:
+    predictions = run.outcome.predictions if isinstance(run.outcome, Answer) else ()
+    return Answered(predictions, inputs, run.latency_us, typicality)
 
 
 def rows_of(inputs: Tensors) -> int:

@@ -10,6 +10,7 @@ from ganglion.core.errors import Conflict, GanglionError, NotFound
 from ganglion.core.pipeline import Pipeline
 from ganglion.core.serving_errors import ModelNotReady, ModelQuarantined
 from ganglion.core.steps import Tensors
+from ganglion.core.typicality import typicality
 from ganglion.node.domain import traffic
 from ganglion.node.domain.batching import Why
 from ganglion.node.domain.traffic import TrafficSplit
@@ -30,6 +31,8 @@ class LoadedVersion:
         self.name, self.path, self.package = name, path, package
         self.batching = batching
         """How requests share a run; None: each runs alone."""
+        self.typicality = typicality(package.pipeline.manifest.drift)
+        """How it answered held-out data; None: its package says nothing of that."""
         self.token = object()
         """Stands for this version where a reference to it would keep its memory."""
         self._element_us = element_us

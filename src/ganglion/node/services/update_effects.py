@@ -9,6 +9,7 @@ from typing import TypeVar
 import anyio.to_thread
 import msgspec
 
+from ganglion.core import install_windows
 from ganglion.core.errors import Conflict, DiskUnusable, InvalidPackage, NotFound, TargetMismatch
 from ganglion.core.manifest import Limits
 from ganglion.core.trust_errors import ArtifactUntrusted
@@ -55,6 +56,10 @@ class Outcome:
     """What the model's role has signed beside the bytes, when that was looked at."""
 
 
+def _by_anybody(_model: str, _signers: tuple[str, ...]) -> str:
+    return ""
+
+
 class UpdateEffects:
     """Performs effects. Unavailable means: try again later. Any other error of ours ends the attempt."""
 
@@ -69,11 +74,15 @@ class UpdateEffects:
         facts: NodeFacts,
         root_version_min: Callable[[], int],
         memory_free: Callable[[], int],
+        why_not_published: Callable[[str, tuple[str, ...]], str] = _by_anybody,
     ) -> None:
-        """`memory_free` returns how many bytes of memory a model could take now."""
+        """`memory_free` returns how many bytes of memory a model could take now.
+
+        `why_not_published` returns why a model that these keys may sign may not run here; empty when it may.
+        """
         self._link, self._control, self._packages, self._sandbox = link, control, packages, sandbox
         self._places, self._facts, self._root_version_min = places, facts, root_version_min
-        self._memory_free = memory_free
+        self._memory_free, self._why_not_published = memory_free, why_not_published
         self._intact: set[str] = set()
 
     async def perform(
@@ -103,7 +112,7 @@ class UpdateEffects:
                 outcome = await self._load(update)
             case UpdateEffect.PROVE:
                 outcome = await self._prove(update)
-            case UpdateEffect.SWITCH if _can_shadow(update, model, status):
+            case UpdateEffect.SWITCH if can_shadow(update, model, status):
                 outcome = Outcome(UpdateEvent.SHADOWED)
             case UpdateEffect.SWITCH | UpdateEffect.LISTEN:
                 outcome = await self._switch(update, model, status)
@@ -129,6 +138,7 @@ class UpdateEffects:
 
     def _precheck(self, update: Update, model: ModelState, others: Sequence[Assignment]) -> None:
         assignment, held = update.assignment, model.committed
+        install_windows.checked(assignment.policy.install_windows)
         if held and held.version == assignment.version and held.sha256 not in ("", assignment.sha256):
             # Serving knows versions by name: the new bytes would answer before they are proven, and stay.
             raise Conflict(f"this node has version {held.version} with other bytes: release these as another version")
@@ -163,6 +173,9 @@ class UpdateEffects:
         if update.was_committed and self._is_unpacked(update.assignment):
             return None
         vouched = self._link.check_target(update.assignment, root_version_min=self._root_version_min())
+        why = self._why_not_published(update.assignment.model, vouched.signers)
+        if why:
+            raise ArtifactUntrusted(why)
         self._check_memory(vouched)
         return vouched
 
@@ -240,10 +253,12 @@ class UpdateEffects:
         return reply
 
 
-def _can_shadow(update: Update, model: ModelState, status: ServingStatus) -> bool:
-    """Say whether the version is wanted in the shadow first, and there is one that answers."""
+def can_shadow(update: Update, model: ModelState, status: ServingStatus) -> bool:
+    """Say whether the version is wanted in the shadow first, was not there yet, and there is one that answers."""
     serving, committed = status.models.get(update.assignment.model), model.committed
-    if update.was_committed or not wants_shadow(update.assignment.policy) or committed is None or serving is None:
+    if update.was_heard or update.was_committed or committed is None or serving is None:
+        return False
+    if not wants_shadow(update.assignment.policy):
         return False
     return serving.active == committed.version != update.assignment.version
 

@@ -5,7 +5,7 @@ State and the events that tell of it are stored in one transaction. Everything a
 what is with what should be, so that a kill at any point only delays it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar, assert_never
 
@@ -16,22 +16,28 @@ import structlog
 
 from ganglion.core.errors import DiskUnusable, GanglionError, Unavailable
 from ganglion.core.identity_errors import Unauthenticated
-from ganglion.core.serving_errors import ModelQuarantined, ServingUnreachable
+from ganglion.core.serving_errors import ServingUnreachable
 from ganglion.core.trust_errors import ArtifactUntrusted
 from ganglion.node.domain import backoff, reconcile, statements
 from ganglion.node.domain.backoff import BackoffPolicy
 from ganglion.node.domain.probation import Verdict
 from ganglion.node.domain.reconcile import ModelState, NodeState
+from ganglion.node.domain.settings_trial import SettingsTrial
 from ganglion.node.domain.update import Update, UpdateEffect, UpdateEvent
-from ganglion.node.services import decision_chain, desired_intake
+from ganglion.node.services import decision_chain, desired_intake, settings_trials
 from ganglion.node.services import update_telling as telling
 from ganglion.node.services.alignment import Alignment
+from ganglion.node.services.install_times import LOOK_S, InstallTimes
+from ganglion.node.services.losses import Losses
+from ganglion.node.services.refusals import Refusals
+from ganglion.node.services.settings_trials import SettingsTrials
 from ganglion.node.services.terms import Terms
 from ganglion.node.services.trials import Trials
-from ganglion.node.services.update_effects import Outcome, UpdateEffects
+from ganglion.node.services.update_effects import Outcome, UpdateEffects, can_shadow
 from ganglion.ports.agent_store import AgentStore, NewRecord
 from ganglion.ports.clock import Chance, Clock
 from ganglion.ports.serving_control import ServingControl, ServingStatus, Status
+from ganglion.trust.limits import BUILT_IN, InForce
 from ganglion.wire import codec
 from ganglion.wire.desired import Assignment, DesiredState, ModelStatus, UpdateState
 from ganglion.wire.records import EventRecord, RecordClass
@@ -43,6 +49,10 @@ _STATUS_TIMEOUT_S = 5.0
 _HOLDING = frozenset({UpdateState.GATED, UpdateState.PROVEN, UpdateState.SHADOW, UpdateState.PROBATION})
 """States in which a certain serving process holds the version."""
 _TRIED = frozenset({UpdateEffect.LISTEN, UpdateEffect.WATCH})
+
+
+def _built_in(_state: NodeState) -> InForce:
+    return BUILT_IN
 
 
 class Updates:
@@ -59,7 +69,9 @@ class Updates:
         chance: Chance,
         state: NodeState,
         retry: BackoffPolicy,
+        times: InstallTimes | None = None,
     ) -> None:
+        """`times` is left out by whoever knows one time zone only."""
         self._store, self._control = store, control
         self._effects, self._alignment = effects, alignment
         self._clock, self._chance, self._retry = clock, chance, retry
@@ -68,17 +80,22 @@ class Updates:
         self._retry_at_s: dict[str, float] = {}
         self._trials = Trials(control=control, clock=clock)
         self._terms = Terms(clock, silent_s=state.silent_s)
+        self._times = times or InstallTimes(clock)
+        self._settings = SettingsTrials(clock, zone=self._times.zone)
         self.reason_waiting: dict[str, str] = {}
         self.refused = ""
         """Why the newest desired state was not believed; empty when it was."""
+        self.limits: Callable[[NodeState], InForce] = _built_in
+        """What a hub may ask of this node at most."""
+        self._refusals = Refusals()
         self._writing = anyio.Lock()
         """Held from reading the state to storing the next one: the hub's wish and an effect's end may come together."""
         self._busy: set[str] = set()
-        self._quarantined: set[tuple[str, str]] = set()
-        """Versions given up by this process: of one that has no spare the hub is told once."""
+        self._losses = Losses(effects)
 
     async def resume(self) -> None:
         """Continue after a start of the agent: every attempt learns that time has passed without it."""
+        await self._move_settings(self._settings.started)
         for name, model in list(self.state.models.items()):
             if model.update is not None:
                 await self._apply(name, model.update, model.update.after(UpdateEvent.RESTARTED))
@@ -91,29 +108,46 @@ class Updates:
         try:
             statements.check_present(desired)
         except ArtifactUntrusted as error:
-            await self._tell_refused(desired, error)
+            await self.tell_refused(desired_intake.refused(desired, error.message))
             raise
-        self.refused = ""
         async with self._writing:
             return await self._take(desired)
 
-    async def _tell_refused(self, desired: DesiredState, error: ArtifactUntrusted) -> None:
+    async def tell_refused(self, told: EventRecord) -> None:
         """Tell the hub once of each refusal, however often the same state arrives."""
-        told = desired_intake.refused(desired, error.message)
         async with self._writing:
-            if self.refused != told.reason:
-                await self._save(self.state, [told])
-                self.refused = told.reason
+            events = self._refusals.told(told, self.refused, now_s=self._clock.monotonic_s())
+            self.refused = told.reason
+            if events:
+                await self._save(self.state, events)
+
+    async def remember(self, change: Callable[[NodeState], NodeState], events: Sequence[EventRecord] = ()) -> None:
+        """Store a change of what the node remembers beside models, and the events that tell of it."""
+        async with self._writing:
+            after = change(self.state)
+            if after is not self.state or events:
+                await self._save(after, list(events))
 
     async def _take(self, desired: DesiredState) -> bool:
         if not reconcile.is_newer(desired, self.state.desired):
             return False
-        state, events = desired_intake.taken(self.state, desired)
+        state, events, refused = desired_intake.taken_within(self.state, desired, self.limits(self.state))
+        if refused:
+            events += self._refusals.told(refused, self.refused, now_s=self._clock.monotonic_s())
+        self.refused = refused.reason if refused else ""
+        if state.desired is self.state.desired:
+            if events:
+                await self._save(self.state, events)
+            return False
         for notes in (self._failures, self._retry_at_s, self.reason_waiting):
             notes.clear()
         await self._save(state, events)
         log.info("desired.taken", revision=desired.revision, models=len(desired.assignments))
         return True
+
+    def hurry(self) -> None:
+        """Try again at once what waits after a failure."""
+        self._retry_at_s.clear()
 
     async def step(self) -> bool:
         """Bring every attempt one effect further. True when anything moved, so that more may be due at once."""
@@ -130,7 +164,9 @@ class Updates:
         await self._note_lost_serving(status)
         withheld = frozenset(self._terms.over(self.state))
         moved = await self._alignment.align(self.state, status, busy=frozenset(self._busy), withheld=withheld)
-        moved |= await self._give_up_damaged()
+        moved |= await self._give_up_lost()
+        refused = self._alignment.settings_refused
+        moved |= await self._move_settings(partial(self._settings.looked, instance=status.instance, refused=refused))
         # Last: a disk that takes no write must not keep the rest from being put in order.
         await self._keep_silence()
         return moved
@@ -154,6 +190,12 @@ class Updates:
         finally:
             self._busy.discard(name)
 
+    @property
+    def is_under_way(self) -> bool:
+        """Say whether an attempt needs more than a look from time to time."""
+        updates = (model.update for model in self.state.models.values())
+        return any(update and update.state is not UpdateState.STAGED for update in updates)
+
     def statuses(self, status: ServingStatus | None) -> tuple[ModelStatus, ...]:
         """Return what is true of each model now, for the report."""
         return telling.statuses(self.state.models, status, {**self.reason_waiting, **self._terms.over(self.state)})
@@ -164,6 +206,20 @@ class Updates:
             after = self._terms.heard(self.state)
             if after is not None:
                 await self._save(after, [])
+        await self._move_settings(self._settings.heard)
+
+    async def _move_settings(self, look: Callable[[SettingsTrial], SettingsTrial]) -> bool:
+        """Store what a look at the settings on trial has changed. True when it changed anything."""
+        async with self._writing:
+            before = self.state.settings
+            after = look(before)
+            if after == before:
+                return False
+            settled = msgspec.structs.replace(self.state, settings=after)
+            await self._save(settled, settings_trials.told(before, after))
+        told = after.report()
+        log.info("settings.moved", state=told.state, revision=told.revision, starts=after.starts, reason=told.reason)
+        return True
 
     async def _keep_silence(self) -> None:
         async with self._writing:
@@ -192,57 +248,48 @@ class Updates:
             if update and update.state in _HOLDING and update.instance != status.instance:
                 await self._apply(name, update, update.after(UpdateEvent.SERVING_LOST))
 
-    async def _give_up_damaged(self) -> bool:
-        """Let a committed version go that serving cannot load because its package on disk is damaged."""
+    async def _give_up_lost(self) -> bool:
+        """Let a committed version go that serving cannot load."""
         moved = False
         for name, code in sorted(self._alignment.unloadable.items()):
-            if code == ModelQuarantined.code:
-                moved |= await self._give_up_quarantined(name)
-            else:
-                moved |= await self._give_up_if_damaged(name)
+            async with self._writing:
+                found = await self._losses.look(self.state, name, code)
+                if found is not None:
+                    await self._save(*found)
+                    moved = True
         return moved
-
-    async def _give_up_quarantined(self, name: str) -> bool:
-        """Go back from a committed version that serving does not load any more."""
-        async with self._writing:
-            model = self.state.models.get(name)
-            lost = model.committed if model else None
-            if model is None or lost is None or (name, lost.version) in self._quarantined:
-                return False
-            self._quarantined.add((name, lost.version))
-            reason = "it took the serving process down too often"
-            assignment = reconcile.wanted(self.state.desired).get(name)
-            after = reconcile.quarantine_committed(model, assignment, reason=reason)
-            log.error("version.quarantined", model=name, version=lost.version)
-            spare = f"version {after.committed.version} answers" if model.spare and after.committed else "none is left"
-            event = EventRecord(
-                name="version.quarantined", model=name, version=lost.version, reason=f"{reason}: {spare}"
-            )
-            await self._save(self.state.with_model(name, after), [event])
-            return True
-
-    async def _give_up_if_damaged(self, name: str) -> bool:
-        async with self._writing:
-            model = self.state.models.get(name)
-            lost = model.committed if model else None
-            if model is None or lost is None or await _in_thread(partial(self._effects.is_intact, lost)):
-                return False
-            log.error("package.damaged", model=name, version=lost.version, path=lost.path)
-            after = reconcile.lose_committed(model, reconcile.wanted(self.state.desired).get(name))
-            spare = f"version {after.committed.version} answers" if after.committed else "no version is left to answer"
-            events = [EventRecord(name="package.damaged", model=name, version=lost.version, reason=spare)]
-            if after.update is not None and after.update is not model.update:
-                events.append(telling.event("update.offered", after.update))
-            await self._save(self.state.with_model(name, after), events)
-            return True
 
     async def _step_model(self, name: str, status: ServingStatus) -> bool:
         model = self.state.models.get(name)
         if model is None or model.update is None:
             return False
-        if model.update.effect in _TRIED:
-            return await self._watch(name, model, model.update, status)
-        return await self._perform(name, model, model.update, status)
+        update = model.update
+        if update.effect in _TRIED:
+            return await self._watch(name, model, update, status)
+        if update.effect is UpdateEffect.AWAIT_WINDOW:
+            return await self._await_window(name, update)
+        if update.effect is UpdateEffect.SWITCH and not can_shadow(update, model, status):
+            return await self._switch_in_time(name, model, update, status)
+        return await self._perform(name, model, update, status)
+
+    async def _switch_in_time(self, name: str, model: ModelState, update: Update, status: ServingStatus) -> bool:
+        """Let a version answer that has shown all it can, or put it aside until a window of its policy opens."""
+        if early := self._reason_to_wait(update):
+            return await self._apply(name, update, update.after(UpdateEvent.WINDOW_CLOSED, reason=early))
+        return await self._perform(name, model, update, status)
+
+    async def _await_window(self, name: str, update: Update) -> bool:
+        if early := self._reason_to_wait(update):
+            self.reason_waiting[name] = early
+            self._retry_at_s[name] = self._clock.monotonic_s() + LOOK_S
+            return False
+        self.reason_waiting.pop(name, None)
+        return await self._apply(name, update, update.after(UpdateEvent.WINDOW_OPENED, reason="its window is open"))
+
+    def _reason_to_wait(self, update: Update) -> str:
+        # Also of settings that failed: rather not at all than at an hour that nobody meant.
+        newest = self.state.settings.wanted or self.state.settings.kept
+        return self._times.reason_to_wait(update, newest.agent.time_zone)
 
     async def _perform(self, name: str, model: ModelState, update: Update, status: ServingStatus) -> bool:
         try:
@@ -282,7 +329,7 @@ class Updates:
             case Verdict.WAIT:
                 return False
             case Verdict.HEALTHY if update.effect is UpdateEffect.LISTEN:
-                return await self._perform(name, model, update, status)
+                return await self._switch_in_time(name, model, update, status)
             case Verdict.HEALTHY:
                 return await self._apply(name, update, update.after(UpdateEvent.HEALTHY, reason=judgement.reason))
             case Verdict.UNHEALTHY:

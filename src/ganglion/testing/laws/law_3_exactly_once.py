@@ -27,6 +27,11 @@ class ExactlyOnce(Law):
         self._copied: dict[int, Intervals] = {}
         self._forgotten: dict[int, Intervals] = {}
 
+    @property
+    def forgotten(self) -> int:
+        """How many records a restored hub or disk does not know any more."""
+        return sum(gone.size for gone in self._forgotten.values())
+
     def promised(self, maker: int, count: int) -> None:
         """The maker wrote `count` more records down."""
         self.made[maker] = self.made.get(maker, 0) + count

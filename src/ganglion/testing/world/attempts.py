@@ -10,27 +10,23 @@ import msgspec
 from ganglion.node.domain import backoff, probation, reconcile
 from ganglion.node.domain.backoff import BackoffPolicy
 from ganglion.node.domain.probation import Verdict
-from ganglion.node.domain.reconcile import Installed, ModelState, NodeState
+from ganglion.node.domain.reconcile import Installed, NodeState
 from ganglion.node.domain.update import Update, UpdateEffect, UpdateEvent
+from ganglion.node.services import desired_intake
 from ganglion.node.services.update_effects import policy_of
 from ganglion.node.services.update_telling import event as told
 from ganglion.testing.world.bugs import Bug
 from ganglion.testing.world.disk import Part, PowerLost
 from ganglion.testing.world.habits import counts, seen_at
 from ganglion.testing.world.hub import MODEL
-from ganglion.testing.world.installs import begun, installed_by, is_whole
+from ganglion.testing.world.installs import installed_by, is_whole, look_every_s, steps_s
 from ganglion.testing.world.machine import Machine
 from ganglion.testing.world.witnesses import note_begin, note_commit, note_end
 from ganglion.wire.desired import DesiredState, UpdateState
 from ganglion.wire.records import EventRecord
 
 _RETRY = BackoffPolicy(first_s=5.0, max_s=300.0)
-_TAKES_S = {
-    UpdateEffect.PRECHECK: 0.1, UpdateEffect.TRUST: 1.0, UpdateEffect.LOAD: 3.0, UpdateEffect.PROVE: 1.0,
-    UpdateEffect.SWITCH: 0.2, UpdateEffect.LISTEN: 0.2,
-}  # fmt: skip
 _HOLDING = frozenset({UpdateState.GATED, UpdateState.PROVEN, UpdateState.SHADOW, UpdateState.PROBATION})
-_LOOKS = 6
 _CHUNK_S = 600.0
 _ROOM_FACTOR = 2
 
@@ -47,6 +43,7 @@ class Attempts:
         self._chunk_s = 0.0
         """How long the download has gone on since it was last looked at."""
         self._taken_s = 0.0
+        self._takes_s = steps_s(device.around.scenario.devices.install_s)
 
     # --- what others tell -------------------------------------------------------------------------
 
@@ -56,10 +53,10 @@ class Attempts:
         if update is None or update.state is not UpdateState.PROBATION or update.assignment.version != version:
             return 0
         policy = policy_of(update, self._device.model)
-        compared = 0 if update.was_committed else int(requests * policy.compare_share)
         self._requests += requests
-        self._compared += compared
-        return compared
+        before = self._compared
+        self._compared = 0 if update.was_committed else int(self._requests * policy.compare_share)
+        return self._compared - before
 
     def take(self, desired: DesiredState) -> bool:
         """Take a newer desired state in, and begin what it asks for."""
@@ -72,15 +69,8 @@ class Attempts:
         if MODEL in after and after[MODEL].rollout_id:
             had = {device.serves, before[MODEL].version if MODEL in before else ""}
             device.around.laws.previous.given(after[MODEL].rollout_id, device.name, had=had)
-        models, events = dict(state.models), []
-        for name in sorted(after.keys() | models.keys()):
-            model, told_now = begun(models.get(name, ModelState()), after.get(name))
-            events += told_now
-            if name not in after and model.update is None:
-                models.pop(name, None)
-            else:
-                models[name] = model
-        self._save(NodeState(desired=desired, models=models), events)
+        taken, events = desired_intake.taken(state, desired)
+        self._save(taken, events)
         self._failures = 0
         note_begin(self._device, events)
         self._settle_serving()
@@ -120,7 +110,8 @@ class Attempts:
         if update is None:
             return
         self._step += 1
-        wait_s = _TAKES_S.get(update.effect, self._look_s()) if delay_s is None else delay_s
+        look_s = look_every_s(self._device.around.scenario.probation_s)
+        wait_s = self._takes_s.get(update.effect, look_s) if delay_s is None else delay_s
         self._device.plan(wait_s, partial(self._take_step, self._step))
 
     def _take_step(self, step: int) -> None:
@@ -224,9 +215,6 @@ class Attempts:
         self._chunk_s = 0.0
         self._go_on(backoff.delay_s(_RETRY, self._failures, share=self._device.chance.share()))
 
-    def _look_s(self) -> float:
-        return max(5.0, self._device.around.scenario.probation_s / _LOOKS)
-
     # --- storing ----------------------------------------------------------------------------------
 
     def _apply(self, name: str, before: Update, update: Update) -> None:
@@ -244,8 +232,8 @@ class Attempts:
                 model = reconcile.commit(model, installed_by(update))
             model = reconcile.settle(model)
             if Bug.RETRY_OF_A_FAILED_VERSION in device.around.bugs and not is_committed:
-                model, again = begun(msgspec.structs.replace(model, failed=None), update.assignment)
-                note_begin(self._device, again)
+                model = reconcile.begin(msgspec.structs.replace(model, failed=None), update.assignment)
+                note_begin(self._device, [told("update.offered", update)])
         self._save(device.disk.state.with_model(name, model), events, ended=update if update.is_final else None)
         if update.is_final:
             self._settle_serving()

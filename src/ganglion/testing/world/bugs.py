@@ -31,6 +31,9 @@ class Bug(StrEnum):
     RESTORED_HUB_KEEPS_ITS_LIFE = "restored_hub_keeps_its_life"
     LENGTH_TRUSTED_ON_RESUME = "length_trusted_on_resume"
     TOKEN_CHECKED_ONLY_AT_LOGIN = "token_checked_only_at_login"  # noqa: S105 - no token
+    ANOTHER_NODES_WISH = "another_nodes_wish"
+    NODE_ID_FROM_THE_BATCH = "node_id_from_the_batch"
+    UNAUDITED = "unaudited"
 
 
 CAUGHT_BY = {
@@ -56,5 +59,8 @@ CAUGHT_BY = {
     Bug.RESTORED_HUB_KEEPS_ITS_LIFE: 8,
     Bug.LENGTH_TRUSTED_ON_RESUME: 2,
     Bug.TOKEN_CHECKED_ONLY_AT_LOGIN: 9,
+    Bug.ANOTHER_NODES_WISH: 2,
+    Bug.NODE_ID_FROM_THE_BATCH: 9,
+    Bug.UNAUDITED: 9,
 }
 """The law that notices first, or beside others."""

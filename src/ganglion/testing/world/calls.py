@@ -3,7 +3,7 @@
 from functools import partial
 
 from ganglion.core.errors import DiskUnusable
-from ganglion.core.identity_errors import Unauthenticated
+from ganglion.core.identity_errors import NodeQuarantined, Unauthenticated
 from ganglion.node.domain import egress
 from ganglion.node.domain.egress import EgressSettings, Spent
 from ganglion.node.services.update_telling import statuses
@@ -11,6 +11,7 @@ from ganglion.ports.clock import new_id
 from ganglion.testing.world.bugs import Bug
 from ganglion.testing.world.disk import Disk
 from ganglion.testing.world.hub import FACTS
+from ganglion.testing.world.hub_door import TOKEN_S
 from ganglion.testing.world.hub_records import HubKilled, RunBatch
 from ganglion.testing.world.machine import Machine
 from ganglion.testing.world.runs import Run
@@ -22,6 +23,7 @@ _EPOCH_START_S = 1_700_000_000
 _BATCH_S = 60.0
 """A batch is as large as the link carries in this time."""
 _FREE = EgressSettings()
+_MISNAMED = 0.05
 
 
 class Calls:
@@ -32,8 +34,9 @@ class Calls:
         self._waits_until_s = -1.0
         self._reported_s = -_REPORT_EVERY_S
         self._report_due = False
-        self._logged_in_s = 0.0
+        self._logged_in_s = -TOKEN_S
         self._spent = Spent()
+        self._newest: RunBatch | None = None
         self._flush = 0
         self._is_out = False
 
@@ -42,7 +45,8 @@ class Calls:
         self._waits_until_s = -1.0
         self._report_due = True
         self._flush += 1
-        self._device.plan(0.5 + 5.0 * self._device.chance.share(), partial(self.flush, self._flush))
+        back_s = self._device.around.scenario.link.back_s
+        self._device.plan(back_s * (0.1 + self._device.chance.share()), partial(self.flush, self._flush))
 
     def begin(self, phase: float) -> None:
         """Plan the first flush of all, at a share of the interval: a fleet does not talk all at once."""
@@ -135,14 +139,22 @@ class Calls:
         if not chosen or not self._is_admitted("a batch"):
             return
         outbox = device.disk.outbox
-        batch = RunBatch(device.node_id, outbox.epoch, tuple(self._stamped(chosen)), outbox.made, dict(outbox.shed))
+        batch = RunBatch(self._name(), outbox.epoch, tuple(self._stamped(chosen)), outbox.made, dict(outbox.shed))
         size_bytes = sum(run.bytes for run in chosen) * compression
         device.around.tally.up_bytes += size_bytes
         if scenario.link.egress != _FREE:
             self._spent = self._spent.after(now_s=_EPOCH_START_S + device.wall_s, size_bytes=int(size_bytes))
+        self._newest = batch
         transfer_s = size_bytes / max(speed, 1.0)
         self._waits_until_s = device.now_s + transfer_s + _TIMEOUT_S
         device.link.carry(partial(self._arrive, batch, device.disk, device.boot, transfer_s))
+
+    def _name(self) -> str:
+        """Return the node that a batch is said to be of; the planted error believes what somebody wrote there."""
+        device = self._device
+        if Bug.NODE_ID_FROM_THE_BATCH in device.around.bugs and device.chance.share() < _MISNAMED:
+            return next(iter(device.around.hub.control.tables.nodes))
+        return device.node_id
 
     def _stamped(self, chosen: list[Run]) -> list[Run]:
         if Bug.STAMPED_WHEN_SENT in self._device.around.bugs:
@@ -172,7 +184,8 @@ class Calls:
 
     def _acknowledged(self, batch: RunBatch, cursor: int, is_taken: bool, transfer_s: float) -> None:  # noqa: FBT001 - the hub's answer
         device, outbox = self._device, self._device.disk.outbox
-        if batch.epoch != outbox.epoch:
+        # Nobody listens any more for the refusal of a batch that was sent again since.
+        if batch.epoch != outbox.epoch or (is_taken and batch is not self._newest):
             return
         self._waits_until_s = -1.0
         keeps_epoch = Bug.DOUBLE_EPOCH in device.around.bugs
@@ -196,13 +209,15 @@ class Calls:
 
     def _is_admitted(self, what: str) -> bool:
         device = self._device
-        if device.now_s - self._logged_in_s >= 900.0:  # noqa: PLR2004 - the life of a token
-            self._logged_in_s = device.now_s
+        door = device.around.hub.door
         try:
-            device.around.hub.admit(device.node_id, self._logged_in_s, what)
-        except Unauthenticated:
+            if device.now_s - self._logged_in_s >= TOKEN_S:
+                door.log_in(device.node_id, image=device.image)
+                self._logged_in_s = device.now_s
+            door.let_through(device.node_id, at_s=device.now_s, logged_in_s=self._logged_in_s, what=what)
+        except (Unauthenticated, NodeQuarantined) as error:
             if not self._is_out:
-                device.around.note(f"{device.name} is turned away: it was revoked")
+                device.around.note(f"{device.name} is turned away: {error.message}")
             self._is_out = True
             return False
         self._is_out = False

@@ -11,6 +11,7 @@ from ganglion.testing.world.bugs import Bug
 from ganglion.testing.world.calls import Calls
 from ganglion.testing.world.disk import Disk, PowerLost
 from ganglion.testing.world.hub import BESIDE, FIRST, MODEL
+from ganglion.testing.world.hub_door import RELEASED
 from ganglion.testing.world.link import Link
 from ganglion.testing.world.outbox import Outbox
 from ganglion.testing.world.surroundings import Surroundings
@@ -22,6 +23,7 @@ _UNSYNCED_S = 1.0
 """What serving has written in the last moment is still with the operating system, and goes with the power."""
 _COLD_START_FACTOR = 2.0
 _SERVING_BACK_S = 2.0
+_NOTHING = ModelState()
 
 
 class Device:
@@ -29,6 +31,7 @@ class Device:
 
     def __init__(self, around: Surroundings, maker: int, node_id: str, name: str, site: int) -> None:
         self.around, self.maker, self.node_id, self.name, self.site = around, maker, node_id, name, site
+        self._agenda = around.agenda
         self.chance = SeededChance(around.seed * 1_000_003 + maker + 1)
         scenario = around.scenario
         self.link = Link(around.agenda, self.chance, loss=scenario.link.loss, delay_s=scenario.link.delay_ms / 1000.0)
@@ -43,6 +46,9 @@ class Device:
         """Packages that this start of serving has read whole: what happens to their files does not matter to it."""
         self.clock_error_s = self.clock_drift = 0.0
         self.told_write = 0
+        self.image = RELEASED
+        """What it measures of its system."""
+        around.hub.owners[maker] = node_id
         self.is_copied = False
         """Its disk was copied or put back: what it counts is the count of two machines, or of an older day."""
         self._powered_at_s = 0.0
@@ -51,7 +57,7 @@ class Device:
     @property
     def now_s(self) -> float:
         """Return true time."""
-        return self.around.agenda.now_s
+        return self._agenda.now_s
 
     @property
     def wall_s(self) -> float:
@@ -66,7 +72,7 @@ class Device:
     @property
     def model(self) -> ModelState:
         """Return what is stored of the model that is rolled out."""
-        return self.disk.state.models.get(MODEL, ModelState())
+        return self.disk.state.models.get(MODEL, _NOTHING)
 
     @property
     def serves(self) -> str:
@@ -78,6 +84,8 @@ class Device:
         """Begin life with version 1 of both models, installed and committed."""
         with self.around.hub.control.read() as tx:
             digests = {model: tx.releases(model, FIRST)[0].sha256 for model in (MODEL, BESIDE)}
+        for model, digest in digests.items():
+            self.around.laws.healthy.allowed(self.node_id, model=model, digest=digest)
         models = {
             model: ModelState(committed=Installed(FIRST, f"packages/{digest}", digest))
             for model, digest in digests.items()
@@ -240,7 +248,7 @@ class Device:
         self.account()
         content = digest if digest in self.loaded else self.disk.packages.get(digest, "nothing")
         self.loaded.add(digest)
-        self.around.laws.healthy.activated(self.now_s, self.name, model=model, digest=content)
+        self.around.laws.healthy.activated(self.now_s, self.node_id, model=model, digest=content)
         self.active[model] = {version, *(self.active.get(model, ()) if keeps else ())}
 
     def check_serving(self) -> None:

@@ -45,6 +45,10 @@ class FaultKind(StrEnum):
     ABORT = "abort"
     PROMOTE = "promote"
     REVOKE = "revoke"
+    RETIRE = "retire"
+    RETRY = "retry"
+    SKIP = "skip"
+    IMAGE_CHANGED = "image_changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,10 @@ HEAVY: Mapping[FaultKind, Manner] = {
     _K.ABORT: Manner(0.4, per_fleet=True),
     _K.PROMOTE: Manner(0.4, per_fleet=True),
     _K.REVOKE: Manner(0.1, per_fleet=True),
+    _K.RETIRE: Manner(0.05, per_fleet=True),
+    _K.RETRY: Manner(0.5, per_fleet=True),
+    _K.SKIP: Manner(0.3, per_fleet=True),
+    _K.IMAGE_CHANGED: Manner(0.5, _HOUR, 8 * _HOUR, per_fleet=True),
 }
 LEVELS: Mapping[str, float] = {"none": 0.0, "light": 0.1, "heavy": 1.0}
 """How much of the heavy rates each level has."""

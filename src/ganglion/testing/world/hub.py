@@ -1,7 +1,7 @@
 """The hub: the shipped services for desired states, reports, rollouts and restoration, on the world's clock."""
 
-import dataclasses
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -9,13 +9,14 @@ from typing import cast
 import msgspec
 
 from ganglion.core.errors import EpochTaken
-from ganglion.core.identity_errors import Unauthenticated
+from ganglion.hub.domain.lifecycle import takes_part
 from ganglion.hub.services.desired import Desired, assignment_row
 from ganglion.hub.services.fleet import Fleet
 from ganglion.hub.services.incarnation import incarnation_of
 from ganglion.hub.services.repository import Repository
 from ganglion.hub.services.restoration import Restoration
 from ganglion.hub.services.rollouts import Rollouts
+from ganglion.ports.clock import utc_s
 from ganglion.ports.hub_store import NodeRow, ReleaseRow
 from ganglion.ports.telemetry_store import EventRow
 from ganglion.testing.chance import SeededChance
@@ -25,6 +26,7 @@ from ganglion.testing.memory_control import ControlTables
 from ganglion.testing.world.bugs import Bug
 from ganglion.testing.world.clock import Agenda, HubClock
 from ganglion.testing.world.habits import HABITS, Habit, counts, seen_at
+from ganglion.testing.world.hub_door import Door
 from ganglion.testing.world.hub_records import Cursor, HubKilled, HubRecords, RunBatch
 from ganglion.testing.world.hub_stores import WorldControlStore, WorldTelemetryStore
 from ganglion.testing.world.runs import Run
@@ -37,8 +39,9 @@ MODEL, BESIDE = "meter", "label"
 """What is rolled out, and a model beside it that everybody has and nobody touches."""
 FIRST = "1"
 FACTS = NodeFacts(arch="x86_64", runtime="onnxruntime", cores=4, memory_bytes=8_000_000_000, release="0.1.0")
-TOKEN_S = 900.0
-COMMITTED = "update.committed"
+COMMITTED, ROLLED_BACK = "update.committed", "update.rolled_back"
+_MIXED_UP = 0.2
+"""Share of the polls that the planted error answers with another node's state."""
 
 
 class _NoMetadata:
@@ -56,7 +59,8 @@ class Backup:
     events: dict[str, list[EventRow]]
     cursors: dict[tuple[str, str], Cursor]
     stored: dict[int, Intervals]
-    told: dict[str, set[str]]
+    told: dict[str, dict[str, float]]
+    deeds: Counter[tuple[str, str]]
 
 
 class Hub:
@@ -70,8 +74,12 @@ class Hub:
         self.control, self.telemetry = WorldControlStore(), WorldTelemetryStore()
         self.records = HubRecords(laws.once, bugs)
         self.down = 0
-        self.told: dict[str, set[str]] = {}
-        """By rollout: nodes of whose commit the hub was really told."""
+        self.told: dict[str, dict[str, float]] = {}
+        """By rollout: nodes of whose commit the hub was really told, and when it last was, by the hub's clock."""
+        self.went_back: dict[str, set[str]] = {}
+        """By rollout: nodes that told of a failed attempt, and of no commit since."""
+        self.owners: dict[int, str] = {}
+        """By machine: the node that it is."""
         self.habits: dict[str, Habit] = {FIRST: HABITS["good"]}
         self.counts_wanted = False
         self.restorations = 0
@@ -87,6 +95,10 @@ class Hub:
         self.rollouts = Rollouts(
             control=self.control, telemetry=self.telemetry, desired=self.desired, clock=self.clock, chance=self.chance
         )
+        self.door = Door(
+            control=self.control, telemetry=self.telemetry, clock=self.clock, changed=self._wake,
+            law=self._laws.borders, bugs=self._bugs,
+        )  # fmt: skip
         repository = cast("Repository", _NoMetadata())
         self._restoration = Restoration(
             control=self.control, repository=repository, desired=self.desired, chance=self.chance
@@ -94,7 +106,10 @@ class Hub:
 
     def enrol(self, node_id: str, name: str, site: str) -> None:
         """Add a node that has version 1 of both models."""
-        row = NodeRow(node_id, name, site, "default", "", FACTS.node_class, codec.encode_json(FACTS), 0.0)
+        enrolled_at_s = utc_s(self.clock)
+        row = NodeRow(
+            node_id, name, site, "default", "", FACTS.node_class, codec.encode_json(FACTS), enrolled_at_s
+        )  # fmt: skip
         with self.control.write() as tx:
             tx.put_node(row)
             for model in (MODEL, BESIDE):
@@ -106,7 +121,7 @@ class Hub:
         """Release a version."""
         if model == MODEL:
             self.habits[version] = HABITS[behaves]
-        digest = hashlib.sha256(f"{model}-{version}".encode()).hexdigest()
+        digest = digest_of(model, version)
         self._laws.healthy.signed(model, digest)
         row = ReleaseRow(model, version, "fp32", "any", "onnxruntime", digest, size_bytes, b"{}", self._agenda.now_s)
         with self.control.write() as tx:
@@ -117,25 +132,17 @@ class Hub:
         tables = self.control.tables
         return tables.meta["incarnation"], tables.nodes[node_id].desired_revision
 
-    def admit(self, node_id: str, logged_in_s: float, what: str) -> None:
-        """Let a call in. Raises: Unauthenticated: the node was revoked."""
-        revoked_at_s = self.control.tables.nodes[node_id].revoked_at_s
-        is_trusted = Bug.TOKEN_CHECKED_ONLY_AT_LOGIN in self._bugs and self._agenda.now_s < logged_in_s + TOKEN_S
-        if revoked_at_s is not None and not is_trusted:
-            raise Unauthenticated("this node was revoked")
-        self._laws.borders.crossed(self._agenda.now_s, node_id, what)
-
-    def revoke(self, node_id: str) -> None:
-        """Take a node out of the fleet."""
-        with self.control.write() as tx:
-            row = self.control.tables.nodes[node_id]
-            tx.put_node(dataclasses.replace(row, revoked_at_s=self._agenda.now_s))
-        self._laws.borders.revoked(node_id)
-
     def wanted(self, node_id: str, *, holds: DesiredState | None) -> DesiredState:
         """Answer a poll."""
         if holds is not None and Bug.RESTORED_HUB_KEEPS_ITS_LIFE not in self._bugs:
             self._restoration.notice(node_id, incarnation=holds.incarnation, revision=holds.revision)
+        for model in (MODEL, BESIDE):
+            row = self.control.tables.assignments.get((node_id, model))
+            if row is not None:
+                self._laws.healthy.allowed(node_id, model=model, digest=digest_of(model, row.version))
+        if Bug.ANOTHER_NODES_WISH in self._bugs and self.chance.share() < _MIXED_UP:
+            nodes = list(self.control.tables.nodes)
+            node_id = nodes[int(self.chance.share() * len(nodes))]
         return self.desired.state_of(node_id)
 
     def take_report(self, node_id: str, report: NodeReport) -> None:
@@ -146,7 +153,9 @@ class Hub:
             if status.model == MODEL:
                 for row in rollouts.values():
                     if row.version == status.committed:
-                        self.told.setdefault(row.rollout_id, set()).add(node_id)
+                        self._heard(row.rollout_id, node_id)
+                    elif row.version == status.update_version and status.update_state == "rolled_back":
+                        self.went_back.setdefault(row.rollout_id, set()).add(node_id)
 
     def take_batch(self, batch: RunBatch) -> tuple[int, bool]:
         """Return the cursor, and whether the epoch belongs to another machine. Raises: DiskUnusable, HubKilled."""
@@ -157,6 +166,8 @@ class Hub:
         except HubKilled:
             self.killed()
             raise
+        if new:
+            self._laws.borders.kept(self._agenda.now_s, as_of=batch.node_id, by=self.owners[new[0].maker])
         for run in new:
             if run.event is not None:
                 self._tell(batch, run)
@@ -166,9 +177,10 @@ class Hub:
 
     def backup(self) -> Backup:
         """Copy everything away."""
-        told = {rollout_id: set(node_ids) for rollout_id, node_ids in self.told.items()}
+        told = {rollout_id: dict(nodes) for rollout_id, nodes in self.told.items()}
         stored = self._laws.once.backup()
-        return Backup(self.control.backup(), self.telemetry.backup(), self.records.backup(), stored, told)
+        deeds = self._laws.borders.backup()
+        return Backup(self.control.backup(), self.telemetry.backup(), self.records.backup(), stored, told, deeds)
 
     def restore(self, backup: Backup) -> int:
         """Put a backup back and start; return how many records are forgotten."""
@@ -177,11 +189,12 @@ class Hub:
         self.telemetry.by_rollout = {key: list(rows) for key, rows in backup.events.items()}
         self.telemetry.forget_counts()
         self.records.cursors = {key: cursor.copy() for key, cursor in backup.cursors.items()}
-        self.told = {rollout_id: set(node_ids) for rollout_id, node_ids in backup.told.items()}
+        self.told = {rollout_id: dict(nodes) for rollout_id, nodes in backup.told.items()}
         self.restorations += 1
         for node_id, row in self.control.tables.nodes.items():
-            if row.revoked_at_s is None:
+            if takes_part(row):
                 self._laws.borders.admitted(node_id)
+        self._laws.borders.restored(backup.deeds)
         self._start()
         self._laws.previous.hub_restored()
         return self._laws.once.restored(backup.stored)
@@ -190,11 +203,17 @@ class Hub:
         """Lose what is in memory alone."""
         self._start()
 
+    def _heard(self, rollout_id: str, node_id: str) -> None:
+        self.told.setdefault(rollout_id, {})[node_id] = utc_s(self.clock)
+        self.went_back.get(rollout_id, set()).discard(node_id)
+
     def _tell(self, batch: RunBatch, run: Run) -> None:
         event = run.event
         assert event is not None, "only events are told"
         if event.name == COMMITTED:
-            self.told.setdefault(event.rollout_id, set()).add(batch.node_id)
+            self._heard(event.rollout_id, batch.node_id)
+        elif event.name == ROLLED_BACK:
+            self.went_back.setdefault(event.rollout_id, set()).add(batch.node_id)
         at_ns = self._ns(run)
         self.telemetry.tell(
             EventRow(
@@ -221,6 +240,11 @@ class Hub:
     def _ns(self, run: Run) -> int:
         """Return an event time by the hub's clock, whatever the node's clock showed."""
         return self.clock.utc_ns() + round((run.shown_s - self._agenda.now_s) * 1e9)
+
+
+def digest_of(model: str, version: str) -> str:
+    """Return what a version is known by."""
+    return hashlib.sha256(f"{model}-{version}".encode()).hexdigest()
 
 
 def _nothing() -> None:

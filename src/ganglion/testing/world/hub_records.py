@@ -84,7 +84,8 @@ class HubRecords:
         known.gaps += max(0, runs.gaps(new, known.seq))
         known.seq = max(known.seq, new[-1].last) if new else known.seq
         known.made = max(known.made, batch.made)
-        known.shed = ingest.highest(known.shed, batch.shed)
+        if batch.shed:
+            known.shed = ingest.highest(known.shed, batch.shed)
         known.recent += new
         if len(known.recent) > 2 * _RECENT_MAX:
             del known.recent[:-_RECENT_MAX]
@@ -127,3 +128,5 @@ def _check_same_sender(known: Cursor, batch: RunBatch) -> None:
             if (run.maker, run.origin + seq - run.seq) != ours:
                 raise EpochTaken(f"record {seq} of epoch {batch.epoch} is another one")
             return
+    if known.recent and known.recent[0].seq < seq:
+        raise EpochTaken(f"record {seq} of epoch {batch.epoch} never came, and its owner has given it up")

@@ -50,7 +50,7 @@ class WorldControlStore:
         yield _ControlTransaction(self.tables)
 
     @contextmanager
-    def write(self) -> Iterator[MemoryControlTransaction]:
+    def write(self, *, lasting: bool = True) -> Iterator[MemoryControlTransaction]:  # noqa: ARG002 - memory loses all
         """Open a transaction."""
         yield _ControlTransaction(self.tables)
 
@@ -111,6 +111,15 @@ class WorldTelemetryStore:
         total = counted.since(minute) if counted is not None else None
         return total if total is not None and (total.requests or total.compared) else None
 
+    def behaviour_in(self, key: tuple[str, str, str], since: int, until: int) -> Behaviour | None:
+        """Return the counts from a minute on and before another."""
+        counted = self._counted.get(key)
+        some = [behaviour for at, behaviour in counted.minutes if since <= at < until] if counted else []
+        total = Behaviour()
+        for behaviour in some:
+            total.merge(behaviour)
+        return total if some else None
+
     def forget_counts(self) -> None:
         """Drop all counts: no rollout is open, so nobody will look at them."""
         self._counted.clear()
@@ -129,8 +138,11 @@ class _TelemetryTransaction(MemoryTelemetryTransaction):
         self, *, node_ids: Sequence[str], model: str, version: str, since_minute: int, until_minute: int | None = None
     ) -> dict[str, Behaviour]:
         """Return the counts of each node that has any."""
-        assert until_minute is None, "the gate asks for everything since a minute"
-        found = {each: self._store.behaviour_since((each, model, version), since_minute) for each in node_ids}
+        keys = {each: (each, model, version) for each in node_ids}
+        if until_minute is None:
+            found = {each: self._store.behaviour_since(key, since_minute) for each, key in keys.items()}
+        else:
+            found = {each: self._store.behaviour_in(key, since_minute, until_minute) for each, key in keys.items()}
         return {node_id: behaviour for node_id, behaviour in found.items() if behaviour is not None}
 
     def events(

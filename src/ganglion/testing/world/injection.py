@@ -8,12 +8,14 @@ from ganglion.testing.world.device import Device
 from ganglion.testing.world.disk import Disk
 from ganglion.testing.world.faults import Fault, FaultKind
 from ganglion.testing.world.hub import Backup
+from ganglion.testing.world.hub_door import RELEASED
 from ganglion.testing.world.installs import is_whole
 from ganglion.testing.world.operators import Operators
 from ganglion.testing.world.rollout_watch import RolloutWatch
 from ganglion.testing.world.surroundings import Surroundings
 
 _DAY_S = 86_400.0
+_QUARANTINE_S = 3600.0
 _1970_S = -1_700_000_000.0
 _LINK_TROUBLE = {
     FaultKind.PARTITION: "down",
@@ -24,7 +26,9 @@ _LINK_TROUBLE = {
     FaultKind.DELAYED: "delayed",
     FaultKind.SLOW: "slow",
 }
-_PEOPLE = frozenset({FaultKind.PAUSE, FaultKind.RESUME, FaultKind.ABORT, FaultKind.PROMOTE})
+_PEOPLE = frozenset(
+    {FaultKind.PAUSE, FaultKind.RESUME, FaultKind.ABORT, FaultKind.PROMOTE, FaultKind.RETRY, FaultKind.SKIP}
+)
 
 
 class Injection:
@@ -94,8 +98,10 @@ class Injection:
                 device.clock_drift = (fault.size - 0.5) * 0.01
             case FaultKind.NODE_CLONED:
                 self._clone(device)
-            case FaultKind.REVOKE:
-                self._revoke(device)
+            case FaultKind.REVOKE | FaultKind.RETIRE:
+                self._put_out(device, fault.kind)
+            case FaultKind.IMAGE_CHANGED:
+                self._for_a_while(fault.for_s, partial(_change_image, device))
             case _:
                 self._trouble_disk(fault, device)
 
@@ -121,10 +127,26 @@ class Injection:
             case _:
                 raise AssertionError(f"nobody knows how to bring about {fault.kind}")
 
-    def _revoke(self, device: Device) -> None:
-        if not self._around.hub.down:
+    def look_at_quarantine(self) -> None:
+        """People admit what waits in quarantine and is in order again, every hour."""
+        hub = self._around.hub
+        if not hub.down:
+            odd = {device.node_id for device in self._devices if device.image != RELEASED}
+            for node_id in hub.door.in_quarantine():
+                if node_id not in odd:
+                    hub.door.admit(node_id)
+        self._around.agenda.after(_QUARANTINE_S, self.look_at_quarantine)
+
+    def _put_out(self, device: Device, kind: FaultKind) -> None:
+        hub = self._around.hub
+        if hub.down:
+            return
+        if kind is FaultKind.REVOKE:
             self._around.note(f"{device.name} is revoked")
-            self._around.hub.revoke(device.node_id)
+            hub.door.revoke(device.node_id)
+        else:
+            self._around.note(f"{device.name} is retired")
+            hub.door.retire(device.node_id)
 
     def _trouble_hub(self, fault: Fault) -> None:
         hub = self._around.hub
@@ -202,6 +224,10 @@ def waiting_of(device: Device) -> dict[int, Intervals]:
 def _add(thing: object, name: str, step: int) -> None:
     """Count a trouble in or out; two of a kind may overlap."""
     setattr(thing, name, max(0, getattr(thing, name) + step))
+
+
+def _change_image(device: Device, step: int) -> None:
+    device.image = "image-of-nobody" if step > 0 else RELEASED
 
 
 def _nothing() -> None:

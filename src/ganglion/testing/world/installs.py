@@ -1,28 +1,27 @@
-"""What becomes of a wish, and what lies on the disk of it."""
+"""What an installation takes, and what lies on the disk of it."""
 
-import msgspec
-
-from ganglion.node.domain import reconcile
-from ganglion.node.domain.reconcile import Installed, ModelState
-from ganglion.node.domain.update import Update
-from ganglion.node.services.update_telling import event as told
+from ganglion.node.domain.reconcile import Installed
+from ganglion.node.domain.update import Update, UpdateEffect
 from ganglion.testing.world.machine import Machine
-from ganglion.wire.desired import Assignment
-from ganglion.wire.records import EventRecord
+
+_TAKES = {
+    UpdateEffect.PRECHECK: 0.1, UpdateEffect.TRUST: 1.0, UpdateEffect.LOAD: 3.0, UpdateEffect.PROVE: 1.0,
+    UpdateEffect.SWITCH: 0.2, UpdateEffect.LISTEN: 0.2,
+}  # fmt: skip
+"""How the time of an installation is spread over its steps."""
+_WHOLE = sum(_TAKES.values())
+_LOOKS = 6
+_LOOK_S, _LOOK_S_MIN = 5.0, 0.5
 
 
-def begun(before: ModelState, wish: Assignment | None) -> tuple[ModelState, list[EventRecord]]:
-    """Return a model after a wish, and what to tell of it."""
-    events: list[EventRecord] = []
-    after = reconcile.begin(before, wish)
-    if after.update is not None and after.update.is_final:
-        events.append(told("update.rolled_back", after.update))
-        # Withdrawn is not failed: the hub may want this version again.
-        after = reconcile.begin(msgspec.structs.replace(before, update=None), wish)
-        before = msgspec.structs.replace(before, update=None)
-    if after.update is not None and after.update is not before.update:
-        events.append(told("update.offered", after.update))
-    return after, events
+def steps_s(install_s: float) -> dict[UpdateEffect, float]:
+    """Return how long each step takes of an installation that takes `install_s`."""
+    return {effect: install_s * part / _WHOLE for effect, part in _TAKES.items()}
+
+
+def look_every_s(probation_s: float) -> float:
+    """Return how often a version on trial is looked at."""
+    return max(min(_LOOK_S, probation_s / 2), probation_s / _LOOKS, _LOOK_S_MIN)
 
 
 def installed_by(update: Update) -> Installed:

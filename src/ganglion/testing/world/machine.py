@@ -30,6 +30,7 @@ class Machine(Protocol):
     active: dict[str, set[str]]
     loaded: set[str]
     told_write: int
+    image: str
 
     @property
     def now_s(self) -> float:

@@ -50,6 +50,8 @@ class Figures(msgspec.Struct, frozen=True):
     faults: int
     """Planned ones, and messages that were lost, doubled or late."""
     faults_by_kind: dict[str, int]
+    forgotten: int = 0
+    """Records that were lost with a hub or a disk that was put back to an older day."""
 
 
 class Sample(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ Some planted errors sit here, too: what a worse hub would have done with the sam
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
+from ganglion.hub.domain.lifecycle import takes_part
 from ganglion.hub.domain.rollout import Rollout
 from ganglion.ports.hub_store import AssignmentRow
 from ganglion.ports.telemetry_store import EventRow
@@ -14,7 +15,7 @@ from ganglion.testing.world.bugs import Bug
 from ganglion.testing.world.hub import BESIDE, COMMITTED, FIRST, MODEL, Hub
 from ganglion.wire import codec
 
-_OPEN = ("running", "paused")
+_OPEN = ("scheduled", "queued", "awaiting_approval", "running", "paused")
 
 
 class RolloutWatch:
@@ -101,8 +102,13 @@ class RolloutWatch:
             of_stage = rollout.stages[index]
             by_person = (rollout.rollout_id, index) in self._ordered
             self._laws.previous.left(now_s, rollout.rollout_id, index, verdict=of_stage.verdict, by_person=by_person)
-            active = [each for each in of_stage.node_ids if nodes[each].revoked_at_s is None]
-            told = len(self._hub.told.get(rollout.rollout_id, set()).intersection(active))
+            heard = self._hub.told.get(rollout.rollout_id, {})
+            # A node that went back within what the gate allows is no silent one, and is not waited for either. One that
+            # was left behind counts again when it speaks.
+            gone = (rollout.left_behind.keys() - heard.keys()) | self._hub.went_back.get(rollout.rollout_id, set())
+            active = [each for each in of_stage.node_ids if takes_part(nodes[each]) and each not in gone]
+            # What a node told before it was given the version anew counts no more.
+            told = sum(each in heard and heard[each] >= rollout.retried_at_s.get(each, 0.0) for each in active)
             if not by_person:
                 self._laws.silence.left(
                     now_s, rollout.rollout_id, told=told, nodes=len(active), share=rollout.gate.reports_min_share
@@ -112,7 +118,7 @@ class RolloutWatch:
             for (node_id, model), row in self._hub.control.tables.assignments.items()
             if model == MODEL and row.rollout_id == rollout.rollout_id
         }
-        later = {node_id for each in rollout.stages[rollout.stage + 1 :] for node_id in each.node_ids}
+        later = {node_id for each in rollout.stages[rollout.next_stage :] for node_id in each.node_ids}
         self._laws.previous.touched(now_s, rollout.rollout_id, given & later)
 
     def _tell(self, rollout: Rollout) -> None:

@@ -14,6 +14,10 @@ from ganglion.wire.rollout_resources import GateSettings, ProbationSettings
 
 PROFILES = ("ship", "mine", "factory", "retail", "vehicles")
 
+_LOOK_S_MIN = 0.1
+_ROLLBACKS_BORNE = 0.5
+"""Where a single node that goes back ends the rollout, nobody could retry it."""
+
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -30,6 +34,8 @@ class Devices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """`node.agent.outbox_bytes_max`, in 10^9 bytes."""
     start_s: Positive = 8.0
     """From power to the first answer."""
+    install_s: Positive = 5.5
+    """From a downloaded package to its first answer: checked, loaded, proved and switched to."""
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,6 +62,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     delay_ms: NotNegative = 60.0
     loss: Share = 0.0
     """Share of the messages that do not arrive."""
+    back_s: Positive = 5.0
+    """How long a node may wait before it tries a link again that was gone: `node.agent.backoff_s_max`."""
     offline: tuple[str, ...] = ()
     """Times without a link, in hours since the start, such as "24-528": for every node."""
     egress: EgressSettings = EgressSettings()
@@ -89,6 +97,10 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A stage that is not decided by then aborts its rollout."""
     reports_min_share: Share = 0.8
     probation_s: NotNegative = 120.0
+    hub_look_s: Annotated[float, Meta(ge=0, le=3600)] = 0.0
+    """How often the hub looks at its rollouts; 0: every minute, and every five in a fleet of more than 60 nodes."""
+    varied_rollouts: bool = False
+    """Order every rollout in another way: for later, behind another one, with approvals, as an emergency."""
     settle_h: NotNegative = 6.0
     """Calm time at the end, added to `hours`: within it everybody must have what is wanted (law 8)."""
 
@@ -100,6 +112,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             compared_min=50,
             reports_min_share=self.reports_min_share,
             deadline_s=self.deadline_h * 3600.0,
+            rollback_share_max=_ROLLBACKS_BORNE if self.varied_rollouts else 0.0,
         )
 
     def probation(self) -> ProbationSettings:
@@ -138,6 +151,8 @@ def check(scenario: Scenario) -> None:
         span_h(text)
     if scenario.devices.sites > scenario.devices.nodes:
         raise InvalidRequest(f"{scenario.devices.nodes} nodes cannot stand on {scenario.devices.sites} sites")
+    if 0.0 < scenario.hub_look_s < _LOOK_S_MIN:
+        raise InvalidRequest(f"the hub looks at its rollouts every {_LOOK_S_MIN:g} s at the most")
     versions = [release.version for release in scenario.releases]
     if len(set(versions)) < len(versions) or "1" in versions:
         raise InvalidRequest('every release has a version of its own, and "1" is what the fleet begins with')

@@ -5,6 +5,7 @@ from functools import partial
 
 import msgspec
 
+from ganglion.hub.domain.lifecycle import takes_part
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.laws.every_law import Laws
 from ganglion.testing.laws.intervals import Intervals
@@ -82,6 +83,7 @@ class World:
         self._tick()
         self._sample()
         self._copy_hub()
+        self.injection.look_at_quarantine()
         self.agenda.run_until(end_s)
         self.note("the faults are over")
         self.agenda.run_until(end_s + self.scenario.settle_h * _HOUR)
@@ -136,7 +138,7 @@ class World:
             self.injection.darken(device, for_s)
 
     def _tick(self) -> None:
-        every_s = 60.0 if len(self.devices) <= _SMALL else 300.0
+        every_s = self.scenario.hub_look_s or (60.0 if len(self.devices) <= _SMALL else 300.0)
         self.agenda.after(every_s, self._tick)
         if not self.hub.down and self.watch.open_rollouts():
             self.watch.tick(self.agenda.now_s, self._away)
@@ -174,6 +176,8 @@ class World:
             held = waiting.get(device.maker, Intervals())
             self.laws.once.settled(self.agenda.now_s, device.maker, held)
         self._judge_abort()
+        links, faults = self.hub.door.chain()
+        self.laws.borders.written(self.agenda.now_s, links, faults=faults)
 
     def _judge_device(self, device: Device) -> None:
         now_s, outbox = self.agenda.now_s, device.disk.outbox
@@ -181,7 +185,7 @@ class World:
             self.laws.once.counted(now_s, device.maker, said=outbox.shed_before + sum(outbox.shed.values()))
         row = self.hub.control.tables.nodes[device.node_id]
         wished_s = self._wished_s.get(device.node_id, 0.0)
-        if row.revoked_at_s is not None or not self._can_be_reached(device) or now_s - wished_s < _BOUND_S:
+        if not takes_part(row) or not self._can_be_reached(device) or now_s - wished_s < _BOUND_S:
             return
         assigned = self.hub.control.tables.assignments.get((device.node_id, MODEL))
         report = msgspec.json.decode(row.report, type=NodeReport) if row.report else None
@@ -201,7 +205,7 @@ class World:
         for device in self.devices:
             row = self.hub.control.tables.nodes[device.node_id]
             is_late = self.agenda.now_s - self._wished_s.get(device.node_id, 0.0) < _BOUND_S
-            if row.revoked_at_s is None and self._can_be_reached(device) and not is_late:
+            if takes_part(row) and self._can_be_reached(device) and not is_late:
                 previous = aborted.previous.get(device.node_id)
                 self.laws.previous.returned(
                     self.agenda.now_s, aborted.rollout_id, device.name, serves=device.serves,
@@ -253,6 +257,7 @@ class World:
             hub_restorations=self.hub.restorations,
             faults=len(self.faults) + sum(device.link.injected for device in self.devices),
             faults_by_kind=by_kind(self.faults),
+            forgotten=self.laws.once.forgotten,
         )
 
     def _reach(self, version: str, behaves: str, at_h: float) -> Reach:
@@ -261,7 +266,7 @@ class World:
         most = int(_MOST * count)
 
         def hours(place: int) -> float | None:
-            return round(times[place] / _HOUR - at_h, 3) if 0 <= place < len(times) else None
+            return round(times[place] / _HOUR - at_h, 6) if 0 <= place < len(times) else None
 
         return Reach(version, behaves, at_h, len(times), hours(0), hours(max(0, most - 1)), hours(count - 1))
 

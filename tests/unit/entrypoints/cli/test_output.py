@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ganglion.entrypoints.cli import cells, yaml_text
 from ganglion.entrypoints.cli.output import OutputFormat, emit
+from ganglion.wire.resources import FactsView, NodeView
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +105,21 @@ def test_every_value_survives_yaml(value: object) -> None:
 @pytest.mark.parametrize("word", ["yes", "No", "null", "~", "1e3", "0x10", "2026-11-21", "", "- a", "a: b", "#", "'"])
 def test_text_that_looks_like_something_else_stays_text(word: str) -> None:
     assert yaml.safe_load(yaml_text.dumps([word])) == [word]
+
+
+def test_a_value_inside_of_a_record_is_told_by_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    node = NodeView(
+        node_id="1",
+        name="gate-1",
+        site="porto",
+        zone="plant",
+        node_class="x86_64-4",
+        state="active",
+        enrolled_at_s=1.0,
+        last_seen_at_s=None,
+        facts=FactsView(arch="x86_64", cores=4, memory_bytes=8_000_000_000),
+    )
+
+    emit(node, OutputFormat.TABLE, columns=["name", "facts"])
+
+    assert "arch=x86_64 runtime=- runtimes=- cores=4 memory_bytes=8 GB release=-" in capsys.readouterr().out

@@ -122,6 +122,9 @@ class Wire(asyncio.Transport):
         assert not self.has_eof, "written after the end"
         self.written += bytes(data)
 
+    def can_write_eof(self) -> bool:
+        return True
+
     def write_eof(self) -> None:
         self.has_eof = True
 

@@ -18,6 +18,7 @@ class RecordedCall:
     metadata: Mapping[str, str] = field(default_factory=dict)
     deadline_s: float = math.inf
     is_local: bool = True
+    certificate: str = ""
     sent: list[bytes] = field(default_factory=list)
     status: Status | None = None
     text: str = ""

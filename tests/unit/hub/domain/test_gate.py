@@ -6,7 +6,7 @@ import pytest
 
 from ganglion.core.behaviour import Behaviour
 from ganglion.hub.domain import gate
-from ganglion.hub.domain.evidence import Evidence, NodeEvidence, Outcome
+from ganglion.hub.domain.evidence import Evidence, NodeEvidence, Outcome, Work
 from ganglion.hub.domain.gate import Answer, Verdict
 from ganglion.wire.rollout_resources import GateSettings
 
@@ -21,6 +21,9 @@ SETTINGS = GateSettings(
     reports_min_share=1.0,
     deadline_s=600.0,
 )
+
+
+SURE = "chance does this in fewer than 1 of 4,500 rollouts"
 
 
 def behaved(
@@ -54,7 +57,7 @@ def silent(name: str = "n2") -> NodeEvidence:
 
 
 def evidence(*stage: NodeEvidence, control: Behaviour | None = None, **more: object) -> Evidence:
-    controls = {"x86_64-4": control} if control else {}
+    controls = (Work("c1", "x86_64-4", behaviour=control),) if control else ()
     base = Evidence(stage=stage, controls=controls, waited_s=60.0, soaked_s=40.0)
     return replace(base, **more)  # type: ignore[arg-type]  # each test names real fields
 
@@ -122,7 +125,7 @@ def test_a_stage_that_is_silent_as_a_whole_never_goes_on_whatever_share_is_decla
 def test_an_error_rate_beyond_doubt_above_the_limit_ends_the_rollout() -> None:
     verdict = judged(node(behaved(answers=180, errors=20, compared=100, agreed=98)))
 
-    assert verdict == Verdict(Answer.ABORT, "errors 20 of 200 (10.0%, limit 2.0%)")
+    assert verdict == Verdict(Answer.ABORT, f"errors 20 of 200 (10.0%, limit 2.0%): {SURE}")
 
 
 def test_a_few_failures_among_the_first_requests_end_nothing() -> None:
@@ -150,7 +153,7 @@ def test_a_stage_in_trouble_is_not_hidden_by_the_long_good_record_of_the_stages_
 def test_an_earlier_stage_that_turns_bad_ends_the_rollout() -> None:
     verdict = judged(node(), earlier=(node(behaved(answers=50, errors=50), name="n0"),))
 
-    assert verdict == Verdict(Answer.ABORT, "earlier stages: errors 50 of 100 (50.0%, limit 2.0%)")
+    assert verdict == Verdict(Answer.ABORT, f"earlier stages: errors 50 of 100 (50.0%, limit 2.0%): {SURE}")
 
 
 # --- latency --------------------------------------------------------------------------------------
@@ -166,7 +169,10 @@ def test_a_version_much_slower_than_the_old_one_on_the_same_class_ends_the_rollo
 
 def test_a_slow_class_is_compared_with_itself_and_not_with_a_fast_one() -> None:
     slow_board = node(behaved(latency_us=50_000, compared=100, agreed=98), node_class="aarch64-4")
-    controls = {"aarch64-4": behaved(latency_us=50_000), "x86_64-4": behaved(latency_us=5000)}
+    controls = (
+        Work("c1", "aarch64-4", behaviour=behaved(latency_us=50_000)),
+        Work("c2", "x86_64-4", behaviour=behaved(latency_us=5000)),
+    )
 
     verdict = judged(slow_board, controls=controls)
 
@@ -214,7 +220,7 @@ def test_a_version_that_answers_differently_ends_the_rollout_as_soon_as_enough_w
 
     verdict = judged(wrong, soaked_s=None)
 
-    assert verdict == Verdict(Answer.ABORT, "agreement with the previous version 6 of 50 (12.0%, limit 80.0%)")
+    assert verdict == Verdict(Answer.ABORT, f"agreement with the previous version 6 of 50 (12.0%, limit 80.0%): {SURE}")
 
 
 def test_disagreement_over_too_few_inputs_waits() -> None:

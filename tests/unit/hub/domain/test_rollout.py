@@ -4,21 +4,13 @@ import msgspec
 import pytest
 
 from ganglion.core.transitions import IllegalTransition
-from ganglion.hub.domain import rollout as machine
+from ganglion.hub.domain import rollout as documents
+from ganglion.hub.domain import rollout_machine as machine
 from ganglion.hub.domain.gate import Answer, Verdict
-from ganglion.hub.domain.rollout import (
-    HISTORY_MAX,
-    TRANSITIONS,
-    Cause,
-    Previous,
-    Rollout,
-    RolloutEffect,
-    RolloutEvent,
-    RolloutState,
-    Stage,
-)
+from ganglion.hub.domain.rollout import HISTORY_MAX, Cause, Previous, Rollout, RolloutState, Stage
+from ganglion.hub.domain.rollout_table import OPEN_STATES, TRANSITIONS, RolloutEffect, RolloutEvent
 from ganglion.wire.desired import DeploymentPolicy
-from ganglion.wire.rollout_resources import GateSettings
+from ganglion.wire.rollout_resources import GateFinding, GateSettings
 
 START_S = 1000.0
 
@@ -27,18 +19,21 @@ def by(at_s: float = START_S, *, actor: str = "ada", reason: str = "because") ->
     return Cause(at_s, actor, reason)
 
 
-def started(*stages: tuple[str, ...]) -> Rollout:
-    draft = Rollout(
+def draft(*stages: tuple[str, ...]) -> Rollout:
+    return Rollout(
         rollout_id="r1",
         model="meter",
         version="2",
-        stages=tuple(Stage(share="50%", node_ids=ids) for ids in stages or (("a",), ("b", "c"))),
+        stages=tuple(Stage(share="50%", node_ids=ids) for ids in stages),
         gate=GateSettings(),
         policy=DeploymentPolicy(),
         created_at_s=START_S,
         updated_at_s=START_S,
     )
-    return machine.begin(draft, by()).rollout
+
+
+def started(*stages: tuple[str, ...]) -> Rollout:
+    return machine.begin(draft(*stages or (("a",), ("b", "c"))), by()).rollout
 
 
 def after(rollout: Rollout, *events: RolloutEvent, at_s: float = START_S) -> Rollout:
@@ -52,7 +47,7 @@ def gone_on(rollout: Rollout, now_s: float = START_S + 60) -> machine.Decision:
 
 
 def test_a_rollout_begins_with_its_first_stage() -> None:
-    decision = machine.begin(msgspec.structs.replace(started(), history=()), by())
+    decision = machine.begin(draft(("a",), ("b", "c")), by())
 
     assert decision.effect is RolloutEffect.ASSIGN_STAGE
     assert decision.rollout.current.started_at_s == START_S
@@ -84,12 +79,32 @@ def test_a_verdict_to_wait_changes_nothing_but_what_is_shown() -> None:
     assert decision.rollout.history == before.history
 
 
+def test_a_deadline_that_lets_people_decide_pauses_and_gives_the_stage_its_time_anew_when_it_is_resumed() -> None:
+    late = Verdict(Answer.WAIT, "not decided within 60 s: 1 silent", pauses=True)
+
+    paused = machine.judged(started(), late, now_s=START_S + 60).rollout
+    resumed = after(paused, RolloutEvent.RESUME, at_s=START_S + 90)
+
+    assert paused.state is RolloutState.PAUSED
+    assert paused.history[-1].reason == "not decided within 60 s: 1 silent"
+    assert resumed.state is RolloutState.RUNNING
+    assert resumed.waited_s(START_S + 91) == 1.0
+
+
+def test_what_each_rule_found_is_kept_with_the_stage() -> None:
+    found = GateFinding("errors", "wait", "errors 3 of 100", figure=0.03, limit=0.02, sample=100)
+
+    decision = machine.judged(started(), Verdict(Answer.WAIT, "errors 3 of 100", (found,)), now_s=START_S + 1)
+
+    assert decision.rollout.current.findings == (found,)
+
+
 def test_a_verdict_to_abort_gives_the_old_versions_back_and_keeps_the_reason() -> None:
     decision = machine.judged(started(), Verdict(Answer.ABORT, "errors 9 of 20"), now_s=START_S + 5)
 
     assert (decision.rollout.state, decision.effect) == (RolloutState.ABORTED, RolloutEffect.RESTORE)
     assert decision.rollout.reason == "errors 9 of 20"
-    assert decision.rollout.history[-1] == machine.HistoryEntry(START_S + 5, "aborted", "gate", "errors 9 of 20")
+    assert decision.rollout.history[-1] == documents.HistoryEntry(START_S + 5, "aborted", "gate", "errors 9 of 20")
 
 
 def test_a_paused_rollout_never_goes_on_and_is_still_aborted_when_it_must_be() -> None:
@@ -131,7 +146,7 @@ def test_a_completed_rollout_cannot_be_aborted() -> None:
 
 
 def test_every_open_state_can_be_aborted() -> None:
-    assert all(TRANSITIONS.allows(state, RolloutEvent.ABORT) for state in machine.OPEN_STATES)
+    assert all(TRANSITIONS.allows(state, RolloutEvent.ABORT) for state in OPEN_STATES)
 
 
 def test_a_pause_does_not_use_up_the_deadline() -> None:
@@ -145,22 +160,22 @@ def test_a_pause_does_not_use_up_the_deadline() -> None:
 def test_the_soak_counts_from_the_newest_commit_of_the_stage_and_not_of_earlier_ones() -> None:
     second = gone_on(started()).rollout
 
-    noted = machine.with_committed(machine.with_committed(second, ["a"], now_s=START_S), ["b"], now_s=START_S + 70)
+    noted = documents.with_committed(documents.with_committed(second, ["a"], now_s=START_S), ["b"], now_s=START_S + 70)
 
     assert second.soaked_s(START_S + 100) is None
     assert noted.soaked_s(START_S + 100) == 30.0
 
 
 def test_a_commit_is_noted_once_with_its_first_time() -> None:
-    noted = machine.with_committed(started(), ["a"], now_s=START_S)
+    noted = documents.with_committed(started(), ["a"], now_s=START_S)
 
-    assert machine.with_committed(noted, ["a"], now_s=START_S + 50) is noted
+    assert documents.with_committed(noted, ["a"], now_s=START_S + 50) is noted
 
 
 def test_what_a_node_had_before_is_never_overwritten() -> None:
-    noted = machine.with_previous(started(), {"a": Previous("1", "int8")})
+    noted = documents.with_previous(started(), {"a": Previous("1", "int8")})
 
-    assert machine.with_previous(noted, {"a": Previous("9", "fp32")}).previous == {"a": Previous("1", "int8")}
+    assert documents.with_previous(noted, {"a": Previous("9", "fp32")}).previous == {"a": Previous("1", "int8")}
 
 
 def test_promote_starts_the_next_stage_in_the_name_of_a_person() -> None:
@@ -201,6 +216,6 @@ def test_the_history_is_bounded_and_keeps_who_started_it() -> None:
 
 
 def test_the_document_survives_being_stored() -> None:
-    rollout = machine.with_previous(started(), {"a": Previous("1", "int8"), "b": None})
+    rollout = documents.with_previous(started(), {"a": Previous("1", "int8"), "b": None})
 
     assert msgspec.json.decode(msgspec.json.encode(rollout), type=Rollout) == rollout

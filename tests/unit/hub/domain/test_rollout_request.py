@@ -30,6 +30,24 @@ def test_every_problem_is_told_at_once() -> None:
         assert field in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("gate", "problem"),
+    [
+        (GateSettings(on_deadline="hope"), "gate.on_deadline is 'hope'; it is one of abort, pause, wait"),
+        (GateSettings(rollback_share_max=1.5), "gate.rollback_share_max is 1.5"),
+        (GateSettings(doubt_rise_max=-0.1), "gate.doubt_rise_max is -0.1"),
+        (GateSettings(latency_typical_ratio_max=0.5), "gate.latency_typical_ratio_max is 0.5"),
+        (GateSettings(silence_s_max=float("nan")), "gate.silence_s_max is nan"),
+        (GateSettings(reports_min=-1), "gate.reports_min is -1"),
+    ],
+)
+def test_a_gate_that_cannot_be_meant_is_refused(gate: GateSettings, problem: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        rollout_request.check(replace(REQUEST, gate=gate))
+
+    assert problem in caught.value.message
+
+
 def test_a_gate_that_needs_comparisons_which_nobody_makes_is_refused() -> None:
     request = replace(REQUEST, probation=ProbationSettings(compare_share=0.0))
 

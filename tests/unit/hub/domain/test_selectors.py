@@ -38,3 +38,34 @@ def test_a_selector_has_a_limit() -> None:
 def test_labels_that_no_selector_could_name_are_refused(labels: dict[str, str]) -> None:
     with pytest.raises(InvalidRequest):
         selectors.checked_labels(labels)
+
+
+@pytest.mark.parametrize("text", ["a=" + "|".join(["x"] * 101), "a=" + "x" * 8000])
+def test_a_term_has_a_limit(text: str) -> None:
+    with pytest.raises(InvalidRequest):
+        selectors.parse(text)
+
+
+def test_labels_are_set_and_taken_away() -> None:
+    before = {"line": "3", "canary": "yes"}
+
+    assert selectors.changed_labels(before, {"line": "4", "canary": None, "gone": None}) == {"line": "4"}
+    assert before == {"line": "3", "canary": "yes"}
+
+
+def test_a_node_has_a_limited_number_of_labels() -> None:
+    with pytest.raises(InvalidRequest, match="at most 32 labels"):
+        selectors.changed_labels({}, {f"l{number}": "x" for number in range(33)})
+
+
+def test_labels_are_read_as_they_are_written() -> None:
+    labels = {"line": "3", "canary": "yes"}
+
+    assert selectors.parse_labels(selectors.written(labels)) == labels
+    assert selectors.parse_labels(" ") == {}
+
+
+@pytest.mark.parametrize("text", ["line", "line=", "line=3,line=4", "site=x", "=3"])
+def test_labels_that_cannot_be_read_are_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest):
+        selectors.parse_labels(text)

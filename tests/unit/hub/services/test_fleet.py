@@ -150,9 +150,10 @@ def test_the_first_report_is_kept_and_answered_with_the_fleets_versions_in_one_t
 def test_a_node_that_waits_for_an_answer_is_there_however_old_its_report_is(world: FleetWorld) -> None:
     world.fleet.take_report("id-n1", REPORT)
 
-    with world.fleet.listening("id-n1"):
-        world.clock.advance(500)
-        during_s = world.fleet.node("n1").last_seen_at_s
+    world.fleet.begin_listening("id-n1")
+    world.clock.advance(500)
+    during_s = world.fleet.node("n1").last_seen_at_s
+    world.fleet.end_listening("id-n1")
     ended_s = world.now_s
     world.clock.advance(500)
 

@@ -6,10 +6,14 @@ import msgspec
 import pytest
 
 from ganglion.core.errors import Conflict, InvalidName, InvalidRequest, NotFound
+from ganglion.hub.services import groups
 from ganglion.hub.services.desired import Desired
+from ganglion.hub.services.groups import Group
 from ganglion.hub.services.node_settings import NodeSettings
+from ganglion.ports.hub_store import DocumentRow
 from ganglion.testing.fleet_world import FleetWorld
-from ganglion.wire.desired import DesiredState
+from ganglion.wire import codec
+from ganglion.wire.desired import DesiredState, SettingsReport
 from ganglion.wire.node_resources import CommandRequest, SettingsChange
 
 
@@ -231,3 +235,87 @@ def test_changes_and_commands_are_audited(world: World) -> None:
         heads = tx.audit_head("hub")
     assert heads is not None
     assert (heads.actor, heads.action, heads.subject) == ("bob", "node.commanded", "n1")
+
+
+# --- groups ---------------------------------------------------------------------------------------
+
+
+def declare_group(world: World, name: str, *nodes: str) -> None:
+    with world.control.write() as tx:
+        tx.put_document(DocumentRow(groups.KIND, name, codec.encode_json(Group(nodes=nodes)), 0.0))
+
+
+def test_a_group_stands_between_the_fleet_and_the_site(world: World) -> None:
+    declare_group(world, "canary", "n1", "s1")
+    world.settings.change_fleet(put(random_share="0.1", confidence_below="0.1"), actor="ada")
+    world.settings.change_group("canary", put(random_share="0.2", confidence_below="0.2"), actor="ada")
+    world.settings.change_site("north", put(random_share="0.3"), actor="ada")
+
+    assert [world.share(name) for name in ("n1", "n2", "s1")] == [0.3, 0.3, 0.2]
+    assert [world.state(name).collection.confidence_below for name in ("n1", "n2", "s1")] == [0.2, 0.1, 0.2]
+
+
+def test_of_two_groups_the_one_with_the_higher_priority_wins_and_explains_the_other(world: World) -> None:
+    declare_group(world, "aisle", "n1")
+    declare_group(world, "zebra", "n1")
+    world.settings.change_group("zebra", put(random_share="0.2"), actor="ada")
+    world.settings.change_group("aisle", put(random_share="0.3"), actor="ada")
+    by_name = world.share("n1")
+
+    change = SettingsChange({"collection.random_share": "0.3"}, priority=5)
+    world.settings.change_group("aisle", change, actor="ada")
+
+    assert (by_name, world.share("n1")) == (0.2, 0.3)
+    line = next(each for each in world.settings.explain("n1").settings if each.key == "collection.random_share")
+    assert (line.source, line.overrides) == ("group aisle", ["group zebra: 0.2", "default: 0.02"])
+
+
+def test_a_change_of_a_group_reaches_its_nodes_alone(world: World) -> None:
+    declare_group(world, "canary", "n1")
+    before = {name: world.state(name).revision for name in ("n1", "n2", "s1")}
+    world.woken.clear()
+
+    world.settings.change_group("canary", put(random_share="0.2"), actor="ada")
+
+    assert world.woken == ["id-n1"]
+    assert [world.state(name).revision > before[name] for name in ("n1", "n2", "s1")] == [True, False, False]
+
+
+def test_a_group_that_is_not_there_has_no_settings_and_a_site_no_priority(world: World) -> None:
+    with pytest.raises(NotFound):
+        world.settings.change_group("nobody", put(random_share="0.2"), actor="ada")
+    with pytest.raises(InvalidRequest, match="priority is for a group"):
+        world.settings.change_site("north", SettingsChange(priority=1), actor="ada")
+
+
+def test_a_time_zone_that_nobody_knows_is_refused(world: World) -> None:
+    with pytest.raises(InvalidRequest, match="no time zone"):
+        world.settings.change_fleet(SettingsChange({"agent.time_zone": "Moon/Copernicus"}), actor="ada")
+    world.settings.change_fleet(SettingsChange({"agent.time_zone": "Europe/Lisbon"}), actor="ada")
+
+    assert world.state("n1").agent.time_zone == "Europe/Lisbon"
+
+
+def test_what_a_node_says_of_its_settings_is_shown_with_them(world: World) -> None:
+    said = SettingsReport(state="failed", revision=3, reason="no such zone")
+    world.fleet.take_report("id-n1", msgspec.structs.replace(world.nodes["n1"].report(), settings=said))
+
+    assert world.settings.explain("n1").told == "failed of revision 3: no such zone"
+    assert world.fleet.node("n1").settings == "failed of revision 3: no such zone"
+    assert world.settings.explain("n2").told == ""
+
+
+def test_a_node_whose_facts_change_asks_anew_when_groups_decide_on_its_settings(world: World) -> None:
+    with world.control.write() as tx:
+        tx.put_document(DocumentRow(groups.KIND, "next", codec.encode_json(Group(selector="release=9.9")), 0.0))
+    world.settings.change_group("next", put(random_share="0.2"), actor="ada")
+    world.report("n1")
+    before = world.state("n1").revision
+    world.woken.clear()
+
+    facts = msgspec.structs.replace(world.nodes["n1"].facts, release="9.9")
+    world.fleet.take_report("id-n1", msgspec.structs.replace(world.nodes["n1"].report(), facts=facts))
+
+    assert (world.share("n1"), world.share("n2")) == (0.2, 0.02)
+    assert world.state("n1").revision > before
+    assert world.woken == ["id-n1"]

@@ -178,3 +178,26 @@ def test_a_hub_whose_clock_stands_in_1970_removes_nothing(world: World) -> None:
     sweep(world.retention())
 
     assert world.counts() == (2, 2, 2, 2)
+
+
+def test_audit_records_stay_longer_than_results_and_their_bytes_push_none_out(world: World) -> None:
+    with world.telemetry.write() as tx:
+        tx.add_records([replace(record(1), record_class=0, received_at_ns=world.clock.utc_ns())])
+        tx.add_records([replace(record(2), received_at_ns=world.clock.utc_ns())])
+    limits = RetentionLimits(records_days=10, audit_days=200, bytes_max=1)
+
+    def kept() -> list[int]:
+        with world.telemetry.read() as tx:
+            rows = (tx.record("n1", "e1", seq) for seq in (1, 2))
+            return [row.seq for row in rows if row]
+
+    sweep(world.retention(limits))
+    assert kept() == [1]
+
+    world.clock.advance(199 * DAY_S)
+    sweep(world.retention(limits))
+    assert kept() == [1]
+
+    world.clock.advance(2 * DAY_S)
+    sweep(world.retention(limits))
+    assert kept() == []

@@ -66,18 +66,19 @@ def test_controls_are_the_old_version_on_the_same_class_since_the_stage_began(wo
     _, evidence = looked_at(world)
 
     others = [node for node in world.nodes.values() if node.facts == first.facts and node is not first]
-    expected = {first.facts.node_class} if others else set()
-    assert set(evidence.controls) == expected
-    assert all(control.requests == 8 * 40 * len(others) for control in evidence.controls.values())
+    present = [work for work in evidence.controls if work.node_class not in evidence.past_classes]
+    assert [work.name for work in present] == sorted(node.name for node in others)
+    assert all(work.behaviour.requests == 8 * 40 for work in present)
 
 
-def test_a_class_of_which_every_node_was_updated_has_no_control(world: FleetWorld) -> None:
+def test_a_version_that_everybody_has_is_compared_with_the_hours_before_on_the_same_nodes(world: FleetWorld) -> None:
     world.start("2", ["100%"], gate=PATIENT)
     world.step(4)
 
     _, evidence = looked_at(world)
 
-    assert evidence.controls == {}
+    assert evidence.past_classes == [BOARD.node_class, FACTS.node_class]
+    assert {(work.name, work.behaviour.errors) for work in evidence.controls} == {("n1", 0), ("n2", 0), ("board", 0)}
     assert {node.node_class for node in evidence.stage} == {FACTS.node_class, BOARD.node_class}
 
 
@@ -130,13 +131,13 @@ def test_a_node_that_has_the_version_already_is_taken_at_its_reports_word(world:
     assert not any(node.has_previous for node in nodes)
 
 
-def told(world: FleetWorld, *, version: str, rollout_id: str) -> None:
+def told(world: FleetWorld, *, version: str, rollout_id: str, name: str = "update.committed") -> None:
     event = EventRow(
         node_id="id-n1",
         epoch="epoch",
         seq=next(_SEQ),
         at_ns=world.clock.utc_ns(),
-        name="update.committed",
+        name=name,
         model="meter",
         version=version,
         rollout_id=rollout_id,
@@ -190,3 +191,47 @@ def test_what_a_node_that_lives_in_1970_did_is_shown_to_the_gate(world: FleetWor
 
     assert shown(world)["n1"].outcome is Outcome.COMMITTED
     assert shown(world)["n1"].behaviour.requests == 1
+
+
+def test_a_node_that_is_silent_for_longer_than_declared_is_set_aside(world: FleetWorld) -> None:
+    world.nodes["n1"].online = False
+    world.start("2", ["100%"], gate=replace(PATIENT, silence_s_max=60.0))
+    world.step(4)
+    early = shown(world)["n1"].is_set_aside
+    world.step(20)
+
+    late = shown(world)
+
+    assert not early
+    assert {name: node.is_set_aside for name, node in late.items()} == {"n1": True, "n2": False, "board": False}
+    assert late["n1"].outcome is Outcome.SILENT
+
+
+def test_nobody_is_set_aside_when_no_silence_is_declared(world: FleetWorld) -> None:
+    world.nodes["n1"].online = False
+    world.start("2", ["100%"], gate=PATIENT)
+    world.step(60)
+
+    assert not any(node.is_set_aside for node in shown(world).values())
+
+
+def test_a_node_that_gave_the_version_up_after_its_commit_has_crashed(world: FleetWorld) -> None:
+    view = world.start("2", ["100%"], gate=PATIENT)
+    world.step(8)
+    told(world, version="2", rollout_id=view.rollout_id, name="version.quarantined")
+
+    crashed = {name: node.has_crashed for name, node in shown(world).items()}
+
+    assert crashed == {"n1": True, "n2": False, "board": False}
+
+
+def test_each_node_is_shown_with_its_site_and_what_it_did_in_the_hour_before(world: FleetWorld) -> None:
+    world.clock.advance(120)
+    world.start("2", ["100%"], gate=PATIENT)
+    world.step(4)
+
+    nodes = shown(world)
+
+    assert {node.site for node in nodes.values()} == {"north"}
+    assert all(node.before.requests > 0 for node in nodes.values())
+    assert all(sum(hour.requests for hour in node.hours.values()) == node.behaviour.requests for node in nodes.values())

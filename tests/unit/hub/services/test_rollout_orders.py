@@ -3,6 +3,7 @@
 import pytest
 
 from ganglion.core.errors import Conflict, NotFound
+from ganglion.ports.people_store import AuditQuery
 from ganglion.testing.fleet_node import Habit
 from ganglion.testing.fleet_world import GATE, FleetWorld, serving_fleet
 from ganglion.wire.rollout_resources import RolloutView
@@ -100,6 +101,19 @@ def test_rollouts_are_listed_newest_first(world: FleetWorld) -> None:
     started(world)
 
     assert [view.version for view in world.rollouts.list()] == ["2", "1"]
+
+
+def test_every_order_reaches_the_audit_trail_also_when_the_history_is_full(world: FleetWorld) -> None:
+    view = started(world)
+
+    for _ in range(110):
+        world.rollouts.pause(view.rollout_id, actor="ada")
+        world.rollouts.resume(view.rollout_id, actor="ada")
+
+    with world.control.read() as tx:
+        links = tx.audit(AuditQuery(subject=view.rollout_id, limit=1000))
+    assert [link.action for link in links].count("rollout.paused") == 110
+    assert [link.action for link in links].count("rollout.resumed") == 110
 
 
 # --- trouble --------------------------------------------------------------------------------------

@@ -253,16 +253,36 @@ def test_a_node_that_joins_later_starts_with_the_fleets_version(world: FleetWorl
     assert versions(world)["n4"] == "1"
 
 
-def test_a_node_that_joins_during_a_rollout_is_in_none_of_its_stages(world: FleetWorld) -> None:
-    view = started(world)
+def test_a_node_that_joins_during_a_rollout_has_the_old_version_until_the_last_stage_takes_it_along(
+    world: FleetWorld,
+) -> None:
+    world.release("2")
+    view = world.start("2", ["1", "2", "100%"])
     world.join("n4")
+    world.step(6)
+    meanwhile = versions(world)["n4"]
 
     view = world.finish(view)
-    world.step(5)
+
+    assert meanwhile == "1"
+    assert "n4" in view.stages[-1].nodes
+    assert "joined" in [entry.event for entry in view.history]
+    assert (view.state, versions(world)["n4"]) == ("completed", "2")
+
+
+def test_a_node_that_joins_during_the_last_stage_follows_after_it_and_does_not_hold_it_up(world: FleetWorld) -> None:
+    world.release("2")
+    view = world.start("2", ["1", "100%"])
+    while world.rollouts.get(view.rollout_id).stage == 0:
+        world.step()
+    world.join("n4").online = False
+
+    view = world.finish(view)
+    world.settle(steps=8)
 
     assert view.state == "completed"
     assert all("n4" not in stage.nodes for stage in view.stages)
-    assert versions(world)["n4"] == "1"
+    assert versions(world)["n4"] == "2"
 
 
 def test_a_node_that_joins_during_a_models_first_rollout_follows_when_it_is_completed() -> None:

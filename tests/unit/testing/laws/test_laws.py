@@ -44,10 +44,20 @@ def test_a_start_takes_no_longer_than_its_bound(laws: Laws) -> None:
 
 def test_bytes_that_were_signed_for_another_model_are_not_activated(laws: Laws) -> None:
     laws.healthy.signed("meter", "aa")
+    laws.healthy.allowed("n1", model="meter", digest="aa")
     laws.healthy.activated(0.0, "n1", model="meter", digest="aa")
     laws.healthy.activated(1.0, "n1", model="label", digest="aa")
 
     assert broken(laws) == [2]
+
+
+def test_bytes_that_were_meant_for_another_node_are_not_activated(laws: Laws) -> None:
+    laws.healthy.signed("meter", "aa")
+    laws.healthy.allowed("n1", model="meter", digest="aa")
+    laws.healthy.activated(0.0, "n1", model="meter", digest="aa")
+    laws.healthy.activated(1.0, "n2", model="meter", digest="aa")
+
+    assert [(breach.law, breach.at_s) for breach in laws.breaches] == [(2, 1.0)]
 
 
 def test_a_failed_version_is_tried_again_only_when_something_else_was_wanted(laws: Laws) -> None:
@@ -209,12 +219,42 @@ def test_a_node_reports_what_is_wanted_or_refused_it(laws: Laws, reports: str, r
 
 def test_nothing_of_a_revoked_node_is_accepted_until_it_is_admitted_again(laws: Laws) -> None:
     laws.borders.crossed(0.0, "n1", "a batch")
-    laws.borders.revoked("n1")
+    laws.borders.put_out("n1", "was revoked")
     laws.borders.crossed(1.0, "n1", "a batch")
     laws.borders.admitted("n1")
     laws.borders.crossed(2.0, "n1", "a batch")
 
     assert [(breach.law, breach.at_s) for breach in laws.breaches] == [(9, 1.0)]
+
+
+def test_records_of_one_node_are_not_kept_as_those_of_another(laws: Laws) -> None:
+    laws.borders.kept(0.0, as_of="n1", by="n1")
+    laws.borders.kept(1.0, as_of="n1", by="n2")
+
+    assert [(breach.law, breach.at_s) for breach in laws.breaches] == [(9, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("links", "faults"), [({}, 0), ({("node.revoked", "n1"): 2}, 0), ({("node.revoked", "n1"): 1}, 1)]
+)
+def test_every_crossing_has_one_link_in_a_chain_without_faults(
+    laws: Laws, links: dict[tuple[str, str], int], faults: int
+) -> None:
+    laws.borders.done("node.revoked", "n1")
+    laws.borders.written(0.0, {("node.revoked", "n1"): 1}, faults=0)
+    laws.borders.written(1.0, links, faults=faults)
+
+    assert [(breach.law, breach.at_s) for breach in laws.breaches] == [(9, 1.0)]
+
+
+def test_a_restored_chain_need_not_tell_of_what_came_after_the_backup(laws: Laws) -> None:
+    before = laws.borders.backup()
+    laws.borders.done("node.retired", "n1")
+    laws.borders.restored(before)
+
+    laws.borders.written(0.0, {}, faults=0)
+
+    assert broken(laws) == []
 
 
 def test_each_law_has_its_own_number_and_the_sentence_of_the_architecture(laws: Laws) -> None:

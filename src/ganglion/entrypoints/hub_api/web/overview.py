@@ -93,14 +93,15 @@ class Overview:
 
 def look(hub: Hub, manifests: Manifests, caller: Caller) -> Overview:
     """Return what there is to see now for this caller."""
-    now_s, nodes = hub.now_s(), scopes.visible_nodes(caller, hub.fleet.nodes())
+    now_s, nodes = hub.now_s(), scopes.visible_nodes(hub, caller, hub.fleet.nodes())
     lines = sorted((_node_line(node, now_s, hub.settings.silent_after_s) for node in nodes), key=_worst_first)
+    rollouts = scopes.visible_rollouts(hub, caller, hub.rollouts.list()[:ROLLOUTS_MAX])
     samples = scopes.of_visible_nodes(hub, caller, hub.curation.samples(limit=hub.settings.page.samples_max))
     return Overview(
         at_s=now_s,
         nodes=lines[:NODES_MAX],
         nodes_hidden=max(len(lines) - NODES_MAX, 0),
-        rollouts=[_rollout_line(rollout, nodes, now_s) for rollout in hub.rollouts.list()[:ROLLOUTS_MAX]],
+        rollouts=[_rollout_line(rollout, nodes, now_s) for rollout in rollouts],
         samples=[_sample_line(sample, manifests.find(sample.model, sample.version), now_s) for sample in samples],
     )
 

@@ -13,6 +13,8 @@ from ganglion.wire.rollout_resources import RolloutView, StageView
         ("paused", 0, ["paused", "waiting", "waiting"]),
         ("aborted", 0, ["aborted", "skipped", "skipped"]),
         ("completed", 2, ["done", "done", "done"]),
+        ("queued", 0, ["queued", "waiting", "waiting"]),
+        ("awaiting_approval", 1, ["done", "awaiting_approval", "waiting"]),
     ],
 )
 def test_a_stage_that_an_aborted_rollout_never_reached_does_not_wait(state: str, stage: int, named: list[str]) -> None:

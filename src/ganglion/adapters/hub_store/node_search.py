@@ -1,0 +1,86 @@
+"""Nodes by what people call them and what they are: selectors as SQL, over one index that holds all they ask."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from ganglion.adapters.hub_store import control_tables as tables
+from ganglion.adapters.hub_store import rows
+from ganglion.ports.hub_store import NodeQuery, NodeRow, NodeTerm
+
+_NODES = tables.nodes.c
+_COLUMNS = {"name": _NODES.name, "site": _NODES.site, "zone": _NODES.zone, "class": _NODES.node_class}
+_FACTS = frozenset({"arch", "runtime", "release", "cores"})
+_IN_SERVICE = sa.and_(_NODES.revoked_at_s.is_(None), _NODES.retired_at_s.is_(None))
+_LET_IN = sa.and_(_IN_SERVICE, _NODES.quarantined_at_s.is_(None))
+_STANDINGS = {
+    "revoked": _NODES.revoked_at_s.is_not(None),
+    "retired": sa.and_(_NODES.revoked_at_s.is_(None), _NODES.retired_at_s.is_not(None)),
+    "quarantined": sa.and_(_IN_SERVICE, _NODES.quarantined_at_s.is_not(None)),
+    "pending": sa.and_(_LET_IN, _NODES.last_seen_at_s.is_(None)),
+    "active": sa.and_(_LET_IN, _NODES.last_seen_at_s.is_not(None)),
+}
+
+
+class NodeSearch:
+    """Searches among the nodes."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def find_nodes(self, query: NodeQuery) -> Sequence[NodeRow]:
+        """Return the nodes that a query asks for, by name."""
+        found = sa.select(_NODES.node_id).where(*_conditions(query)).order_by(_NODES.name)
+        if query.after:
+            found = found.where(_NODES.name > query.after)
+        if query.limit is not None:
+            found = found.limit(query.limit)
+        # The inner query reads the index alone; only what is on the page is read whole.
+        page = rows.select(tables.nodes, NodeRow).where(_NODES.node_id.in_(found)).order_by(_NODES.name)
+        return rows.fetch(self._connection, page, NodeRow)
+
+    def count_nodes(self, query: NodeQuery) -> int:
+        """Return how many nodes meet the terms and have one of the standings."""
+        counted = sa.select(sa.func.count()).select_from(tables.nodes).where(*_conditions(query))
+        return int(self._connection.execute(counted).scalar_one())
+
+    def node_names(self) -> dict[str, str]:
+        """Return the name of every node by its id."""
+        found = self._connection.exec_driver_sql("SELECT node_id, name FROM nodes INDEXED BY nodes_to_select")
+        return {node_id: name for node_id, name in found}  # noqa: C416 - rows are no pairs to the type checker
+
+    def node_counts(self) -> Sequence[tuple[str, str, int]]:
+        """Return each site and zone of nodes in service, and how many there are."""
+        counted = sa.select(_NODES.site, _NODES.zone, sa.func.count()).where(_IN_SERVICE)
+        grouped = counted.group_by(_NODES.site, _NODES.zone).order_by(_NODES.site, _NODES.zone)
+        return [(site, zone, count) for site, zone, count in self._connection.execute(grouped)]
+
+
+def _conditions(query: NodeQuery) -> list[sa.ColumnElement[bool]]:
+    conditions = [_condition(term) for term in query.terms]
+    if query.standings:
+        conditions.append(sa.or_(*(_STANDINGS[standing] for standing in query.standings)))
+    return conditions
+
+
+def _condition(term: NodeTerm) -> sa.ColumnElement[bool]:
+    value = _value(term.key)
+    if not term.values:
+        return value.is_(None) if term.is_negated else value.is_not(None)
+    if term.is_negated:
+        return sa.or_(value.is_(None), value.not_in(term.values))
+    return value.in_(term.values)
+
+
+def _value(key: str) -> sa.ColumnElement[Any]:
+    """Return where a key stands in a row. Keys were parsed: none has a quote, and a document is never asked by path."""
+    if key in _COLUMNS:
+        return _COLUMNS[key]
+    if key in _FACTS:
+        return sa.cast(_member(_NODES.facts, key), sa.Text)
+    return _member(_NODES.labels, key)
+
+
+def _member(document: sa.ColumnElement[Any], key: str) -> sa.ColumnElement[Any]:
+    return sa.func.json_extract(sa.cast(document, sa.Text), f'$."{key}"')

@@ -1,0 +1,1 @@
+"""Looks into a node from its data directory, whether it runs or not, and changes nothing in it."""

@@ -1,0 +1,52 @@
+"""The part of the hub with which people organise a fleet: groups, files, acts on many nodes, figures."""
+
+from dataclasses import dataclass
+
+from ganglion.entrypoints.waiters import Waiters
+from ganglion.hub.services.declarations import Declarations
+from ganglion.hub.services.figures import Figures
+from ganglion.hub.services.fleet import Fleet
+from ganglion.hub.services.fleet_list import FleetLists
+from ganglion.hub.services.node_actions import NodeActions
+from ganglion.hub.services.node_settings import NodeSettings
+from ganglion.hub.services.places import Places
+from ganglion.hub.services.rollouts import Rollouts
+from ganglion.ports.clock import Clock
+from ganglion.ports.hub_store import ControlStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organisation:
+    """Services that know of many nodes at once."""
+
+    places: Places
+    actions: NodeActions
+    lists: FleetLists
+    declarations: Declarations
+    figures: Figures
+
+
+def organise(
+    *,
+    control: ControlStore,
+    node_settings: NodeSettings,
+    rollouts: Rollouts,
+    fleet: Fleet,
+    clock: Clock,
+    waiters: Waiters,
+    silent_after_s: float,
+) -> Organisation:
+    """Return the services."""
+    changed = waiters.wake
+    return Organisation(
+        places=Places(control=control, clock=clock, changed=changed),
+        actions=NodeActions(control=control, node_settings=node_settings, clock=clock, changed=changed),
+        lists=FleetLists(control=control, clock=clock, changed=changed),
+        declarations=Declarations(control=control, clock=clock, rollouts=rollouts, changed=changed),
+        figures=Figures(
+            control=control,
+            clock=clock,
+            last_seen_at_s=fleet.last_seen_at_s,
+            reachable_within_s=silent_after_s,
+        ),
+    )

@@ -1,0 +1,139 @@
+"""The resources with which a fleet is declared in files: their fields and their schemas. No I/O."""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import msgspec
+
+API_VERSION = "ganglion/v1"
+SITE, GROUP, NODE, FLEET = "site", "group", "node", "fleet"
+
+
+class _Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What stands below `spec`. A field that nobody knows is refused: a slip must not be taken for a wish."""
+
+
+class GroupSpec(_Spec, frozen=True, kw_only=True):
+    """Nodes that belong together."""
+
+    select: str | None = None
+    """Whoever meets this selector, now and later: `line=3,site=porto`."""
+    nodes: tuple[str, ...] = ()
+    """These nodes besides."""
+    description: str = ""
+
+
+class SiteSpec(_Spec, frozen=True, kw_only=True):
+    """What is said of a site."""
+
+    description: str = ""
+    time_zone: str = ""
+    """As `Europe/Lisbon`."""
+    bytes_per_s_max: int = 0
+
+
+class ZoneSpec(_Spec, frozen=True, kw_only=True):
+    """What is said of a trust zone."""
+
+    description: str = ""
+
+
+class RolloutPolicySpec(_Spec, frozen=True, kw_only=True):
+    """Defaults of rollouts, by name: what `rollout start` takes as options."""
+
+    stages: tuple[str, ...] = ("5%", "25%", "100%")
+    gate: dict[str, float | int | str] = {}
+    """Fields of the gate that differ from its defaults."""
+    probation: dict[str, float | int] = {}
+    """Fields of the probation that differ from its defaults."""
+    approvals: int = 0
+    if_busy: str = "refuse"
+    site_parallel_max: int = 0
+    site_bytes_per_s_max: int = 0
+    windows: tuple[str, ...] = ()
+
+
+class AssignmentSpec(_Spec, frozen=True, kw_only=True):
+    """Which version of a model some nodes should have. A rollout brings it, and its gate decides."""
+
+    model: str
+    version: str
+    to: str = ""
+    """`group:NAME`; with neither this nor `select`: the fleet, with all nodes to come."""
+    select: str | None = None
+    policy: str = ""
+    """Name of a RolloutPolicy; empty: the defaults."""
+
+
+class SettingsSpec(_Spec, frozen=True, kw_only=True):
+    """Settings of nodes, for the fleet, a group, a site or one node."""
+
+    scope: str
+    """`fleet`, `group:NAME`, `site:NAME` or `node:NAME`."""
+    settings: dict[str, str | int | float | bool | tuple[str, ...]]
+    """By key, as `ganglion node settings --explain` lists them."""
+
+
+Spec: TypeAlias = GroupSpec | SiteSpec | ZoneSpec | RolloutPolicySpec | AssignmentSpec | SettingsSpec
+KINDS: Mapping[str, type[Spec]] = {
+    "Site": SiteSpec,
+    "Zone": ZoneSpec,
+    "Group": GroupSpec,
+    "RolloutPolicy": RolloutPolicySpec,
+    "Settings": SettingsSpec,
+    "Assignment": AssignmentSpec,
+}
+"""In the order in which they are applied: what is referred to comes first."""
+
+
+def references(spec: Spec) -> list[tuple[str, tuple[str, str]]]:
+    """Return which resources a spec names, and in which field."""
+    match spec:
+        case AssignmentSpec():
+            policy = [("spec.policy", ("RolloutPolicy", spec.policy))] if spec.policy else []
+            group = [("spec.to", ("Group", spec.to.removeprefix("group:")))] if spec.to else []
+            return [*policy, *group]
+        case SettingsSpec():
+            scope, name = place_of(spec)
+            return [("spec.scope", ("Group", name))] if scope == GROUP else []
+        case RolloutPolicySpec():
+            named = [stage.removeprefix("group:") for stage in spec.stages if stage.startswith("group:")]
+            return [("spec.stages", ("Group", name)) for name in named]
+        case _:
+            return []
+
+
+def place_of(spec: SettingsSpec) -> tuple[str, str]:
+    """Return the scope of settings and the name of the group, site or node."""
+    scope, _, name = spec.scope.partition(":")
+    return scope, name
+
+
+def tree_of(spec: Spec) -> dict[str, object]:
+    """Return a spec as plain values, without what is at its default."""
+    return msgspec.to_builtins(spec)  # type: ignore[no-any-return]  # a struct becomes a dict
+
+
+def schema(kind: str) -> dict[str, object]:
+    """Return the JSON Schema of a whole resource. Raises: KeyError: no such kind."""
+    spec = msgspec.json.schema(KINDS[kind])
+    name = spec["$ref"].removeprefix("#/$defs/")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": kind,
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["apiVersion", "kind", "metadata", "spec"],
+        "properties": {
+            "apiVersion": {"const": API_VERSION},
+            "kind": {"const": kind},
+            "metadata": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["name"],
+                "properties": {"name": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}},
+            },
+            "spec": {"$ref": f"#/$defs/{name}"},
+        },
+        "$defs": spec["$defs"],
+    }

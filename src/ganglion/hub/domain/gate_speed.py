@@ -1,0 +1,194 @@
+"""The gate's rules on what a version costs: latency of the slowest answers, typical latency, memory and power.
+
+Everything here is compared within a node class. Where the question is a mean, the node is what is counted: a
+thousand answers of one slow machine are one machine.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from ganglion.core import sequential
+from ganglion.core.behaviour import Behaviour
+from ganglion.core.histogram import SCALE, Histogram
+from ganglion.hub.domain import evidence as ev
+from ganglion.hub.domain.evidence import Evidence, NodeEvidence, Work
+from ganglion.hub.domain.findings import Doubt, Finding, Rate, is_beyond
+from ganglion.wire.rollout_resources import GateSettings
+
+LATENCY_COUNT_MIN = 100
+"""A p99 of fewer values says nothing."""
+NODE_ANSWERS_MIN = 20
+"""Answers of a node before it has a typical latency."""
+NODES_MIN = 10
+"""Nodes of a class, both sides together, before typical figures are judged."""
+_SIDE_MIN = 3
+_QUANTILE = 0.99
+_ROUNDING = 1e-3
+_SCALE = 0.05
+"""In base-2 logarithms: a difference of 3.5 % is to be found soonest."""
+JUDGED_FIGURES: Mapping[str, str] = {
+    "memory_used_bytes": "memory",
+    "power_w": "power",
+}
+"""Figures of machines that the gate looks at, and what they are called."""
+
+
+def slowest(settings: GateSettings, evidence: Evidence, doubt: Doubt) -> Iterator[Finding]:
+    """Compare p99 with the old version's, class by class."""
+    controls = ev.latency_by_class(evidence.controls)
+    for node_class, new in sorted(ev.latency_by_class(evidence.stage).items()):
+        yield latency(settings, new, controls.get(node_class), node_class, doubt)
+
+
+def latency(
+    settings: GateSettings, new: Behaviour, control: Behaviour | None, node_class: str, doubt: Doubt
+) -> Finding:
+    """Compare p99 with the old version's on machines of one class.
+
+    The old figures come from nodes of the class that still run the old version in the same minutes; when
+    those answered too little, from the comparisons that the new version's nodes made on the same requests.
+    """
+    old = _old_latency(new, control)
+    count = new.latency_us.count
+    if old is None or count < LATENCY_COUNT_MIN:
+        few = f"latency on {node_class} not judged: fewer than {LATENCY_COUNT_MIN} answers on a side"
+        return Finding(rule="latency", fact=few, scope=node_class, sample=count)
+    old_us, new_us = old.quantile(_QUANTILE), new.latency_us.quantile(_QUANTILE)
+    limit_us = max(old_us * settings.latency_ratio_max, old_us + settings.latency_slack_us)
+    slow, slow_before = _above(new.latency_us, limit_us), _above(old, limit_us)
+    fact = f"p99 on {node_class} {new_us / 1000:.2f} ms, old version {old_us / 1000:.2f} ms"
+    is_fatal = is_beyond(slow, slow_before, 1 - _QUANTILE, doubt)
+    over = f"{fact} (limit x{settings.latency_ratio_max:g})" if new_us > limit_us else ""
+    if is_fatal:
+        share = f"{slow.hits} of {slow.trials} answers took longer than {limit_us / 1000:.2f} ms"
+        fact = f"{fact}: {share} (limit x{settings.latency_ratio_max:g}, 1 in 100 may): {doubt.told()}"
+    return Finding(
+        rule="latency",
+        fact=fact,
+        missing="" if is_fatal else over,
+        is_fatal=is_fatal,
+        scope=node_class,
+        figure=new_us,
+        limit=limit_us,
+        sample=count,
+    )
+
+
+def typical(settings: GateSettings, evidence: Evidence, doubt: Doubt) -> Iterator[Finding]:
+    """Compare typical latency, node by node: this finds a version that is a little slower everywhere."""
+    for node_class, (new, old) in _by_class(evidence.stage, evidence.controls, _log_latency):
+        old_us = 2.0 ** fmean(old)
+        limit = max(settings.latency_typical_ratio_max, 1.0 + settings.latency_typical_slack_us / old_us)
+        found = _means(new, old, limit, doubt)
+        if found is None:
+            continue
+        fact = f"typical latency on {node_class} x{found.ratio:.3f} of the old version's {old_us / 1000:.2f} ms"
+        yield _judged("typical latency", fact, node_class, found, limit=limit, doubt=doubt)
+
+
+def machines(settings: GateSettings, evidence: Evidence, doubt: Doubt) -> Iterator[Finding]:
+    """Compare memory and power of the machines, where nodes tell them."""
+    for figure, name in JUDGED_FIGURES.items():
+        for node_class, (new, old) in _by_class(evidence.stage, evidence.controls, _Machine(figure)):
+            found = _means(new, old, settings.machine_ratio_max, doubt)
+            if found is not None:
+                fact = f"{name} on {node_class} x{found.ratio:.2f} of that with the old version"
+                yield _judged(name, fact, node_class, found, limit=settings.machine_ratio_max, doubt=doubt)
+
+
+def count_above(histogram: Histogram, limit: float) -> int:
+    """Return how many values certainly lay above `limit`: those whose bucket begins at or above it."""
+    if limit <= 0:
+        return sum(histogram.buckets.values())
+    first = math.ceil(math.log2(limit) * (1 << SCALE) - 1e-9)
+    return sum(count for index, count in histogram.buckets.items() if index >= first)
+
+
+@dataclass(frozen=True, slots=True)
+class _Means:
+    """Two groups of nodes, compared."""
+
+    ratio: float
+    is_beyond: bool
+    nodes: int
+    controls: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Machine:
+    """Reads one figure of a machine, as a base-2 logarithm."""
+
+    figure: str
+
+    def __call__(self, work: NodeEvidence | Work) -> float | None:
+        value = work.machine.get(self.figure, 0.0)
+        return math.log2(value) if value > 0.0 and math.isfinite(value) else None
+
+
+def _log_latency(work: NodeEvidence | Work) -> float | None:
+    histogram = work.behaviour.latency_us
+    count = sum(histogram.buckets.values())
+    if count < NODE_ANSWERS_MIN:
+        return None
+    return sum((index + 0.5) * number for index, number in histogram.buckets.items()) / count / (1 << SCALE)
+
+
+def _by_class(
+    stage: Sequence[NodeEvidence], controls: Sequence[Work], read: Callable[[NodeEvidence | Work], float | None]
+) -> list[tuple[str, tuple[list[float], list[float]]]]:
+    sides: dict[str, tuple[list[float], list[float]]] = {}
+    answering: Sequence[NodeEvidence | Work] = [node for node in stage if node.behaviour.requests]
+    for side, works in ((0, answering), (1, controls)):
+        for work in works:
+            value = read(work)
+            if value is not None:
+                sides.setdefault(work.node_class, ([], []))[side].append(value)
+    return [
+        (name, (new, old)) for name, (new, old) in sorted(sides.items()) if new and min(len(old), len(new)) >= _SIDE_MIN
+    ]
+
+
+def _means(new: Sequence[float], old: Sequence[float], limit: float, doubt: Doubt) -> _Means | None:
+    """Compare two groups of logarithms. None: too few nodes to know how they differ by themselves."""
+    freedom = len(new) + len(old) - 2
+    if freedom + 2 < NODES_MIN:
+        return None
+    means = fmean(new), fmean(old)
+    pooled = sum((value - mean) ** 2 for side, mean in zip((new, old), means, strict=True) for value in side) / freedom
+    difference = means[0] - means[1]
+    # Values are rounded to the buckets of a histogram: nodes never differ by less than that does.
+    error = max(_ROUNDING, math.sqrt(pooled * (1 / len(new) + 1 / len(old))))
+    evidence = sequential.student_evidence(difference - math.log2(limit), error, freedom, scale=_SCALE)
+    return _Means(
+        ratio=2.0**difference,
+        is_beyond=sequential.exceeds(evidence, doubt.alpha),
+        nodes=len(new),
+        controls=len(old),
+    )
+
+
+def _judged(rule: str, fact: str, node_class: str, found: _Means, *, limit: float, doubt: Doubt) -> Finding:
+    sizes = f"{found.nodes} nodes against {found.controls}, limit x{limit:.3g}"
+    over = f"{fact} ({sizes})"
+    return Finding(
+        rule=rule,
+        fact=f"{over}: {doubt.told()}" if found.is_beyond else over,
+        is_fatal=found.is_beyond,
+        scope=node_class,
+        figure=found.ratio,
+        limit=limit,
+        sample=found.nodes + found.controls,
+    )
+
+
+def _above(histogram: Histogram, limit_us: float) -> Rate:
+    return Rate(count_above(histogram, limit_us), histogram.count)
+
+
+def _old_latency(new: Behaviour, control: Behaviour | None) -> Histogram | None:
+    for histogram in (control.latency_us if control else None, new.compared_latency_us):
+        if histogram is not None and histogram.count >= LATENCY_COUNT_MIN:
+            return histogram
+    return None

@@ -1,0 +1,115 @@
+"""The way back after an abort: how far is each node, and when is the revert done? From reports alone. No I/O."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+
+from ganglion.hub.domain.rollout import Cause, Rollout, noted
+
+_NAMES_MAX = 5
+
+
+class Way(StrEnum):
+    """How far a node is."""
+
+    RETURNED = "returned"
+    """It says that it serves what it had before; or a later rollout has given it something else since."""
+    RETURNING = "returning"
+    SILENT = "silent"
+    """Not heard of since the abort, or not for long: neither back nor failed."""
+    FAILED = "failed"
+    """It says that it could not take back what it had before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the hub knows of one node after an abort."""
+
+    name: str
+    heard_at_s: float | None
+    is_current: bool
+    """Its newest report was made with the newest wish in hand."""
+    committed: str
+    """What it reports to serve of the model; empty: nothing."""
+    update_version: str = ""
+    update_state: str = ""
+    reason: str = ""
+    is_superseded: bool = False
+    """Its wish is not this rollout's any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeWay:
+    """Where one node stands."""
+
+    way: Way
+    reason: str = ""
+
+
+def wanted_back(rollout: Rollout, node_id: str) -> str:
+    """Return the version that a node should serve again; empty: none."""
+    previous = rollout.previous.get(node_id)
+    return previous.version if previous else ""
+
+
+def way_of(rollout: Rollout, node_id: str, sight: Sight, *, now_s: float, silent_after_s: float) -> NodeWay:
+    """Judge one node. What was seen to be back stays so: what it is given later is another matter."""
+    if node_id in rollout.returned:
+        return NodeWay(Way.RETURNED)
+    told = _told_way(sight, wanted_back(rollout, node_id)) if sight.is_current else None
+    if told is not None:
+        return told
+    aborted_at_s = rollout.aborted_at_s if rollout.aborted_at_s is not None else rollout.updated_at_s
+    if sight.heard_at_s is None or sight.heard_at_s < aborted_at_s:
+        return NodeWay(Way.SILENT, "not heard of since the abort")
+    if now_s - sight.heard_at_s > silent_after_s:
+        return NodeWay(Way.SILENT, f"not heard of for {now_s - sight.heard_at_s:.0f} s")
+    return NodeWay(Way.RETURNING)
+
+
+def _told_way(sight: Sight, wanted: str) -> NodeWay | None:
+    """Return what a report says that was made with the newest wish in hand; None when the node is still at it."""
+    if sight.is_superseded:
+        return NodeWay(Way.RETURNED, "a later rollout has given it another version since")
+    if sight.committed == wanted:
+        return NodeWay(Way.RETURNED)
+    if sight.update_state == "rolled_back" and sight.update_version == wanted:
+        return NodeWay(Way.FAILED, sight.reason)
+    return None
+
+
+def followed(rollout: Rollout, ways: Mapping[str, NodeWay], names: Mapping[str, str], *, now_s: float) -> Rollout:
+    """Note who is back, and once that everybody who could be reached is, and then who came late.
+
+    `ways` has every node that took part and still belongs to the fleet. The same rollout: nothing is new.
+    """
+    back = [node_id for node_id, each in ways.items() if each.way is Way.RETURNED and node_id not in rollout.returned]
+    counts = Counter(each.way for each in ways.values())
+    is_first = rollout.reverted_at_s is None and _is_done(counts, len(ways))
+    if not back and not is_first:
+        return rollout
+    after = msgspec.structs.replace(rollout, returned={**rollout.returned, **dict.fromkeys(back, now_s)})
+    silent = f", {counts[Way.SILENT]} silent" if counts[Way.SILENT] else ""
+    told = f"{counts[Way.RETURNED]} of {len(ways)} nodes are back{silent}"
+    if is_first:
+        done = msgspec.structs.replace(after, reverted_at_s=now_s)
+        return noted(done, "reverted", Cause(now_s, "hub", told))
+    if after.reverted_at_s is not None:
+        shown = ", ".join(sorted(names[node_id] for node_id in back)[:_NAMES_MAX])
+        return noted(after, "returned_late", Cause(now_s, "hub", f"{shown}; {told}"))
+    return after
+
+
+def is_over(rollout: Rollout, ways: Mapping[str, NodeWay]) -> bool:
+    """Say whether nobody is left to wait for."""
+    return rollout.reverted_at_s is not None and all(each.way is Way.RETURNED for each in ways.values())
+
+
+def _is_done(counts: Counter[Way], total: int) -> bool:
+    if counts[Way.RETURNING] or counts[Way.FAILED]:
+        return False
+    # Where nobody can be reached nothing is known, and nothing is done.
+    return counts[Way.RETURNED] > 0 or total == 0
