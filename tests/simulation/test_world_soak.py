@@ -32,3 +32,8 @@ def test_no_fleet_breaks_a_law_in_three_days_of_trouble(seeds: range) -> None:
 def test_a_damaged_package_is_replaced_by_the_spare_as_soon_as_the_agent_is_back() -> None:
     # Seed 164: serving started on a damaged package while the agent was down.
     assert not fleet(164).broken
+
+
+def test_the_refusal_of_a_batch_that_was_sent_again_since_is_not_heard() -> None:
+    # Seed 1050: a copy's refusal came after the batch had been sent anew, and its epoch was given up twice.
+    assert not fleet(1050).broken

@@ -143,7 +143,8 @@ def _tiles(pixels: Tensor) -> Values:
     colours = tiles[..., :3] if pixels.ndim > len(size) else tiles
     grey = _as_float(colours).reshape(len(parts), *size, -1).mean(axis=-1)
     factor, offset = _scale(tiles)
-    scaled: Values = np.nan_to_num(grey * np.float32(factor) + np.float32(offset)).clip(0.0, 1.0)
+    with np.errstate(over="ignore", invalid="ignore"):  # An infinite pixel stays one, or is none: both are made up for.
+        scaled: Values = np.nan_to_num(grey * np.float32(factor) + np.float32(offset)).clip(0.0, 1.0)
     return scaled
 
 
