@@ -14,10 +14,10 @@ DEVELOPS := $(VENV)/.ganglion-dev
 BENCHES = $(sort $(filter-out bench/_%,$(wildcard bench/*.py)))
 
 .DEFAULT_GOAL := help
-.PHONY: help protos setup demo test check format lint types imports reference architecture simulate fuzz fuzz-coverage soak conformance bench bench-peers docs clean audit
+.PHONY: help protos setup demo test check format lint types imports reference architecture simulate fuzz fuzz-coverage soak soak-fleet conformance bench bench-peers docs clean audit
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(DEVELOPS) ## Create the virtual environment with everything a developer needs
 
@@ -58,8 +58,12 @@ fuzz: $(DEVELOPS) ## Try a million hostile inputs (ARGS="--cases 10000 --seed 7 
 soak: $(DEVELOPS) ## Kill nodes a hundred thousand times, and trouble a thousand simulated fleets (SOAK=400 FLEETS=400 ROLLOUTS=400)
 	$(BIN)/python -m pytest tests/simulation/test_update_kills.py tests/e2e/test_update_kills.py --seeds $(SOAK) -o faulthandler_timeout=7200 $(ARGS)
 	$(BIN)/python -m pytest tests/simulation/test_world_soak.py --seeds $(FLEETS) -o faulthandler_timeout=7200 $(ARGS)
-	GANGLION_TEST_MINUTE_S=60 $(BIN)/python -m pytest tests/e2e/test_replay.py -o faulthandler_timeout=36000 $(ARGS)
+	REPLAY_MINUTE_S=60 $(BIN)/python -m pytest tests/e2e/test_replay.py -o faulthandler_timeout=36000 $(ARGS)
 	$(BIN)/python -m pytest tests/simulation/test_world_rollouts.py --seeds $(ROLLOUTS) -o faulthandler_timeout=7200 $(ARGS)
+
+soak-fleet: $(DEVELOPS) ## Roll four bad versions out to twenty real nodes, and see each caught
+	FLEET_NODES=20 FLEET_REPORT=bench/results/bad_versions.json \
+	  $(BIN)/python -m pytest tests/e2e/test_bad_versions.py --capture no -o faulthandler_timeout=3600 $(ARGS)
 
 conformance: $(DEVELOPS) ## Ask the node's TUF client what the public suite asks (SUITE=path of its checkout)
 	PYTHONPATH=$(SUITE) $(BIN)/python -m pytest $(SUITE)/tuf_conformance --rootdir $(SUITE) \

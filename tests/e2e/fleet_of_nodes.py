@@ -12,16 +12,17 @@ from ganglion.entrypoints.hub_client import HubClient
 from ganglion.entrypoints.pinned_tls import fetch_ca
 from ganglion.ports.clock import utc_s
 from ganglion.testing.processes import HubProcess, NodeProcess, clock_s, free_port, join
-from ganglion.testing.traffic import Exchange, SteadyClient
+from ganglion.testing.traffic import Exchange, Row, SteadyClient
 from ganglion.testing.waiting import wait_until
 from ganglion.wire.resources import ModelOnNode, NodeView, TokenRequest
 from ganglion.wire.rollout_resources import GateSettings, ProbationSettings, RolloutRequest, RolloutView
 
-RATE = 10.0
 SEED = "fleet"
 """The same for every rollout: the nodes of a stage are the same, whatever the version."""
 SITES = ("harbour", "valley", "ridge", "plain")
-SOON_S, LATE_S = 90.0, 400.0
+SOON_S, LATE_S = 90.0, 600.0
+_STAGE_S = 200.0
+"""One node that is asked four times a second has met one input in 500 by then."""
 _STARTED_TOGETHER = 2
 _SETTINGS = """\
 [node]
@@ -38,6 +39,8 @@ backoff_s_max = 2.0
 _UNJUDGED_US = 1_000_000
 """Nodes that share a few cores have latencies of their own: only the rollout of a slow version looks at them."""
 _NODE_LATENCY_RATIO_MAX = 100.0
+_ANSWERS_MIN: Mapping[Fault | None, int] = {Fault.CRASHING: 600, Fault.SLOW: 160}
+"""A stage sees one input in 500 when it answers more than that, and how long answers take when its nodes gave some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Caught:
     named: list[str]
     """The nodes of the stages so far: those that may have been given it."""
     rules: list[str]
-    """Of the gate, with the site where one site alone ended the rollout."""
+    """Of the gate, each with the class or site that it looked at."""
     reason: str
     caught_after_s: float
     """From the start of the rollout to its abort."""
@@ -104,6 +107,7 @@ class Fleet:
         """Release a bad version, roll it out, wait until every node is back, and tell what it did."""
         version, began_s = self.release(fault, site=site), clock_s()
         view = self.roll_out(version, fault)
+        assert view.state == "aborted", f"{version} reached everybody: {view.reason}"
         back_s = wait_until(
             lambda: now.revert.reverted_at_s if (now := self.api.rollout(view.rollout_id)).revert else None,
             what="the way back of every node",
@@ -136,7 +140,9 @@ class Fleet:
         wrong = [exchange for exchange in bad if fault is Fault.SLOW or exchange.label != exchange.row.truth]
         lost = [exchange for exchange in exchanges if not exchange.is_answered]
         stage = view.stages[view.stage]
-        fatal = [finding for finding in stage.findings if finding.answer == "abort"]
+        stopped = [finding for finding in stage.findings if finding.answer == "abort"]
+        # Where the time of a stage is over, it is what the gate still waited for that has ended the rollout.
+        stopped = stopped or [finding for finding in stage.findings if finding.answer == "wait"]
         return Caught(
             fault=fault.value,
             nodes=len(self.nodes),
@@ -144,7 +150,7 @@ class Fleet:
             share=stage.share,
             given=view.given,
             named=given_to(view),
-            rules=[f"{each.rule} at {each.scope}" if each.scope else each.rule for each in fatal],
+            rules=[f"{each.rule} at {each.scope}" if each.scope else each.rule for each in stopped],
             reason=view.reason,
             caught_after_s=round(caught_at_s - view.created_at_s, 1),
             seen_after_s=round(caught_at_s - first_s, 1),
@@ -176,8 +182,8 @@ def table(report: Sequence[Caught]) -> str:
 
 
 @contextmanager
-def open_fleet(directory: Path, *, nodes: int, sites: int, stages: Sequence[str]) -> Iterator[Fleet]:
-    """Start a hub and so many nodes, and bring the good version to all of them."""
+def open_fleet(directory: Path, *, nodes: int, sites: int, stages: Sequence[str], rate: float) -> Iterator[Fleet]:
+    """Start a hub and nodes with a client each that asks `rate` times a second, and bring them the good version."""
     with ExitStack() as stack:
         hub = stack.enter_context(HubProcess(directory / "hub", port=free_port()))
         api = stack.enter_context(HubClient(hub.url, ca_pem=fetch_ca(hub.url, hub.ca_pin), token=hub.first_token()))
@@ -191,7 +197,7 @@ def open_fleet(directory: Path, *, nodes: int, sites: int, stages: Sequence[str]
             running[name] = stack.enter_context(node)
             node.child("agent")
         clients = {
-            name: stack.enter_context(_client(name, node, places[name], seed))
+            name: stack.enter_context(_client(name, node, rows_of(places[name], seed=seed), rate))
             for seed, (name, node) in enumerate(running.items())
         }
         fleet = Fleet(api, running, clients, places, stages, directory / "workshop")
@@ -204,8 +210,8 @@ def _join(hub: HubProcess, api: HubClient, data: Path, site: str) -> None:
     join(hub.url, api.create_node_token(TokenRequest(name=data.name, site=site)).token, data)
 
 
-def _client(name: str, node: NodeProcess, site: int, seed: int) -> SteadyClient:
-    return SteadyClient(name, node.port, MODEL, rows_of(site, seed=seed), LABELS, rate=RATE)
+def _client(name: str, node: NodeProcess, rows: Sequence[Row], rate: float) -> SteadyClient:
+    return SteadyClient(name, node.port, MODEL, rows, LABELS, rate=rate)
 
 
 def _model_of(node: NodeView) -> ModelOnNode | None:
@@ -213,22 +219,23 @@ def _model_of(node: NodeView) -> ModelOnNode | None:
 
 
 def _request(version: str, stages: Sequence[str], fault: Fault | None = None) -> RolloutRequest:
-    slack_us = 0 if fault is Fault.SLOW else _UNJUDGED_US
     return RolloutRequest(
         model=MODEL,
         version=version,
         stages=list(stages),
         seed=SEED,
         gate=GateSettings(
-            # What one input in 500 shows is seen by a stage that answers more than that.
-            inferences_min=600 if fault is Fault.CRASHING else 50,
+            inferences_min=_ANSWERS_MIN.get(fault, 50),
             soak_s=2.0,
-            compared_min=50,
+            compared_min=20 if fault is Fault.SLOW else 50,
             latency_slack_us=_UNJUDGED_US,
-            latency_typical_slack_us=slack_us,
-            deadline_s=LATE_S,
+            latency_typical_slack_us=0 if fault is Fault.SLOW else _UNJUDGED_US,
+            deadline_s=_STAGE_S,
         ),
         probation=ProbationSettings(
-            probation_s=2.0, inferences_min=20, compare_share=1.0, latency_ratio_max=_NODE_LATENCY_RATIO_MAX
+            probation_s=2.0,
+            inferences_min=20,
+            compare_share=0.25 if fault is Fault.SLOW else 1.0,
+            latency_ratio_max=_NODE_LATENCY_RATIO_MAX,
         ),
     )

@@ -27,7 +27,8 @@ pytestmark = pytest.mark.e2e
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Start the nodes once: whatever a bad version did, they are as before when it is gone."""
     directory = tmp_path_factory.mktemp("fleet")
-    with open_fleet(directory, nodes=NODES, sites=len(SITES) if IS_LARGE else 2, stages=STAGES) as running:
+    sites, rate = (len(SITES), 4.0) if IS_LARGE else (2, 10.0)
+    with open_fleet(directory, nodes=NODES, sites=sites, stages=STAGES, rate=rate) as running:
         yield running
 
 

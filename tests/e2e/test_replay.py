@@ -35,9 +35,9 @@ from ganglion.wire.rollout_resources import GateSettings, ProbationSettings, Rol
 
 SOON_S = 60.0
 SETTINGS = "[node.agent]\nbackoff_s_max = 1.0\nreport_s = 1.0\nflush_s = 0.2\npoll_s = 2.0\n"
-MINUTE_S = float(os.environ.get("GANGLION_TEST_MINUTE_S", "0.08"))
+MINUTE_S = float(os.environ.get("REPLAY_MINUTE_S", "0.08"))
 """What a minute of a profile is scaled to; `make soak` takes whole ones."""
-TRACES = Path(os.environ.get("GANGLION_TEST_TRACES", "../shared/data/network/bandwidth.csv.gz"))
+TRACES = Path(os.environ.get("REPLAY_TRACES", "../shared/data/network/bandwidth.csv.gz"))
 TRACE_STEPS, TRACE_STEP_S = 30, 0.1
 
 pytestmark = pytest.mark.e2e

@@ -18,7 +18,6 @@ NAMES = {
     "model": MODEL,
     "version": "1",
     "variant": "fp32",
-    "action": "pause",
     "sample_id": "no-sample",
     "sha256": "0" * 64,
     "file": "timestamp.json",
@@ -35,6 +34,7 @@ BODIES: dict[str, object] = {
     paths.NODES + "/{name}/commands": {"name": "report"},
     paths.ROLLOUTS: {"model": MODEL, "version": "1", "stages": ["100%"]},
     paths.ROLLOUT_PLAN: {"model": MODEL, "version": "1", "stages": ["100%"]},
+    paths.EXPERIMENTS: {"name": "two-or-one", "model": MODEL, "control": "1", "arms": [{"version": "2"}]},
     paths.TRUST_PROPOSALS: {"documents": {"root": "{}"}},
     paths.TRUST_MODELS: {"documents": {f"model-{MODEL}": "{}"}},
     paths.DATASETS: {"name": "all", "model": MODEL},
@@ -45,7 +45,7 @@ BODIES: dict[str, object] = {
     paths.LABELS: {"labels": [{"sample_id": "no-sample", "label": "7"}]},
     paths.ACCOUNTS + "/{name}/password": {"password": "long enough for anybody"},
 }
-QUERIES = {paths.RESULTS: f"?node={NODE}"}
+QUERIES = {paths.RESULTS: f"?node={NODE}", paths.INPUT_SHIFTS: f"?node={NODE}&model={MODEL}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def rows(heading: str) -> list[Row]:
 def ask(hub: ServedHub, call: str, token: str, rollout_id: str, package: Path) -> str:
     """Make a call as it would be made with effect, and return what came of it."""
     method, template = call.split(" ", 1)
-    path = filled(template, {**NAMES, "rollout_id": rollout_id, "name": _name(template)})
+    path = filled(template, {**NAMES, "rollout_id": rollout_id, "name": _name(template), "action": _action(template)})
     if template == paths.RELEASES and method == "POST":
         return outcome(hub.call(method, path, token=token, body=package.read_bytes()))
     body = json.dumps(BODIES.get(template, {})).encode() if method == "POST" else None
@@ -82,6 +82,11 @@ def _name(template: str) -> str:
     if template.startswith(paths.ACCOUNTS):
         return "nobody-here"
     return VICTIM if template.endswith(("/revoke", "/retire", "/admit", "/rekey")) else NODE
+
+
+def _action(template: str) -> str:
+    """Return an action that there is."""
+    return "stop" if template.startswith(paths.EXPERIMENTS) else "pause"
 
 
 def callers(hub: ServedHub) -> dict[str, str]:

@@ -108,6 +108,7 @@ def test_the_manifest_says_where_the_version_came_from(first: TrainedVersion) ->
     assert manifest.lineage.metrics == {"accuracy": first.report.accuracy}
     assert manifest.drift is not None
     assert sum(manifest.drift.confidence.counts) == first.report.judged_rows
+    assert sum(manifest.drift.inputs["pixels"].counts) == len(HELD_OUT) - first.report.judged_rows
 
 
 def test_int8_is_a_fraction_of_the_size_and_for_this_machine(first: TrainedVersion) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganglion.core import drift, strict_json
+from ganglion.core import drift, input_counts, strict_json
 from ganglion.core.behaviour import Behaviour, confidence_bin
 from ganglion.core.histogram import Histogram
 from ganglion.core.strict_json import DEPTH_MAX, StrictJsonError
@@ -82,6 +82,29 @@ def test_counting_in_two_places_and_merging_is_counting_in_one(answers: list[tup
 
     assert (first.requests, first.confidence, first.classes) == (whole.requests, whole.confidence, whole.classes)
     assert sum(whole.confidence) == len(answers)
+
+
+EDGES = st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=64, unique=True).map(sorted)
+
+
+@given(EDGES, st.lists(st.floats(allow_nan=False), max_size=40), st.integers(0, 40))
+def test_input_histograms_add_up_wherever_their_rows_were_counted(
+    edges: list[float], values: list[float], boundary: int
+) -> None:
+    first, second, whole = Behaviour(), Behaviour(), Behaviour()
+    for index, value in enumerate(values):
+        found = {"x": (input_counts.bin_of(edges, value), input_counts.bins_of(edges))}
+        for behaviour in (first if index < boundary else second, whole):
+            behaviour.count_input(found)
+
+    there, back = Behaviour(), Behaviour()
+    for total, parts in ((there, (first, second)), (back, (second, first))):
+        for part in parts:
+            total.merge(part)
+
+    assert there.inputs == back.inputs == whole.inputs
+    assert sum(whole.inputs.get("x", [])) == len(values)
+    whole.check()
 
 
 @given(st.floats(0.0, 1.0), st.floats(0.0, 1.0))

@@ -65,3 +65,12 @@ def test_a_boundary_is_above_what_one_look_alone_would_need(information: float, 
     boundary = sequential.shift_boundary(information, freedom, alpha, scale=0.1)
 
     assert boundary * information >= -2.0 * math.log(alpha)
+
+
+@LAW
+@given(logs=st.lists(st.floats(-50, 50) | st.just(-math.inf) | st.just(math.inf), min_size=1, max_size=8))
+def test_a_divided_stake_is_worth_at_most_its_best_part_and_at_least_its_share_of_that(logs: list[float]) -> None:
+    divided = sequential.divided(logs)
+
+    assert divided <= max(logs) + 1e-9
+    assert divided >= max(logs) - math.log(len(logs)) - 1e-9

@@ -62,3 +62,8 @@ def test_a_node_that_goes_back_within_what_the_gate_allows_is_not_taken_for_a_si
 def test_a_node_that_was_left_behind_counts_again_when_it_speaks() -> None:
     # Seed 1205: of three nodes one was left behind and spoke later, so that two of three had told.
     assert not lived(1205).broken
+
+
+def test_a_node_that_was_left_behind_after_a_retry_is_not_counted_by_what_it_said_before() -> None:
+    # Seed 60: two nodes were given the version anew, and then left behind; one of them had committed before.
+    assert not lived(60).broken

@@ -37,3 +37,8 @@ def test_a_damaged_package_is_replaced_by_the_spare_as_soon_as_the_agent_is_back
 def test_the_refusal_of_a_batch_that_was_sent_again_since_is_not_heard() -> None:
     # Seed 1050: a copy's refusal came after the batch had been sent anew, and its epoch was given up twice.
     assert not fleet(1050).broken
+
+
+def test_a_commit_after_a_retry_counts_though_the_clock_of_the_hub_went_back_between_them() -> None:
+    # Seed 30: by the hub's clock a node had committed before it was given the version anew.
+    assert not fleet(30).broken

@@ -9,7 +9,7 @@ from operator import add
 
 import msgspec
 
-from ganglion.core import quality_counts
+from ganglion.core import input_counts, quality_counts
 from ganglion.core.errors import InvalidRequest
 from ganglion.core.histogram import Histogram
 
@@ -37,6 +37,9 @@ class Behaviour(msgspec.Struct):
     """Requests that the other version could not answer when it was asked for comparison."""
     quality: dict[str, list[int]] = {}
     """Inputs that were looked at, by measure, counted over the edges of `core.quality_counts`."""
+    inputs: dict[str, list[int]] = {}
+    """Rows that were looked at, by figure of the input, counted over the edges of the package: below all, between,
+    above all."""
 
     def count_answer(self, latency_us: int, labels: Sequence[str], confidences: Sequence[float]) -> None:
         """Count one request that the model answered."""
@@ -72,6 +75,10 @@ class Behaviour(msgspec.Struct):
         """Count one input that was looked at."""
         quality_counts.count(self.quality, measures)
 
+    def count_input(self, found: Mapping[str, tuple[int, int]]) -> None:
+        """Count one row that was looked at: by figure its bin, and how many bins there are."""
+        input_counts.count(self.inputs, found)
+
     def check(self) -> None:
         """Refuse counts that no counting makes. Raises: InvalidRequest."""
         counts = [self.requests, self.errors, self.compared, self.agreed, self.compared_failed]
@@ -83,6 +90,7 @@ class Behaviour(msgspec.Struct):
         for histogram in (self.latency_us, self.compared_latency_us):
             histogram.check()
         quality_counts.check(self.quality)
+        input_counts.check(self.inputs)
 
     def merge(self, other: "Behaviour") -> None:
         """Add `other`'s counts to these."""
@@ -101,6 +109,7 @@ class Behaviour(msgspec.Struct):
             for label, count in other.classes.items():
                 self._count_class(label, count)
         quality_counts.merge(self.quality, other.quality)
+        input_counts.merge(self.inputs, other.inputs)
 
     def _count_class(self, label: str, count: int) -> None:
         known = label in self.classes or len(self.classes) < CLASSES_MAX

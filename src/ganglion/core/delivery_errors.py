@@ -1,4 +1,4 @@
-"""Errors of a body on its way to the hub; see `core.errors` for the families."""
+"""Errors of what is on its way to the hub; see `core.errors` for the families."""
 
 from ganglion.core.errors import Unavailable
 
@@ -15,3 +15,10 @@ class BodyStalled(Unavailable):
 
     code = "body_stalled"
     remedy = "Send the body without long pauses, or over a better line."
+
+
+class ContentMissing(Unavailable):
+    """A record names a sample's content that the hub does not have, or has not any more."""
+
+    code = "content_missing"
+    remedy = "Hand the content over, then send the batch again; a node does so by itself, and loses nothing."

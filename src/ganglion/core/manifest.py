@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from ganglion.core import engine_options, steps, strict_json
+from ganglion.core import engine_options, input_counts, steps, strict_json
 from ganglion.core.batching_rules import BatchingRules
 from ganglion.core.engine_options import EngineOptions, RuntimeName
 from ganglion.core.errors import InvalidName, InvalidPackage
@@ -81,11 +81,13 @@ class HistogramReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     counts: tuple[Count, ...]
 
 
-class DriftReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How confidence and predicted classes looked on held-out data."""
+class DriftReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How confidence, predicted classes and inputs looked on held-out data."""
 
     confidence: HistogramReference
     classes: dict[str, Count]
+    inputs: dict[str, HistogramReference] = {}
+    """By INPUT the means of its rows, or by INPUT[COLUMN] the values of a table with few columns."""
 
 
 class Classification(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="classification", tag_field="kind"):
@@ -197,6 +199,7 @@ def check(manifest: Manifest) -> None:
     _check_nesting(manifest.members)
     _check_references(manifest)
     _check_tensors(manifest)
+    _check_drift(manifest)
 
 
 def anomaly_threshold(manifest: Manifest) -> float:
@@ -273,3 +276,16 @@ def _check_prediction(manifest: Manifest) -> None:
     missing = used - {spec.name for spec in manifest.outputs}
     if missing:
         raise InvalidPackage(f"prediction uses the output {min(missing)!r}, which is not declared")
+
+
+def _check_drift(manifest: Manifest) -> None:
+    histograms = manifest.drift.inputs if manifest.drift else {}
+    if len(histograms) > input_counts.HISTOGRAMS_MAX:
+        raise InvalidPackage(f"drift: {len(histograms)} inputs, at most {input_counts.HISTOGRAMS_MAX} are allowed")
+    declared = {spec.name for spec in manifest.inputs}
+    columns = range(input_counts.FEATURES_MAX)
+    known = declared | {input_counts.feature_name(name, at) for name in declared for at in columns}
+    for name, histogram in histograms.items():
+        fault = input_counts.fault_of(name, histogram.edges, histogram.counts)
+        if fault or name not in known:
+            raise InvalidPackage(f"drift: {name[:80]!r}: {fault or 'this is not an input, nor one of its columns'}")

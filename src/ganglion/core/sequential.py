@@ -8,6 +8,7 @@ Ramdas, Gruenwald, Vovk and Shafer (2023), "Game-theoretic statistics and safe a
 """
 
 import math
+from collections.abc import Sequence
 
 from ganglion.core.errors import Rejected
 
@@ -92,6 +93,15 @@ def student_evidence(estimate: float, error: float, freedom: float, *, scale: fl
     normal = math.copysign(math.sqrt(freedom * math.log1p(student**2 / freedom)), student)
     # An estimate so small that its square is nothing says nothing either way.
     return mean_evidence(estimate, estimate / normal if normal else error, scale=scale)
+
+
+def divided(logs: Sequence[float]) -> float:
+    """Return the evidence of a stake that is divided among tests of one claim: the mean of evidences is evidence.
+
+    Source: Robbins (1970), discrete mixture; Ramdas et al. (2023), section 3.
+    """
+    strongest = max(logs)
+    return strongest if math.isinf(strongest) else _log_mean([*logs])
 
 
 def shift_boundary(information: float, freedom: float, alpha: float, *, scale: float) -> float:

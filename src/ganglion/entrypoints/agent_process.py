@@ -40,6 +40,7 @@ from ganglion.node.services.forwarder import Forwarder, ForwarderSettings
 from ganglion.node.services.install_times import InstallTimes
 from ganglion.node.services.journal_intake import IntakeSettings, JournalIntake
 from ganglion.node.services.places import Places
+from ganglion.node.services.sample_uploads import SampleUploads, UploadSettings
 from ganglion.node.services.update_effects import UpdateEffects
 from ganglion.node.services.updates import Updates
 from ganglion.wire.problems import exit_code_of
@@ -142,6 +143,7 @@ def build_agent(settings: NodeSettings, places: Places, store: SqliteAgentStore)
             flush_s=chosen.flush_s,
             egress=chosen.egress,
         ),
+        uploads=SampleUploads(link, UploadSettings(inline_bytes_max=chosen.sample_inline_bytes_max)),
     )
     intake = JournalIntake(
         store=store,

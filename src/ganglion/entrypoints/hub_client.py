@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from ganglion.core.errors import NotFound
 from ganglion.core.ids import RolloutId, parse_digest, parse_name
 from ganglion.entrypoints.client_settings import ClientSettings
+from ganglion.entrypoints.experiment_client import ExperimentCalls
 from ganglion.entrypoints.fleet_client import FleetCalls
 from ganglion.entrypoints.hub_connection import HubConnection, Query
 from ganglion.entrypoints.node_client import NodeCalls
@@ -42,7 +43,7 @@ _SAMPLE_ID = re.compile(r"[A-Za-z0-9._-]{1,200}")
 RolloutAction = Literal["pause", "resume", "abort", "promote", "approve", "skip", "retry"]
 
 
-class HubClient(FleetCalls, PeopleCalls, NodeCalls):
+class HubClient(FleetCalls, ExperimentCalls, PeopleCalls, NodeCalls):
     """A hub, as one account sees it. Blocking; every call has a deadline; every error is one of `core.errors`."""
 
     def __init__(self, url: str, *, ca_pem: bytes, token: str, settings: ClientSettings | None = None) -> None:

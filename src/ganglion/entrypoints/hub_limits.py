@@ -4,6 +4,7 @@ from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.hub.domain.ingest import BatchLimits
 from ganglion.hub.services.enrolment import EnrolmentSettings
 from ganglion.hub.services.retention import RetentionLimits
+from ganglion.hub.services.sample_contents import ContentLimits
 
 _WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, never bound to
 
@@ -26,6 +27,18 @@ def batches(settings: HubSettings) -> BatchLimits:
         records_max=chosen.batch_records_max,
         bytes_max=chosen.batch_bytes_max,
         sample_bytes_max=chosen.sample_bytes_max,
+        disk_free_bytes_min=chosen.disk_free_bytes_min,
+    )
+
+
+def contents(settings: HubSettings) -> ContentLimits:
+    """Return what nodes may leave at the hub of large samples."""
+    chosen = settings.records
+    return ContentLimits(
+        content_bytes_max=chosen.sample_bytes_max,
+        node_bytes_max=chosen.sample_contents_node_bytes_max,
+        days=chosen.sample_contents_days,
+        joined_bytes_max=chosen.batch_bytes_max,
         disk_free_bytes_min=chosen.disk_free_bytes_min,
     )
 

@@ -61,6 +61,7 @@ class HubServer:
             self._on_listening(self.listening)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_every, settings.tick_s, "rollouts.tick", hub.rollouts.tick)
+                tasks.start_soon(_every, settings.tick_s, "experiments.tick", hub.organisation.experiments.tick)
                 tasks.start_soon(_every, settings.renewal_s, "trust.renew", self._renew)
                 tasks.start_soon(_every, settings.retention.pause_s, "telemetry.age", hub.retention.step)
                 hub.phase.name = "ready"

@@ -66,6 +66,12 @@ class RecordsSettings(msgspec.Struct, frozen=True, kw_only=True):
     sample_bytes_max: Positive = 4_000_000
     """Largest sample that is offered for labelling; a larger one is kept as a record only, and an event tells."""
 
+    sample_contents_days: Annotated[float, msgspec.Meta(gt=0, le=366)] = 7.0
+    """How long the inputs of a large sample stay as they arrived, so that the same ones need not be sent twice."""
+
+    sample_contents_node_bytes_max: Positive = 64_000_000
+    """What these take for one node; the least recently used ones go first."""
+
     dataset_bytes_max: Positive = 2_000_000_000
     """Most input bytes in one data set; a larger one is refused."""
 

@@ -16,6 +16,7 @@ from ganglion.adapters import certificates, hub_store
 from ganglion.adapters.artifact_files import ArtifactFiles
 from ganglion.adapters.certificates import TlsFiles
 from ganglion.adapters.certificates.own import open_own
+from ganglion.adapters.content_files import ContentFiles
 from ganglion.adapters.files import DirectoryFiles, KeyFiles, lock_directory
 from ganglion.core.errors import DataCorrupt, DiskUnusable
 from ganglion.entrypoints import hub_limits
@@ -46,6 +47,7 @@ from ganglion.hub.services.repository import Repository
 from ganglion.hub.services.restoration import Restoration
 from ganglion.hub.services.retention import Retention
 from ganglion.hub.services.rollouts import Rollouts
+from ganglion.hub.services.sample_contents import SampleContents
 from ganglion.hub.services.standings import Standings
 from ganglion.hub.services.telemetry import Telemetry
 from ganglion.ports.artifacts import ArtifactStore
@@ -98,6 +100,7 @@ class Hub:
     restoration: Restoration
     rollouts: Rollouts
     releases: Releases
+    contents: SampleContents
     ingest: Ingest
     curation: Curation
     telemetry: Telemetry
@@ -127,6 +130,7 @@ class Hub:
         self.standings.ask_due()
         self.organisation.figures.take_look()
         self.trail.tend()
+        self.contents.remove_old()
         return _open_tls(self.settings, self.world.clock)
 
     def new_id(self) -> str:
@@ -167,27 +171,30 @@ def _assemble(settings: HubSettings, world: World, data: Path) -> Hub:
     desired = _open_desired(world, repository, waiters)
     trail = open_trail(settings.audit, data, world, root_version=repository.root_version)
     fleet = Fleet(control=control, telemetry=world.telemetry, desired=desired, clock=clock, witness=trail.audit.witness)
-    standings = Standings(
-        control=control,
-        clock=clock,
-        alarms=Alarms(telemetry=world.telemetry, clock=clock),
-        changed=waiters.wake,
-        settings=settings.standing,
-    )
+    standings = _standings(settings, world, waiters)
     node_settings = NodeSettings(
         control=control, desired=desired, clock=clock, chance=chance, envelope=lambda: repository.envelope()[1]
     )
     rollouts = Rollouts(control=control, telemetry=world.telemetry, desired=desired, clock=clock, chance=chance)
     organisation = organise(
         control=control,
+        telemetry=world.telemetry,
+        desired=desired,
         node_settings=node_settings,
         rollouts=rollouts,
         fleet=fleet,
         clock=clock,
+        chance=chance,
         waiters=waiters,
         silent_after_s=settings.silent_after_s,
     )
     figures = _figures(settings, world, data, waiters)
+    contents = SampleContents(
+        store=ContentFiles(data / "samples"),
+        clock=clock,
+        limits=hub_limits.contents(settings),
+        free_bytes=figures.free_bytes,
+    )
     return Hub(
         settings=settings,
         world=world,
@@ -214,19 +221,34 @@ def _assemble(settings: HubSettings, world: World, data: Path) -> Hub:
         organisation=organisation,
         restoration=Restoration(control=control, repository=repository, desired=desired, chance=chance),
         rollouts=rollouts,
-        releases=Releases(
-            control=control,
-            artifacts=world.artifacts,
-            packages=gated_archives(settings.model_files),
-            repository=repository,
-            clock=clock,
-        ),
-        ingest=_ingest(settings, world, figures),
+        releases=_releases(settings, world, repository),
+        ingest=_ingest(settings, world, figures, contents),
+        contents=contents,
         curation=_curation(settings, world),
         telemetry=Telemetry(control=control, telemetry=world.telemetry),
         retention=figures.retention,
         gate=figures.gate,
         figures=figures,
+    )
+
+
+def _standings(settings: HubSettings, world: World, waiters: Waiters) -> Standings:
+    return Standings(
+        control=world.control,
+        clock=world.clock,
+        alarms=Alarms(telemetry=world.telemetry, clock=world.clock),
+        changed=waiters.wake,
+        settings=settings.standing,
+    )
+
+
+def _releases(settings: HubSettings, world: World, repository: Repository) -> Releases:
+    return Releases(
+        control=world.control,
+        artifacts=world.artifacts,
+        packages=gated_archives(settings.model_files),
+        repository=repository,
+        clock=world.clock,
     )
 
 
@@ -278,9 +300,14 @@ def _figures(settings: HubSettings, world: World, data: Path, waiters: Waiters) 
     )
 
 
-def _ingest(settings: HubSettings, world: World, figures: HubFigures) -> Ingest:
-    limits = hub_limits.batches(settings)
-    return Ingest(telemetry=world.telemetry, clock=world.clock, limits=limits, free_bytes=figures.free_bytes)
+def _ingest(settings: HubSettings, world: World, figures: HubFigures, contents: SampleContents) -> Ingest:
+    return Ingest(
+        telemetry=world.telemetry,
+        clock=world.clock,
+        limits=hub_limits.batches(settings),
+        free_bytes=figures.free_bytes,
+        joined=contents.joined,
+    )
 
 
 def _curation(settings: HubSettings, world: World) -> Curation:

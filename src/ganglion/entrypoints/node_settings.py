@@ -88,6 +88,9 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     batch_bytes_max: int = 4_000_000
     """Size of one batch before compression."""
 
+    sample_inline_bytes_max: Annotated[int, msgspec.Meta(ge=0)] = 65_536
+    """A sample whose inputs take more, compressed, is handed over apart, in pieces that a cut line does not undo."""
+
     flush_s: float = 1.0
     """Longest time that a record waits for others before its batch leaves."""
 

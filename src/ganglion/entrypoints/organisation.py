@@ -1,9 +1,11 @@
-"""The part of the hub with which people organise a fleet: groups, files, acts on many nodes, figures."""
+"""The part of the hub with which people organise a fleet: groups, files, acts on many nodes, experiments, figures."""
 
 from dataclasses import dataclass
 
 from ganglion.entrypoints.waiters import Waiters
 from ganglion.hub.services.declarations import Declarations
+from ganglion.hub.services.desired import Desired
+from ganglion.hub.services.experiments import Experiments
 from ganglion.hub.services.figures import Figures
 from ganglion.hub.services.fleet import Fleet
 from ganglion.hub.services.fleet_list import FleetLists
@@ -11,8 +13,9 @@ from ganglion.hub.services.node_actions import NodeActions
 from ganglion.hub.services.node_settings import NodeSettings
 from ganglion.hub.services.places import Places
 from ganglion.hub.services.rollouts import Rollouts
-from ganglion.ports.clock import Clock
+from ganglion.ports.clock import Chance, Clock
 from ganglion.ports.hub_store import ControlStore
+from ganglion.ports.telemetry_store import TelemetryStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,16 +26,20 @@ class Organisation:
     actions: NodeActions
     lists: FleetLists
     declarations: Declarations
+    experiments: Experiments
     figures: Figures
 
 
 def organise(
     *,
     control: ControlStore,
+    telemetry: TelemetryStore,
+    desired: Desired,
     node_settings: NodeSettings,
     rollouts: Rollouts,
     fleet: Fleet,
     clock: Clock,
+    chance: Chance,
     waiters: Waiters,
     silent_after_s: float,
 ) -> Organisation:
@@ -43,6 +50,9 @@ def organise(
         actions=NodeActions(control=control, node_settings=node_settings, clock=clock, changed=changed),
         lists=FleetLists(control=control, clock=clock, changed=changed),
         declarations=Declarations(control=control, clock=clock, rollouts=rollouts, changed=changed),
+        experiments=Experiments(
+            control=control, telemetry=telemetry, desired=desired, rollouts=rollouts, clock=clock, chance=chance
+        ),
         figures=Figures(
             control=control,
             clock=clock,

@@ -15,6 +15,7 @@ else:
 M = TypeVar("M")
 
 BATCH_TYPE = "application/vnd.ganglion.batch+msgpack+zstd"
+CONTENT_TYPE = "application/octet-stream"
 JSON_TYPE = "application/json"
 _LEVEL = 3
 

@@ -13,6 +13,7 @@ DESIRED = f"{API}/node/desired"
 REPORT = f"{API}/node/report"
 BATCHES = f"{API}/node/batches"
 NODE_FILES = f"{API}/node/files"
+NODE_SAMPLES = f"{API}/node/samples"
 TUF_METADATA = f"{API}/tuf/metadata"
 TUF_TARGETS = f"{API}/tuf/targets"
 
@@ -30,12 +31,14 @@ ROLLOUT_POLICIES = f"{API}/rollout-policies"
 RELEASES = f"{API}/releases"
 ROLLOUTS = f"{API}/rollouts"
 ROLLOUT_PLAN = f"{ROLLOUTS}/plan"
+EXPERIMENTS = f"{API}/experiments"
 SAMPLES = f"{API}/samples"
 LABELS = f"{API}/labels"
 DATASETS = f"{API}/datasets"
 ARTIFACTS = f"{API}/artifacts"
 RESULTS = f"{API}/results"
 EVENTS = f"{API}/events"
+INPUT_SHIFTS = f"{API}/input-shifts"
 STATUS = f"{API}/status"
 FIGURES = f"{API}/figures"
 FIGURE_DAYS = f"{FIGURES}/days"
@@ -60,6 +63,11 @@ TRUST_MODELS = f"{TRUST}/models"
 def rollout(rollout_id: RolloutId, action: str = "") -> str:
     """Return the path of a rollout, or of an action on it: pause, resume, abort, promote, approve, skip, retry."""
     return f"{ROLLOUTS}/{rollout_id}/{action}" if action else f"{ROLLOUTS}/{rollout_id}"
+
+
+def experiment(name: str, action: str = "") -> str:
+    """Return the path of an experiment, or of an action on it: start, stop, conclude."""
+    return f"{EXPERIMENTS}/{name}/{action}" if action else f"{EXPERIMENTS}/{name}"
 
 
 def node(name: str, action: str = "") -> str:
@@ -90,6 +98,11 @@ def release_package(model: str, version: str, variant: str) -> str:
 def node_file(digest: Digest) -> str:
     """Return the path by which a node asks for a reference file."""
     return f"{NODE_FILES}/{digest}"
+
+
+def node_sample(sha256: str) -> str:
+    """Return the path by which a node hands over the inputs of a large sample."""
+    return f"{NODE_SAMPLES}/{sha256}"
 
 
 def artifact(digest: Digest) -> str:

@@ -146,3 +146,26 @@ class SampleTensor(msgspec.Struct, frozen=True, array_like=True):
     datatype: str
     shape: tuple[int, ...]
     data: bytes
+
+
+class SampleByContent(msgspec.Struct, frozen=True, array_like=True):
+    """A `SampleRecord` whose inputs were handed over before, by content. Class SAMPLE.
+
+    Its payload is `before`, then the inputs, then `after`. An array, where a `SampleRecord` is a map: this tells them
+    apart.
+    """
+
+    sha256: str
+    """Digest of the inputs' msgpack in one zstd frame, as they were handed over."""
+    size_bytes: int
+    """Size of the whole payload, put together."""
+    before: bytes
+    after: bytes
+
+
+class ContentHeld(msgspec.Struct, frozen=True):
+    """How much of a sample's content the hub has: the node goes on there."""
+
+    held_bytes: int
+    is_complete: bool = False
+    """All of it is there, was checked, and outlives a power cut."""

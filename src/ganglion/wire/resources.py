@@ -123,6 +123,25 @@ class ReleaseView:
     metrics: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputShiftView:
+    """One figure of the inputs on a node beside the held-out rows: INPUT, or INPUT[COLUMN]."""
+
+    figure: str
+    rows: int
+    """Rows that were looked at."""
+    psi: float | None
+    """Population stability index; None: no row was looked at."""
+    threshold: float | None
+    is_shifted: bool
+    """The index is above the threshold: chance does not explain it."""
+    edges: list[float]
+    expected: list[int]
+    """Held-out rows below the first edge, between each two, and from the last on."""
+    counts: list[int]
+    """Rows that were looked at, in the same bins."""
+
+
 @dataclass(frozen=True, slots=True)
 class SampleTensorView:
     """One row of one input; `values` in row-major order."""

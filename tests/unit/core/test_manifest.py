@@ -6,7 +6,7 @@ import pytest
 
 from ganglion.core import manifest as manifests
 from ganglion.core.errors import InvalidName, InvalidPackage
-from ganglion.core.manifest import Classification, Golden, Manifest, TensorSpec
+from ganglion.core.manifest import Classification, DriftReference, Golden, HistogramReference, Manifest, TensorSpec
 from ganglion.core.steps import Scale, Softmax
 from unit.core.builders import a_manifest, files
 
@@ -105,6 +105,40 @@ def test_too_many_members_are_refused() -> None:
 def test_parts_that_contradict_each_other_are_refused(changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(InvalidPackage, match=reason):
         manifests.check(a_manifest(**changes))
+
+
+def a_drift_reference(**inputs: tuple[float, ...]) -> DriftReference:
+    histograms = {name: HistogramReference(edges, (1,) * (len(edges) - 1)) for name, edges in inputs.items()}
+    return DriftReference(HistogramReference((0.0, 1.0), (2,)), {"low": 2}, histograms)
+
+
+def test_edges_of_inputs_survive_encoding_to_the_last_bit() -> None:
+    manifest = a_manifest(drift=a_drift_reference(x=(0.1, 0.1 + 2**-55, 1e300), **{"x[31]": (0.0, 5e-324)}))
+
+    assert manifests.parse(manifests.encode(manifest)) == manifest
+
+
+def test_a_reference_without_inputs_has_the_bytes_that_it_always_had() -> None:
+    written = json.loads(manifests.encode(a_manifest(drift=a_drift_reference())))
+
+    assert set(written["drift"]) == {"confidence", "classes"}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "reason"),
+    [
+        ({"y": (0.0, 1.0)}, "not an input"),
+        ({"x[32]": (0.0, 1.0)}, "not an input"),
+        ({"x": (1.0, 1.0)}, "above the one before"),
+        ({"x": tuple(map(float, range(65)))}, "65 edges"),
+        ({f"x[{at}]": (0.0, 1.0) for at in range(65)}, "65 inputs"),
+    ],
+)
+def test_edges_over_which_no_input_can_be_counted_are_refused(
+    inputs: dict[str, tuple[float, ...]], reason: str
+) -> None:
+    with pytest.raises(InvalidPackage, match=reason):
+        manifests.check(a_manifest(drift=a_drift_reference(**inputs)))
 
 
 def test_golden_inputs_may_be_missing_and_are_then_read_as_missing() -> None:

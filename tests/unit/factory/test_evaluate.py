@@ -27,7 +27,7 @@ def test_a_model_without_a_prediction_cannot_be_evaluated() -> None:
 
 
 def test_the_drift_reference_counts_confidences_and_predicted_classes() -> None:
-    reference = drift_reference(an_evaluation("aab", "abb", [0.97, 0.52, 0.99]), ("a", "b", "c"))
+    reference = drift_reference(an_evaluation("aab", "abb", [0.97, 0.52, 0.99]), ("a", "b", "c"), {})
 
     assert reference.classes == {"a": 1, "b": 2, "c": 0}
     assert sum(reference.confidence.counts) == 3

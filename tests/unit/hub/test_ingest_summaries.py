@@ -31,6 +31,7 @@ def test_a_summary_counts_once_beside_the_records_that_were_sent() -> None:
         {"confidence": [0] * 3},
         {"classes": {str(number): 1 for number in range(300)}},
         {"quality": {"sharpness": [0] * 3}},
+        {"inputs": {"pixels[0]": [0, 1]}},
         {"latency_us": Histogram({0: -1})},
         {"latency_us": Histogram({10**9: 1})},
         {"latency_us": Histogram(total=math.inf)},

@@ -41,6 +41,22 @@ def test_an_input_is_looked_at_after_its_answer_and_aside() -> None:
     assert (look.model, look.version, look.measures["missing"]) == ("steer", "1", 0.5)
 
 
+def test_the_first_row_of_a_look_is_counted_over_the_edges_of_the_package() -> None:
+    inputs = {"x[0]": HistogramReference((0.0, 0.5, 1.0), (5, 5)), "x[1]": HistogramReference((0.0, 0.5, 1.0), (5, 5))}
+    reference = DriftReference(HistogramReference((0.0, 1.0), (10,)), {"left": 10}, inputs)
+    pipeline = Pipeline(
+        msgspec.structs.replace(manifest_of(), drift=reference), lambda feeds: {"probabilities": feeds["x"]}
+    )
+    world = ServingWorld(collection=LOOKS)
+    world.add(LoadedVersion("1", PLACE, msgspec.structs.replace(package_of(), pipeline=pipeline), element_us=1.0))
+
+    world.ask(rows((0.9, math.nan), (0.1, 0.1)))
+    world.aside.run()
+
+    (look,) = world.journal.looks
+    assert look.inputs == {"x[0]": (2, 4)}
+
+
 def test_looks_are_as_many_as_the_settings_say_whatever_comes() -> None:
     world = ServingWorld(collection=LOOKS)
     world.add(version_of("1"))

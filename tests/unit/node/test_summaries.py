@@ -1,5 +1,6 @@
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,14 +114,24 @@ def test_merging_keeps_every_count_in_any_order(sizes: list[int], random: Random
 
 def test_what_was_measured_of_inputs_leaves_as_counts_even_when_every_result_is_sent() -> None:
     folding = Folding()
-    look = codec.encode_packed(LookRecord("m", "1", {"brightness": 0.5}))
+    look = codec.encode_packed(LookRecord("m", "1", {"brightness": 0.5}, {"x": (1, 3)}))
 
     kept = [folding.keep(RecordClass.SUMMARY, look, at_ns=NOON, results_share=1.0) for _ in range(3)]
 
     assert kept == [False, False, False]
     (record,) = folding.close(now_ns=NOON + MINUTE_NS)
     assert sum(record.behaviour.quality["brightness"]) == 3
+    assert record.behaviour.inputs == {"x": [0, 3, 0]}
     assert record.behaviour.requests == 0
+
+
+def test_a_look_of_a_serving_process_that_knows_no_histograms_is_still_counted() -> None:
+    folding = Folding()
+    look = msgspec.msgpack.encode({"model": "m", "version": "1", "measures": {"brightness": 0.5}})
+
+    folding.keep(RecordClass.SUMMARY, look, at_ns=NOON, results_share=1.0)
+
+    assert folding.minutes[0].behaviour.inputs == {}
 
 
 def test_a_map_that_is_no_look_is_sent_as_it_is() -> None:

@@ -17,13 +17,13 @@ from ganglion.ports.metadata_files import MetadataFiles
 from ganglion.trust import target_path
 from ganglion.wire import codec, paths
 from ganglion.wire.desired import Assignment, DesiredState, NodeReport, ReferenceFile
-from ganglion.wire.records import Ack, Batch
+from ganglion.wire.records import Ack, Batch, ContentHeld
 
 _NO_CONTENT = 204
 
 
 class HttpsHubLink:
-    """See `ports.hub_link.HubLink`. Safe to call from several threads; two threads bring two packages."""
+    """See `HubLink`, `FileLink` and `ContentLink` of `ports`. Safe for several threads; two bring two packages."""
 
     def __init__(
         self,
@@ -65,6 +65,17 @@ class HttpsHubLink:
         body = codec.compress(codec.encode_packed(batch))
         self.batch_bytes += len(body)
         return codec.decode_json(self._session.ask("POST", paths.BATCHES, body=body, kind=codec.BATCH_TYPE), Ack)
+
+    def content_held(self, sha256: str) -> ContentHeld:
+        """Ask how much of a sample's content the hub has."""
+        return codec.decode_json(self._session.ask("GET", paths.node_sample(sha256)), ContentHeld)
+
+    def put_content(self, sha256: str, piece: bytes, *, offset: int, size_bytes: int) -> ContentHeld:
+        """Hand over a piece of a sample's content; it counts with what batches cost."""
+        query = urlencode({"offset": offset, "size_bytes": size_bytes})
+        self.batch_bytes += len(piece)
+        answer = self._session.ask("PUT", f"{paths.node_sample(sha256)}?{query}", body=piece, kind=codec.CONTENT_TYPE)
+        return codec.decode_json(answer, ContentHeld)
 
     def check_target(self, assignment: Assignment, *, root_version_min: int) -> Vouched:
         """Check that the model's role signs the package, and that the hub signs it for this node."""

@@ -8,15 +8,16 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import PlainTextResponse, Response
 
 from ganglion.entrypoints.hub_api.access import HubPart, Node, NodeToken
-from ganglion.entrypoints.hub_api.bodies import RawBody, gives, gives_file, message_reply, takes
+from ganglion.entrypoints.hub_api.bodies import RawBody, gives, gives_file, message_reply, takes, takes_file
 from ganglion.entrypoints.hub_api.long_polls import WAITS, Poll
 from ganglion.entrypoints.hub_wiring import Hub
 from ganglion.wire import codec, paths
 from ganglion.wire.desired import DesiredState, NodeReport
 from ganglion.wire.identity import AccessReply, AccessRequest, Challenge, JoinReply, JoinRequest, RekeyRequest
-from ganglion.wire.records import Ack, Batch
+from ganglion.wire.records import Ack, Batch, ContentHeld
 
 router = APIRouter(tags=["nodes' own calls"])
+_SIZE_MAX = 1 << 53
 _PEM_TYPE = "application/x-pem-file"
 _NOTHING_NEW: dict[int | str, dict[str, object]] = {204: {"description": "Nothing changed in the meantime."}}
 
@@ -82,6 +83,30 @@ def report(hub: HubPart, node: Node, body: RawBody) -> Response:
     """Take in what is true on the node now."""
     hub.fleet.take_report(node.node_id, codec.decode_json(body, NodeReport))
     return Response(status_code=204)
+
+
+@router.get(f"{paths.NODE_SAMPLES}/{{sha256}}", responses=gives(ContentHeld, "So much of it is here."))
+def content_held(hub: HubPart, node: Node, sha256: str) -> Response:
+    """Say how much the hub has of the inputs of a large sample."""
+    return message_reply(hub.contents.held(node.node_id, sha256))
+
+
+@router.put(
+    f"{paths.NODE_SAMPLES}/{{sha256}}",
+    openapi_extra=takes_file(codec.CONTENT_TYPE, "The bytes from `offset` on, not necessarily all."),
+    responses=gives(ContentHeld, "So much of it is here now; go on from there."),
+)
+def put_content(
+    hub: HubPart,
+    node: Node,
+    body: RawBody,
+    sha256: str,
+    *,
+    offset: Annotated[int, Query(ge=0, le=_SIZE_MAX)],
+    size_bytes: Annotated[int, Query(ge=1, le=_SIZE_MAX)],
+) -> Response:
+    """Take a piece of the inputs of a large sample. With the last one the digest is checked."""
+    return message_reply(hub.contents.take(node.node_id, sha256, body, offset=offset, size_bytes=size_bytes))
 
 
 @router.post(paths.BATCHES, openapi_extra=takes(Batch, codec.BATCH_TYPE), responses=gives(Ack, "Stored."))

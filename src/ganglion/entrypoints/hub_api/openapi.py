@@ -31,6 +31,7 @@ _MESSAGES = (
     desired.NodeReport,
     records.Batch,
     records.Ack,
+    records.ContentHeld,
     Problem,
 )
 

@@ -1,4 +1,4 @@
-"""What nodes reported: results and events."""
+"""What nodes reported: results, events, and what their inputs are like."""
 
 from typing import Annotated
 
@@ -8,8 +8,9 @@ from ganglion.core.ids import parse_name
 from ganglion.entrypoints.hub_api import scopes
 from ganglion.entrypoints.hub_api.access import HubPart, Viewer
 from ganglion.entrypoints.hub_api.limits import bounded
+from ganglion.hub.services import input_shifts
 from ganglion.wire import paths
-from ganglion.wire.resources import EventView, ResultView
+from ganglion.wire.resources import EventView, InputShiftView, ResultView
 
 router = APIRouter(tags=["telemetry"])
 _SEQ_MAX = 2**63 - 1
@@ -44,3 +45,25 @@ def list_events(
     """List events, newest first."""
     found = hub.telemetry.events(node_name=node, rollout_id=rollout, limit=bounded(limit, hub.settings.http.rows_max))
     return scopes.of_visible_nodes(hub, caller, found)
+
+
+@router.get(paths.INPUT_SHIFTS)
+def list_input_shifts(
+    hub: HubPart,
+    caller: Viewer,
+    *,
+    node: str,
+    model: str,
+    hours: Annotated[int, Query(ge=1, le=input_shifts.HOURS_MAX)] = 24,
+) -> list[InputShiftView]:
+    """Compare a node's inputs of the last hours with the held-out rows of its version; what moved most comes first."""
+    scopes.check_node(hub, caller, node)
+    world = hub.world
+    return input_shifts.of_node(
+        world.control,
+        world.telemetry,
+        world.clock,
+        node=parse_name(node, what="node"),
+        model=parse_name(model, what="model"),
+        hours=hours,
+    )

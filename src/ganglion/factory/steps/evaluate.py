@@ -1,5 +1,7 @@
 """Ask a model about held-out rows, through the same pipeline that answers on the node."""
 
+from collections.abc import Mapping
+
 from ganglion.core.behaviour import CONFIDENCE_BINS, confidence_bin
 from ganglion.core.errors import InvalidRequest
 from ganglion.core.manifest import DriftReference, HistogramReference
@@ -23,11 +25,13 @@ def evaluate(pipeline: Pipeline, rows: LabelledRows) -> Evaluation:
     )
 
 
-def drift_reference(evaluation: Evaluation, labels: tuple[str, ...]) -> DriftReference:
-    """Return how confidence and classes look on these rows: what live ones are compared with."""
+def drift_reference(
+    evaluation: Evaluation, labels: tuple[str, ...], inputs: Mapping[str, HistogramReference]
+) -> DriftReference:
+    """Return how confidence and classes look on these rows, and inputs: what live ones are compared with."""
     counts = [0] * CONFIDENCE_BINS
     for confidence in evaluation.confidences:
         counts[confidence_bin(confidence)] += 1
     edges = tuple(index / CONFIDENCE_BINS for index in range(CONFIDENCE_BINS + 1))
     classes = {label: evaluation.predicted.count(label) for label in labels}
-    return DriftReference(HistogramReference(edges, tuple(counts)), classes)
+    return DriftReference(HistogramReference(edges, tuple(counts)), classes, dict(inputs))

@@ -20,6 +20,7 @@ from ganglion.factory.steps import variants
 from ganglion.factory.steps.assemble import PackageContent, assemble, empty_golden
 from ganglion.factory.steps.evaluate import drift_reference, evaluate
 from ganglion.factory.steps.export import OUTPUT
+from ganglion.factory.steps.input_reference import input_reference
 from ganglion.factory.steps.measure import MeasureSettings
 from ganglion.factory.steps.train import Trained, TrainSettings, train
 from ganglion.factory.steps.variants import Bench, Built
@@ -136,12 +137,13 @@ def _optimise(
 def _assemble(
     chosen: Built, evaluation: Evaluation, selection: LabelledRows, settings: VersionSettings
 ) -> PackageContent:
-    """Golden inputs come from the selection rows: the rows that judge a version are shipped nowhere."""
+    """Golden inputs and the edges of inputs come from the selection rows: those that judge are shipped nowhere."""
     manifest = chosen.manifest
+    inputs = input_reference(manifest.inputs, {manifest.inputs[0].name: selection.x})
     draft = msgspec.structs.replace(
         manifest,
         golden=empty_golden(absolute_tolerance=_TOLERANCE[manifest.variant]),
-        drift=drift_reference(evaluation, manifest.labels),
+        drift=drift_reference(evaluation, manifest.labels, inputs),
         lineage=msgspec.structs.replace(manifest.lineage, metrics={"accuracy": evaluation.accuracy}),
     )
     golden = {manifest.inputs[0].name: selection.x[: min(settings.golden_rows, settings.batch_max)]}

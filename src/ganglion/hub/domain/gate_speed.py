@@ -26,8 +26,11 @@ NODES_MIN = 10
 _SIDE_MIN = 3
 _QUANTILE = 0.99
 _ROUNDING = 1e-3
-_SCALE = 0.05
-"""In base-2 logarithms: a difference of 3.5 % is to be found soonest."""
+_SCALES = (0.05, 0.2, 0.8)
+"""In base-2 logarithms: a difference of 3.5 % is to be found soonest where nodes are alike. Where they are not, so
+little is never found, and the evidence of one scale alone would not see a version that takes thrice as long."""
+_LIKELY = 2.0
+"""A ratio that is above its limit by more than this many errors is waited for: chance seldom does that."""
 JUDGED_FIGURES: Mapping[str, str] = {
     "memory_used_bytes": "memory",
     "power_w": "power",
@@ -112,6 +115,7 @@ class _Means:
 
     ratio: float
     is_beyond: bool
+    is_likely: bool
     nodes: int
     controls: int
 
@@ -160,10 +164,14 @@ def _means(new: Sequence[float], old: Sequence[float], limit: float, doubt: Doub
     difference = means[0] - means[1]
     # Values are rounded to the buckets of a histogram: nodes never differ by less than that does.
     error = max(_ROUNDING, math.sqrt(pooled * (1 / len(new) + 1 / len(old))))
-    evidence = sequential.student_evidence(difference - math.log2(limit), error, freedom, scale=_SCALE)
+    excess = difference - math.log2(limit)
+    evidence = sequential.divided(
+        [sequential.student_evidence(excess, error, freedom, scale=scale) for scale in _SCALES]
+    )
     return _Means(
         ratio=2.0**difference,
         is_beyond=sequential.exceeds(evidence, doubt.alpha),
+        is_likely=excess > _LIKELY * error,
         nodes=len(new),
         controls=len(old),
     )
@@ -175,6 +183,7 @@ def _judged(rule: str, fact: str, node_class: str, found: _Means, *, limit: floa
     return Finding(
         rule=rule,
         fact=f"{over}: {doubt.told()}" if found.is_beyond else over,
+        missing=over if found.is_likely and not found.is_beyond else "",
         is_fatal=found.is_beyond,
         scope=node_class,
         figure=found.ratio,

@@ -105,6 +105,7 @@ def _plus(one: Behaviour, other: Behaviour) -> Behaviour:
         compared_latency_us=_copied(one.compared_latency_us),
         compared_failed=one.compared_failed,
         quality={name: [*counts] for name, counts in one.quality.items()},
+        inputs={name: [*counts] for name, counts in one.inputs.items()},
     )
     total.merge(other)
     return total

@@ -1,5 +1,7 @@
 """Experiments in the control database: reading, writing, and the audit trail of what is new in their history."""
 
+import msgspec
+
 from ganglion.core.errors import Conflict, NotFound
 from ganglion.hub.domain.experiment import Experiment, ExperimentState
 from ganglion.hub.services import audit
@@ -9,7 +11,15 @@ from ganglion.ports.hub_store import ControlTransaction, DocumentRow
 from ganglion.wire import codec
 
 KIND = "experiment"
+RUNNING = "running_experiment"
+"""By model: the name of the experiment that runs. Looks are frequent, and the documents themselves may be large."""
 EXPERIMENTS_MAX = 10_000
+
+
+class _Runs(msgspec.Struct, frozen=True):
+    """Which experiment runs with a model."""
+
+    experiment: str
 
 
 def load(tx: ControlTransaction, name: str) -> Experiment:
@@ -30,31 +40,36 @@ def every(tx: ControlTransaction) -> list[Experiment]:
     return [decode(row) for row in tx.documents(KIND)]
 
 
-def running_of(tx: ControlTransaction, model: str) -> Experiment | None:
-    """Return the experiment of a model that runs; there is at most one."""
-    running = (each for each in every(tx) if each.state is ExperimentState.RUNNING)
-    return next((each for each in running if each.request.model == model), None)
+def running(tx: ControlTransaction) -> list[str]:
+    """Return the names of the experiments that run."""
+    return [codec.decode_json(row.document, _Runs).experiment for row in tx.documents(RUNNING)]
 
 
 def check_none_running(tx: ControlTransaction, model: str) -> None:
     """Raises: Conflict: an experiment with this model runs, and nobody could say what its nodes should serve."""
-    other = running_of(tx, model)
-    if other is not None:
-        raise Conflict(f"the experiment {other.request.name} with {model} is running; conclude or stop it first")
+    row = tx.document(RUNNING, model)
+    if row is not None:
+        name = codec.decode_json(row.document, _Runs).experiment
+        raise Conflict(f"the experiment {name} with {model} is running; conclude or stop it first")
 
 
 def store(tx: ControlTransaction, clock: Clock, before: Experiment | None, after: Experiment) -> None:
     """Insert or replace it, and write what is new in its history into the audit chain."""
     now_s = after.history[-1].at_s
-    tx.put_document(DocumentRow(KIND, after.request.name, codec.encode_json(after), now_s))
+    name, model = after.request.name, after.request.model
+    tx.put_document(DocumentRow(KIND, name, codec.encode_json(after), now_s))
+    if after.state is ExperimentState.RUNNING:
+        tx.put_document(DocumentRow(RUNNING, model, codec.encode_json(_Runs(name)), now_s))
+    elif before is not None and before.state is ExperimentState.RUNNING:
+        tx.remove_document(RUNNING, model)
     for entry in after.history[len(before.history) if before else 0 :]:
-        facts = {"model": after.request.model, "arms": ", ".join(arm.version for arm in after.arms)}
+        facts = {"model": model, "arms": ", ".join(arm.version for arm in after.arms)}
         if after.winner:
-            facts |= {"winner": after.winner, "rollout": after.rollout_id}
+            facts["winner"] = after.winner
         deed = Deed(
             actor=entry.actor,
             action=f"experiment.{entry.event}",
-            subject=after.request.name,
+            subject=name,
             reason=entry.reason,
             facts=facts,
         )

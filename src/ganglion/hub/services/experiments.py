@@ -20,7 +20,8 @@ from ganglion.hub.services import experiment_nodes, experiment_rows
 from ganglion.hub.services.desired import Desired
 from ganglion.hub.services.experiment_views import view_of
 from ganglion.hub.services.experiment_work import ExperimentWork
-from ganglion.hub.services.rollouts import Begun, Rollouts
+from ganglion.hub.services.rollout_views import Begun
+from ganglion.hub.services.rollouts import Rollouts
 from ganglion.ports.clock import Chance, Clock, new_id, utc_s
 from ganglion.ports.hub_store import ControlStore, ControlTransaction
 from ganglion.ports.telemetry_store import TelemetryStore
@@ -30,7 +31,7 @@ from ganglion.wire.rollout_resources import RolloutRequest
 log = structlog.get_logger()
 
 LOOK_EVERY_S = 10.0
-"""How often the guard of a running experiment is asked."""
+"""How often a running experiment is looked at."""
 _REASON_MAX = 200
 
 
@@ -79,11 +80,10 @@ class Experiments:
         cause = self._by(actor, reason)
         with self._control.write() as tx:
             before = experiment_rows.load(tx, name)
-            if documents.is_said_again(before, ExperimentEvent.START):
-                touched = []
-            else:
-                touched = self._begin(tx, before, cause)
-        self._tell(name, "started", touched, cause)
+            is_new = not documents.is_said_again(before, ExperimentEvent.START)
+            touched = self._begin(tx, before, cause) if is_new else ()
+        if is_new:
+            self._tell(name, "started", touched, cause)
         return self.get(name)
 
     def stop(self, name: str, *, actor: str, reason: str = "") -> ExperimentView:
@@ -91,7 +91,7 @@ class Experiments:
         return self._end(name, ExperimentEvent.STOP, self._by(actor, reason))
 
     def conclude(self, name: str, action: ExperimentAction, *, actor: str) -> ExperimentView:
-        """End it with a winner: every node has back what it had, and a challenger that won is rolled out stage by stage.
+        """End it with a winner: nodes have back what they had, and a challenger that won is rolled out stage by stage.
 
         Raises: NotFound, InvalidRequest: no reason, or no such arm. Conflict: it does not run. As `Rollouts.start`.
         """
@@ -106,35 +106,42 @@ class Experiments:
             experiment = experiment_rows.load(tx, name)
         return view_of(experiment, self._results(experiment))
 
+    def model_of(self, name: str) -> str:
+        """Return the model of an experiment. Raises: NotFound."""
+        with self._control.read() as tx:
+            return experiment_rows.load(tx, name).request.model
+
     def list(self) -> builtins.list[ExperimentView]:
         """Return every experiment by name; what the arms of running ones show is left to `get`."""
         with self._control.read() as tx:
             return [view_of(each, each.results) for each in experiment_rows.every(tx)]
 
     def tick(self) -> None:
-        """End experiments whose time is over or whose guard demands it. Trouble with one does not hold up the others."""
+        """End experiments whose time is over or whose guard demands it.
+
+        Trouble with one does not hold up the others.
+        """
         with self._control.read() as tx:
-            running = [each for each in experiment_rows.every(tx) if each.state is ExperimentState.RUNNING]
-        for experiment in running:
-            name = experiment.request.name
+            running = experiment_rows.running(tx)
+        for name in running:
+            if self._clock.monotonic_s() < self._due_at_s.get(name, float("-inf")):
+                continue
+            self._due_at_s[name] = self._clock.monotonic_s() + LOOK_EVERY_S
             try:
-                self._look(experiment)
+                self._look(name)
             except GanglionError as error:
                 log.warning("experiment.delayed", experiment=name, code=error.code, reason=error.message)
             except Exception:
                 # An edge of its own: whatever is wrong with one experiment, the guards of the others must work.
                 log.exception("experiment.look_failed", experiment=name)
 
-    def _look(self, seen: Experiment) -> None:
-        now_s, name = utc_s(self._clock), seen.request.name
+    def _look(self, name: str) -> None:
+        now_s = utc_s(self._clock)
+        with self._control.read() as tx:
+            seen = experiment_rows.load(tx, name)
         if seen.is_over(now_s):
             self._end(name, ExperimentEvent.STOP, self._by(HUB, "its time is over"))
-            return
-        if self._clock.monotonic_s() < self._due_at_s.get(name, float("-inf")):
-            return
-        self._due_at_s[name] = self._clock.monotonic_s() + LOOK_EVERY_S
-        found = experiment_results.broken(seen.request.guard, self._work.gather(seen, now_s=now_s))
-        if found:
+        elif found := experiment_results.broken(seen.request.guard, self._work.gather(seen, now_s=now_s)):
             self._end(name, ExperimentEvent.STOP, self._by(HUB, found))
 
     def _begin(self, tx: ControlTransaction, before: Experiment, cause: Cause) -> Sequence[str]:
@@ -181,11 +188,10 @@ class Experiments:
     ) -> Begun | None:
         """Store the end, and start the rollout of a challenger that won, all in this transaction."""
         request = after.request
-        if after.winner in ("", request.control):
-            experiment_rows.store(tx, self._clock, before, after)
-            return None
         # The rollout looks whether an experiment runs: this one must have ended by then.
         experiment_rows.store(tx, self._clock, before, after)
+        if after.winner in ("", request.control):
+            return None
         wanted = RolloutRequest(
             model=request.model,
             version=after.winner,
@@ -195,7 +201,9 @@ class Experiments:
             select=request.select,
             reason=f"winner of the experiment {request.name}: {cause.reason}"[:_REASON_MAX],
         )
-        begun = self._rollouts.start_within(tx, wanted, actor=cause.actor)
+        # Nodes that had it in the experiment know it, and commit without comparing: the others compare enough for all.
+        enough = wanted.gate.compared_min
+        begun = self._rollouts.start_within(tx, wanted, actor=cause.actor, comparisons_min=enough)
         experiment_rows.store(tx, self._clock, after, msgspec.structs.replace(after, rollout_id=begun.view.rollout_id))
         return begun
 

@@ -42,19 +42,25 @@ class Ingest:
         clock: Clock,
         limits: BatchLimits | None = None,
         free_bytes: Callable[[], int] | None = None,
+        joined: Callable[[str, Batch], Batch] | None = None,
     ) -> None:
+        """`joined` puts the samples of a node's batch together, whose inputs came before it."""
         self._telemetry = telemetry
         self._clock = clock
         self._limits = limits or BatchLimits()
         self._free_bytes = free_bytes
+        self._joined = joined
 
     def store(self, node_id: str, batch: Batch) -> Ack:
         """Store what is new; when this returns, everything up to the cursor survives a power cut.
 
-        Raises: InvalidRequest, InvalidName, TooLarge, EpochTaken: nothing was stored. DiskUnusable.
+        Raises: InvalidRequest, InvalidName, TooLarge, EpochTaken, ContentMissing: nothing was stored. DiskUnusable.
         """
         ingest.check(batch, self._limits)
         self._check_room()
+        if self._joined is not None:
+            batch = self._joined(node_id, batch)
+            ingest.check(batch, self._limits)
         with self._telemetry.write() as tx:
             known = tx.cursor(node_id, batch.epoch) or CursorRow(node_id, batch.epoch, seq=0)
             _check_same_sender(tx, known, batch)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from ganglion.hub.domain import rollout_revert, turns
 from ganglion.hub.domain.rollout import Rollout, RolloutState
@@ -9,6 +10,15 @@ from ganglion.hub.domain.rollout_revert import Way
 from ganglion.hub.domain.stages import GROUP
 from ganglion.hub.services.rollout_reverts import Ways
 from ganglion.wire.rollout_resources import NodeReturn, RevertView, RolloutEntry, RolloutLimits, RolloutView, StageView
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A rollout that was started, and the nodes whose wish changed."""
+
+    view: RolloutView
+    rollout: Rollout
+    touched: Sequence[str]
 
 
 def shown_ids(rollout: Rollout, most: int | None) -> set[str]:

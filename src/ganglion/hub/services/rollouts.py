@@ -5,7 +5,6 @@ Everything is in the database: a hub that was killed goes on where it was.
 
 import builtins
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 import msgspec
 import structlog
@@ -25,7 +24,7 @@ from ganglion.hub.services.rollout_effects import RolloutEffects
 from ganglion.hub.services.rollout_evidence import RolloutEvidence
 from ganglion.hub.services.rollout_looks import RolloutLooks, carried_out
 from ganglion.hub.services.rollout_reverts import RolloutReverts
-from ganglion.hub.services.rollout_views import shown_ids, shown_returns, view_of
+from ganglion.hub.services.rollout_views import Begun, shown_ids, shown_returns, view_of
 from ganglion.ports.clock import Chance, Clock, new_id, utc_s
 from ganglion.ports.hub_store import ControlStore, ControlTransaction
 from ganglion.ports.telemetry_store import TelemetryStore
@@ -46,15 +45,6 @@ class RolloutSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A node on its way back after an abort that says nothing for so long is called silent, and not returning."""
     late_every_s: float = 30.0
     """The longest pause between two looks at an aborted rollout on its way back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A rollout that was started, and the nodes whose wish changed."""
-
-    view: RolloutView
-    rollout: Rollout
-    touched: Sequence[str]
 
 
 class Rollouts:
@@ -115,10 +105,12 @@ class Rollouts:
         self.tell(begun)
         return begun.view
 
-    def start_within(self, tx: ControlTransaction, request: RolloutRequest, *, actor: str) -> Begun:
+    def start_within(
+        self, tx: ControlTransaction, request: RolloutRequest, *, actor: str, comparisons_min: int = 0
+    ) -> Begun:
         """Start one in a transaction that does more; after its commit the caller hands the answer to `tell`.
 
-        Raises: as `start`.
+        `comparisons_min`: of each node that can compare, where few can. Raises: as `start`.
         """
         rollout_request.check(request)
         stages.parse(request.stages)
@@ -127,6 +119,8 @@ class Rollouts:
             raise InvalidRequest("the deadline is over already")
         cause = Cause(now_s, actor, _wish(request))
         draft = rollout_planning.drafted(tx, request, rollout_id=rollout_id, now_s=now_s)
+        policy = msgspec.structs.replace(draft.policy, comparisons_min=comparisons_min)
+        draft = msgspec.structs.replace(draft, policy=policy)
         experiment_rows.check_none_running(tx, request.model)
         _check_free(tx, draft, now_s=now_s)
         ordered = machine.ordered(draft, cause)

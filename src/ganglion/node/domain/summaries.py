@@ -25,6 +25,8 @@ class LookRecord(msgspec.Struct, frozen=True, gc=False):
     model: str
     version: str
     measures: dict[str, float]
+    inputs: dict[str, tuple[int, int]] = {}
+    """By figure of the input the row's bin over the package's edges, and how many bins there are."""
 
 
 class OpenMinute(msgspec.Struct):
@@ -81,7 +83,9 @@ class Folding:
             look = codec.decode_packed(payload, LookRecord)
         except InvalidRequest:
             return False
-        self._minute(look, at_ns).count_quality(look.measures)
+        behaviour = self._minute(look, at_ns)
+        behaviour.count_quality(look.measures)
+        behaviour.count_input(look.inputs)
         return True
 
     def _is_chosen(self, share: float) -> bool:

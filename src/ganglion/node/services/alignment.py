@@ -70,7 +70,7 @@ class Alignment:
         if trouble is not None:
             raise trouble
         if (state, busy) != self._cleaned:
-            await anyio.to_thread.run_sync(self._remove_unused, state)
+            await anyio.to_thread.run_sync(self._remove_unused, state, busy)
             self._cleaned = (state, busy)
         return changed
 
@@ -114,7 +114,7 @@ class Alignment:
             return reply
         return None
 
-    def _remove_unused(self, state: NodeState) -> None:
+    def _remove_unused(self, state: NodeState, busy: frozenset[str]) -> None:
         """Keep known-good, spare and what is under way; other packages, and what was downloaded of them, go."""
         kept = {str(path) for model in state.models.values() for path in _paths(model, self._places)}
         awaited = {model.update.assignment.sha256 for model in state.models.values() if model.update}
@@ -122,7 +122,8 @@ class Alignment:
             if download.stem not in awaited:
                 download.unlink(missing_ok=True)
         for directory in self._places.packages.glob("*/*"):
-            if str(directory) not in kept:
+            # Beside its place a package is being unpacked under another name.
+            if str(directory) not in kept and directory.parent.name not in busy:
                 shutil.rmtree(directory, ignore_errors=True)
 
 

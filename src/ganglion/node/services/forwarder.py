@@ -20,6 +20,7 @@ from ganglion.node.domain import backoff, egress
 from ganglion.node.domain.backoff import BackoffPolicy
 from ganglion.node.domain.batch_size import BatchSize
 from ganglion.node.domain.egress import EgressSettings, Spent, lower
+from ganglion.node.services.sample_uploads import SampleUploads
 from ganglion.ports.agent_store import AgentStore, NewRecord
 from ganglion.ports.clock import Chance, Clock, utc_s
 from ganglion.ports.hub_link import HubLink
@@ -58,9 +59,10 @@ class Forwarder:
 
     def __init__(
         self, *, store: AgentStore, link: HubLink, clock: Clock, chance: Chance, settings: ForwarderSettings,
-        retry: BackoffPolicy,
+        retry: BackoffPolicy, uploads: SampleUploads | None = None,
     ) -> None:  # fmt: skip
         self._store, self._link = store, link
+        self._uploads = uploads
         self._clock, self._chance = clock, chance
         self._settings, self._own, self._retry = settings, settings, retry
         self._size = BatchSize.largest(records_max=settings.batch_records_max, bytes_max=settings.batch_bytes_max)
@@ -140,10 +142,11 @@ class Forwarder:
             sent += len(batch.records)
 
     async def _send(self, batch: Batch) -> Ack:
-        """Send a batch and count what it cost, answered or not."""
+        """Send a batch, behind the contents of its large samples, and count what all of it cost, answered or not."""
         before = self._link.batch_bytes
         try:
-            return await anyio.to_thread.run_sync(self._link.send, batch, abandon_on_cancel=True)
+            sent = await self._uploads.hand_over(batch) if self._uploads else batch
+            return await anyio.to_thread.run_sync(self._link.send, sent, abandon_on_cancel=True)
         finally:
             self._spent = self._spent.after(
                 now_s=utc_s(self._clock),

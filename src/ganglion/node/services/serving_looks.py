@@ -1,16 +1,17 @@
-"""Looks at the quality of a few inputs, after they were answered and beside the requests, in a lane of its own.
+"""Looks at quality and values of a few inputs, after they were answered and beside the requests, in an own lane.
 
 A look is bounded, and so is how many there are: `quality_looks_per_minute` of each model, and one at a time. What is
 measured goes into the journal as figures; the input itself only when the trigger rule wants it.
 """
 
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
-from ganglion.core import quality
+from ganglion.core import input_values, quality
 from ganglion.core.errors import GanglionError, Overloaded
-from ganglion.core.manifest import TensorSpec
+from ganglion.core.manifest import Manifest
 from ganglion.core.quality import Look
 from ganglion.core.steps import Tensor, Tensors
 from ganglion.core.steps.image_codec import ReadImages, image_reader
@@ -28,6 +29,12 @@ _MODELS_MAX = 64
 _PAUSE_S = 0.1
 _FILE_PIXELS_MAX, _FILE_BYTES_MAX = 4_000_000, 4_000_000
 """Larger pictures in files are not decoded a second time only to be looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    look: Look
+    bins: dict[str, tuple[int, int]]
 
 
 class InputLooks:
@@ -54,17 +61,19 @@ class InputLooks:
         self.due_s = max(min(self._due_s.values()), now_s + _PAUSE_S)
 
     def _submit(self, name: RequestName, version: LoadedVersion, inputs: Tensors, run: Run) -> None:
-        specs, before = version.pipeline.manifest.inputs, self._before.get(name.model)
+        manifest, before = version.pipeline.manifest, self._before.get(name.model)
         done = partial(self._finish, name, version, inputs, run)
         try:
-            self._lane.submit(partial(self._look, specs, inputs, before), done)
+            self._lane.submit(partial(self._look, manifest, inputs, before), done)
         except Overloaded:
             return
 
-    def _look(self, specs: tuple[TensorSpec, ...], inputs: Tensors, before: Look | None) -> Look | None:
+    def _look(self, manifest: Manifest, inputs: Tensors, before: Look | None) -> _Seen | None:
+        reference = manifest.drift.inputs if manifest.drift else {}
         try:
-            readable = {spec.name: self._pixels(inputs[spec.name]) for spec in specs}
-            return quality.look(specs, readable, before=before)
+            readable = {spec.name: self._pixels(inputs[spec.name]) for spec in manifest.inputs}
+            look = quality.look(manifest.inputs, readable, before=before)
+            return _Seen(look, input_values.bins(manifest.inputs, inputs, reference))
         except GanglionError:
             return None  # It was good enough for the model, and cannot be shown here.
 
@@ -76,9 +85,10 @@ class InputLooks:
             self._read = image_reader(is_grey=True, pixels_max=_FILE_PIXELS_MAX, bytes_max=_FILE_BYTES_MAX)
         return self._read([bytes(tensor.reshape(-1)[0])])[0][None]
 
-    def _finish(self, name: RequestName, version: LoadedVersion, inputs: Tensors, run: Run, look: Look | None) -> None:
-        if look is None or not look.measures:
+    def _finish(self, name: RequestName, version: LoadedVersion, inputs: Tensors, run: Run, seen: _Seen | None) -> None:
+        if seen is None or not (seen.look.measures or seen.bins):
             return
-        self._before[name.model] = look
-        self._recorder.look(LookRecord(name.model, name.version, look.measures))
-        self._recorder.consider_measured(name, inputs, run, look.measures, version.typicality)
+        measures = seen.look.measures
+        self._before[name.model] = seen.look
+        self._recorder.look(LookRecord(name.model, name.version, measures, seen.bins))
+        self._recorder.consider_measured(name, inputs, run, measures, version.typicality)

@@ -75,7 +75,7 @@ class Hub:
         self.records = HubRecords(laws.once, bugs)
         self.down = 0
         self.told: dict[str, dict[str, float]] = {}
-        """By rollout: nodes of whose commit the hub was really told, and when it last was, by the hub's clock."""
+        """By rollout: nodes of whose commit the hub was really told, and when it last was, by true time."""
         self.went_back: dict[str, set[str]] = {}
         """By rollout: nodes that told of a failed attempt, and of no commit since."""
         self.owners: dict[int, str] = {}
@@ -204,7 +204,7 @@ class Hub:
         self._start()
 
     def _heard(self, rollout_id: str, node_id: str) -> None:
-        self.told.setdefault(rollout_id, {})[node_id] = utc_s(self.clock)
+        self.told.setdefault(rollout_id, {})[node_id] = self.clock.monotonic_s()
         self.went_back.get(rollout_id, set()).discard(node_id)
 
     def _tell(self, batch: RunBatch, run: Run) -> None:

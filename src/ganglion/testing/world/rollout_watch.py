@@ -25,6 +25,8 @@ class RolloutWatch:
         self._hub, self._laws, self._bugs, self._note = hub, laws, bugs, note
         self._seen: dict[str, tuple[bytes, int, str]] = {}
         self._ordered: set[tuple[str, int]] = set()
+        self._retried: dict[tuple[str, str, float], float] = {}
+        """When a node was really given a version anew, by rollout, node, and the time that the hub's clock showed."""
 
     def open_rollouts(self) -> list[str]:
         """Return the rollouts that go on."""
@@ -61,6 +63,8 @@ class RolloutWatch:
             if seen is not None and seen[0] is row.document:
                 continue
             rollout = codec.decode_json(row.document, Rollout)
+            for node_id, said_s in rollout.retried_at_s.items():
+                self._retried.setdefault((rollout_id, node_id, said_s), now_s)
             self._judge(now_s, rollout, seen[1] if seen else rollout.stage)
             left = len(rollout.stages) if row.state == "completed" else rollout.stage
             if seen is None or seen[1:] != (left, row.state):
@@ -103,12 +107,13 @@ class RolloutWatch:
             by_person = (rollout.rollout_id, index) in self._ordered
             self._laws.previous.left(now_s, rollout.rollout_id, index, verdict=of_stage.verdict, by_person=by_person)
             heard = self._hub.told.get(rollout.rollout_id, {})
+            # What a node told before it was given the version anew counts no more.
+            spoke = {each for each, at_s in heard.items() if at_s >= self._retried_s(rollout, each)}
             # A node that went back within what the gate allows is no silent one, and is not waited for either. One that
             # was left behind counts again when it speaks.
-            gone = (rollout.left_behind.keys() - heard.keys()) | self._hub.went_back.get(rollout.rollout_id, set())
+            gone = (rollout.left_behind.keys() - spoke) | self._hub.went_back.get(rollout.rollout_id, set())
             active = [each for each in of_stage.node_ids if takes_part(nodes[each]) and each not in gone]
-            # What a node told before it was given the version anew counts no more.
-            told = sum(each in heard and heard[each] >= rollout.retried_at_s.get(each, 0.0) for each in active)
+            told = len(spoke.intersection(active))
             if not by_person:
                 self._laws.silence.left(
                     now_s, rollout.rollout_id, told=told, nodes=len(active), share=rollout.gate.reports_min_share
@@ -120,6 +125,10 @@ class RolloutWatch:
         }
         later = {node_id for each in rollout.stages[rollout.next_stage :] for node_id in each.node_ids}
         self._laws.previous.touched(now_s, rollout.rollout_id, given & later)
+
+    def _retried_s(self, rollout: Rollout, node_id: str) -> float:
+        said_s = rollout.retried_at_s.get(node_id)
+        return -1.0 if said_s is None else self._retried[rollout.rollout_id, node_id, said_s]
 
     def _tell(self, rollout: Rollout) -> None:
         where = f"{rollout.model}:{rollout.version}"

@@ -54,9 +54,9 @@ def test_what_no_experiment_can_be_is_refused(request_: ExperimentRequest, told:
 
 
 def test_names_that_can_be_no_path_are_refused() -> None:
-    for change in ({"name": "../x"}, {"model": ""}, {"control": "a b"}):
+    for named in (replace(SOUND, name="../x"), replace(SOUND, model=""), replace(SOUND, control="a b")):
         with pytest.raises(InvalidName):
-            check(replace(SOUND, **change))
+            check(named)
 
 
 def test_the_effect_is_that_of_the_request_for_the_deciding_metric_alone() -> None:

@@ -292,6 +292,24 @@ def test_a_version_a_little_slower_everywhere_is_found_by_the_typical_latency() 
     assert judged(slower, controls).answer is Answer.GO_ON
 
 
+def unlike(middle_us: float, count: int) -> list[float]:
+    """Return speeds of machines of which some take four times as long as others."""
+    return [middle_us * 2.0 ** (0.5 * (index % 5 - 2)) for index in range(count)]
+
+
+@pytest.mark.parametrize(("nodes", "answer"), [(12, Answer.ABORT), (3, Answer.WAIT)])
+def test_a_version_that_is_far_slower_does_not_go_on_because_nodes_are_unlike(nodes: int, answer: Answer) -> None:
+    settings = replace(SETTINGS, latency_ratio_max=100.0)
+    controls = tuple(control(i, behaved(latency_us=us)) for i, us in enumerate(unlike(5000, 25)))
+    slow = [node(i, behaved(latency_us=us, compared=20, agreed=20)) for i, us in enumerate(unlike(30000, nodes))]
+    same = [node(i, behaved(latency_us=us, compared=20, agreed=20)) for i, us in enumerate(unlike(5000, nodes))]
+
+    verdict = judged(slow, controls, settings)
+
+    assert (verdict.answer, "typical latency on x86_64-4" in verdict.reason) == (answer, True)
+    assert judged(same, controls, settings).answer is Answer.GO_ON
+
+
 @pytest.mark.parametrize("figure", ["memory_used_bytes", "power_w"])
 def test_a_version_that_takes_far_more_of_the_machine_ends_the_rollout(figure: str) -> None:
     controls = tuple(control(i, machine={figure: value}) for i, value in enumerate(speeds(2.0, 24)))

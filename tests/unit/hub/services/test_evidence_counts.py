@@ -46,6 +46,23 @@ def test_counts_are_parted_by_the_hour_and_begin_with_the_minute_asked_for(telem
     assert "n001" not in found
 
 
+def test_counts_of_inputs_add_up_and_those_that_were_kept_are_not_changed(telemetry: MemoryTelemetryStore) -> None:
+    counts = counts_since_the_beginning()
+    looked_at = Behaviour(inputs={"x": [0, 1, 0]})
+
+    for minute in range(BEGAN, BEGAN + 90):
+        with telemetry.write() as tx:
+            tx.merge_rollup(RollupKey("n000", "meter", "2", minute), looked_at)
+        found = look(telemetry, counts, minute)
+        look(telemetry, counts, minute)
+
+    assert {hour: behaviour.inputs["x"] for hour, behaviour in found["n000"].items()} == {
+        100: [0, 10, 0],
+        101: [0, 60, 0],
+        102: [0, 20, 0],
+    }
+
+
 def test_looking_minute_after_minute_finds_what_one_look_at_the_end_finds(telemetry: MemoryTelemetryStore) -> None:
     counts = counts_since_the_beginning()
 
