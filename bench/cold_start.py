@@ -17,7 +17,7 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,29 +116,33 @@ def programs(model: str) -> dict[str, Callable[[], Start]]:
     }
 
 
+def told(name: str, starts: Sequence[Start], limits: Sequence[Start]) -> dict[str, object]:
+    """Print and return what a program took, beside the limit of the same rounds."""
+    seconds = sorted(start.seconds for start in starts)
+    over_limit = statistics.median(start.seconds / limit.seconds for start, limit in zip(starts, limits, strict=True))
+    memory = [statistics.median(part) for part in zip(*(start.megabytes for start in starts), strict=False)]
+    held = " + ".join(f"{part:.1f}" for part in memory) or "-"
+    print(
+        f"{name:30s} {statistics.median(seconds):6.3f} s ({seconds[0]:.3f} to {seconds[-1]:.3f}), "
+        f"{over_limit:4.2f}x the limit, {held} MB"
+    )
+    return {
+        "median_s": statistics.median(seconds),
+        "min_s": seconds[0],
+        "max_s": seconds[-1],
+        "times_limit": over_limit,
+        "megabytes": memory,
+    }
+
+
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder, "demo.onnx")
         model.write_bytes(tiny().content)
         starts = programs(str(model))
         rounds = [{name: start() for name, start in starts.items()} for _ in range(ROUNDS + 1)][1:]
-    figures: dict[str, dict[str, object]] = {}
-    for name in starts:
-        seconds = sorted(each[name].seconds for each in rounds)
-        over_limit = statistics.median(each[name].seconds / each["limit"].seconds for each in rounds)
-        memory = [statistics.median(part) for part in zip(*(each[name].megabytes for each in rounds), strict=True)]
-        figures[name] = {
-            "median_s": statistics.median(seconds),
-            "min_s": seconds[0],
-            "max_s": seconds[-1],
-            "times_limit": over_limit,
-            "megabytes": memory,
-        }
-        held = " + ".join(f"{part:.1f}" for part in memory) or "-"
-        print(
-            f"{name:30s} {statistics.median(seconds):6.3f} s ({seconds[0]:.3f} to {seconds[-1]:.3f}), "
-            f"{over_limit:4.2f}x the limit, {held} MB"
-        )
+    limits = [each["limit"] for each in rounds]
+    figures = {name: told(name, [each[name] for each in rounds], limits) for name in starts}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "cold_start.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     ours = figures["ganglion serve"]

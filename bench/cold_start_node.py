@@ -12,7 +12,6 @@ Prints medians and spreads, and writes bench/results/cold_start_node.json. Says 
 import json
 import os
 import signal
-import statistics
 import sys
 import tempfile
 import textwrap
@@ -22,7 +21,7 @@ from pathlib import Path
 
 from _models import tiny
 from _one_node import Fleet, one_node
-from cold_start import BY_HAND, GANGLION, LIMIT, Start, first_answer, megabytes, processes, run_once, start_server
+from cold_start import BY_HAND, GANGLION, LIMIT, Start, first_answer, megabytes, processes, run_once, start_server, told
 from ganglion.testing.processes import NodeProcess, free_port
 
 RESULTS = Path(__file__).parent / "results"
@@ -92,24 +91,7 @@ def main() -> int:
         data, model = prepare(fleet), Path(folder, "demo.onnx")
         model.write_bytes(tiny().content)
         measured = measure(data, str(model))
-    figures: dict[str, dict[str, object]] = {}
-    for name, starts in measured.items():
-        seconds = sorted(start.seconds for start in starts)
-        pairs = zip(starts, measured["limit"], strict=True)
-        over_limit = statistics.median(start.seconds / limit.seconds for start, limit in pairs)
-        memory = [statistics.median(part) for part in zip(*(start.megabytes for start in starts), strict=False)]
-        figures[name] = {
-            "median_s": statistics.median(seconds),
-            "min_s": seconds[0],
-            "max_s": seconds[-1],
-            "times_limit": over_limit,
-            "megabytes": memory,
-        }
-        held = " + ".join(f"{part:.1f}" for part in memory) or "-"
-        print(
-            f"{name:20s} {statistics.median(seconds):6.3f} s ({seconds[0]:.3f} to {seconds[-1]:.3f}), "
-            f"{over_limit:4.2f}x the limit, {held} MB"
-        )
+    figures = {name: told(name, starts, measured["limit"]) for name, starts in measured.items()}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "cold_start_node.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     took_s = float(str(figures["ganglion node run"]["median_s"]))

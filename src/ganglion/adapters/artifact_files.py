@@ -8,13 +8,12 @@ import hashlib
 import io
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from ganglion.core.errors import DataCorrupt, DiskUnusable, NotFound
+from ganglion.core.errors import DataCorrupt, NotFound
 from ganglion.core.ids import Digest
+from ganglion.disk import disk_errors, sync_directory
 from ganglion.wire import paths
 
 _CHUNK_BYTES = 1 << 20
@@ -29,7 +28,7 @@ class ArtifactFiles:
         self._root = root
         self._unfinished = root / "unfinished"
         self._damaged = root / "damaged"
-        with _disk_errors(root):
+        with disk_errors(root):
             self._unfinished.mkdir(parents=True, exist_ok=True)
             for leftover in self._unfinished.iterdir():
                 leftover.unlink()
@@ -40,7 +39,7 @@ class ArtifactFiles:
 
     def put_file(self, path: Path) -> Digest:
         """Store a copy of the file durably, in pieces, and return its digest. Raises: DiskUnusable."""
-        with _disk_errors(path), path.open("rb") as source:
+        with disk_errors(path), path.open("rb") as source:
             return self._take_in(source)
 
     def path(self, digest: Digest) -> Path:
@@ -53,14 +52,14 @@ class ArtifactFiles:
     def read(self, digest: Digest) -> bytes:
         """Return the content. Raises: NotFound, DataCorrupt: it is not what was stored; it was moved aside."""
         path = self.path(digest)
-        with _disk_errors(path):
+        with disk_errors(path):
             data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != digest:
             raise DataCorrupt(f"artifact {digest} is damaged; it was moved to {self._move_aside(path)}")
         return data
 
     def _take_in(self, source: BinaryIO) -> Digest:
-        with _disk_errors(self._root):
+        with disk_errors(self._root):
             descriptor, name = tempfile.mkstemp(dir=self._unfinished)
             unfinished = Path(name)
             try:
@@ -79,16 +78,16 @@ class ArtifactFiles:
         path = self._root / paths.artifact_name(digest)
         if not path.parent.is_dir():
             path.parent.mkdir(exist_ok=True)
-            _sync_directory(self._root)
+            sync_directory(self._root)
         unfinished.replace(path)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
 
     def _move_aside(self, path: Path) -> Path:
-        with _disk_errors(path):
+        with disk_errors(path):
             self._damaged.mkdir(exist_ok=True)
             aside = self._damaged / path.name
             path.replace(aside)
-            _sync_directory(self._damaged)
+            sync_directory(self._damaged)
             return aside
 
 
@@ -99,20 +98,3 @@ def _copy(source: BinaryIO, target: BinaryIO) -> Digest:
         digest.update(chunk)
         target.write(chunk)
     return Digest(digest.hexdigest())
-
-
-def _sync_directory(path: Path) -> None:
-    """Make a new name durable: without this a power cut may forget the rename."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DiskUnusable(f"{path}: {error.strerror}") from error

@@ -7,13 +7,13 @@ import fcntl
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ganglion.core.errors import DataCorrupt, DataInUse, DiskUnusable, InvalidName
+from ganglion.core.errors import DataCorrupt, DataInUse, InvalidName
+from ganglion.disk import disk_errors, sync_directory
 
 _UNFINISHED = ".unfinished-"
 """Begins the names of files that are being written."""
@@ -23,7 +23,7 @@ _KEY_BYTES = 32
 
 def replace_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Put `data` at `path`, whole and durable, or leave what is there. Raises: DiskUnusable."""
-    with _disk_errors(path):
+    with disk_errors(path):
         descriptor, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
         unfinished = Path(name)
         try:
@@ -33,14 +33,14 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
                 file.flush()
                 os.fsync(descriptor)
             unfinished.replace(path)
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
         finally:
             unfinished.unlink(missing_ok=True)
 
 
 def remove_unfinished(directory: Path) -> None:
     """Remove what a crash left half-written. Only for who has the directory to itself. Raises: DiskUnusable."""
-    with _disk_errors(directory):
+    with disk_errors(directory):
         for leftover in directory.glob(f"{_UNFINISHED}*"):
             leftover.unlink(missing_ok=True)
 
@@ -69,7 +69,7 @@ def lock_directory(path: Path) -> DirectoryLock:
     A directory that was locked before is locked on a full or read-only disk too: a node must serve from one.
     Raises: DataInUse: another process has it. DiskUnusable.
     """
-    with _disk_errors(path):
+    with disk_errors(path):
         path.mkdir(parents=True, exist_ok=True)
         descriptor = _open_lock(path / "lock")
         try:
@@ -105,14 +105,14 @@ class DirectoryFiles:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        with _disk_errors(root):
+        with disk_errors(root):
             root.mkdir(parents=True, exist_ok=True)
         remove_unfinished(root)
 
     def read(self, name: str) -> bytes | None:
         """Return a file's content, or None. Raises: DiskUnusable, InvalidName."""
         path = self._root / _plain(name)
-        with _disk_errors(path), suppress(FileNotFoundError):
+        with disk_errors(path), suppress(FileNotFoundError):
             return path.read_bytes()
         return None
 
@@ -127,7 +127,7 @@ class KeyFiles:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._making = threading.Lock()
-        with _disk_errors(root):
+        with disk_errors(root):
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
             root.chmod(0o700)
         remove_unfinished(root)
@@ -139,7 +139,7 @@ class KeyFiles:
         """
         path = self._root / f"{_plain(role)}.key"
         with self._making:
-            with _disk_errors(path), suppress(FileNotFoundError):
+            with disk_errors(path), suppress(FileNotFoundError):
                 return _key_in(path)
             key = Ed25519PrivateKey.generate().private_bytes_raw()
             replace_file(path, key, mode=0o600)
@@ -148,16 +148,16 @@ class KeyFiles:
     def held_bytes(self, role: str) -> bytes | None:
         """Return the key's 32 raw bytes if it is there. Raises: DataCorrupt, DiskUnusable."""
         path = self._root / f"{_plain(role)}.key"
-        with _disk_errors(path), suppress(FileNotFoundError):
+        with disk_errors(path), suppress(FileNotFoundError):
             return _key_in(path)
         return None
 
     def remove(self, role: str) -> None:
         """Delete a key, durably. Raises: DiskUnusable."""
         path = self._root / f"{_plain(role)}.key"
-        with _disk_errors(path):
+        with disk_errors(path):
             path.unlink(missing_ok=True)
-            _sync_directory(self._root)
+            sync_directory(self._root)
 
 
 def _key_in(path: Path) -> bytes:
@@ -173,20 +173,3 @@ def _plain(name: str) -> str:
     if not plain or not 0 < len(name) <= _NAME_LENGTH_MAX:
         raise InvalidName(f"{name[:80]!r} cannot name a file here")
     return name
-
-
-def _sync_directory(path: Path) -> None:
-    """Make a new name durable: without this a power cut may forget the rename."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DiskUnusable(f"{path}: {error.strerror}") from error

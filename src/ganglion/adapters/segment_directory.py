@@ -5,11 +5,11 @@ Files are written whole, and for reading alone. That is no lock: who owns the di
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from ganglion.core.errors import Conflict, DataCorrupt, DiskUnusable, NotFound
+from ganglion.core.errors import Conflict, DataCorrupt, NotFound
+from ganglion.disk import disk_errors, sync_directory
 from ganglion.trust.audit_segment import BYTES_MAX, is_name
 
 _MODE = 0o444
@@ -23,14 +23,14 @@ class SegmentDirectory:
 
     def names(self) -> Sequence[str]:
         """See the port."""
-        with _disk_errors(self._root):
+        with disk_errors(self._root, but=(FileNotFoundError,)):
             found = [path.relative_to(self._root).as_posix() for path in self._root.glob("*/*.jsonl")]
         return [name for name in found if is_name(name)]
 
     def put(self, name: str, data: bytes, *, keep_until_s: float) -> None:  # noqa: ARG002 - a directory locks nothing
         """See the port."""
         path = self._place(name)
-        with _disk_errors(path):
+        with disk_errors(path, but=(FileNotFoundError,)):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor, draft = tempfile.mkstemp(prefix=".unfinished-", dir=path.parent)
             unfinished = Path(draft)
@@ -47,13 +47,13 @@ class SegmentDirectory:
                     raise Conflict(f"{path} holds another history for the same links") from error
             finally:
                 unfinished.unlink(missing_ok=True)
-            _sync(path.parent)
+            sync_directory(path.parent)
 
     def get(self, name: str) -> bytes:
         """See the port."""
         path = self._place(name)
         try:
-            with _disk_errors(path):
+            with disk_errors(path, but=(FileNotFoundError,)):
                 if path.stat().st_size > BYTES_MAX:
                     raise DataCorrupt(f"{path} is larger than any segment")
                 return path.read_bytes()
@@ -63,21 +63,3 @@ class SegmentDirectory:
     def _place(self, name: str) -> Path:
         assert is_name(name), "names come from segments, and lead nowhere else"
         return self._root / name
-
-
-@contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise DiskUnusable(f"{path}: {error.strerror or error}") from error
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

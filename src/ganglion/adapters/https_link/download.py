@@ -16,6 +16,7 @@ from ganglion.adapters.https_link.replies import to_its_end
 from ganglion.adapters.https_link.session import LinkSettings
 from ganglion.core.errors import DiskUnusable, HubUnreachable, Rejected, Withdrawn
 from ganglion.core.trust_errors import ArtifactUntrusted
+from ganglion.disk import sync_directory
 from ganglion.ports.clock import Clock
 
 _PARTIAL_CONTENT = 206
@@ -66,7 +67,7 @@ def download(line: Line, wanted: Wanted, destination: Path) -> None:
         was_resumed = _complete(line, wanted, part)
         _check(part, wanted, was_resumed=was_resumed)
         part.replace(destination)
-        _sync_directory(destination.parent)
+        sync_directory(destination.parent)
     except ArtifactUntrusted:
         part.unlink(missing_ok=True)
         raise
@@ -176,11 +177,3 @@ def _is_right(file: Path, wanted: Wanted) -> bool:
     except LengthOrHashMismatchError:
         return False
     return True
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

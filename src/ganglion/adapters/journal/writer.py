@@ -10,6 +10,7 @@ import msgspec
 
 from ganglion.adapters.journal import segments
 from ganglion.core.errors import DataInUse, DiskUnusable
+from ganglion.disk import sync_directory
 from ganglion.wire.records import RecordClass
 
 _RETRY_NS = 500_000_000
@@ -136,15 +137,8 @@ class JournalWriter:
             os.close(self._segment)
         self._segment, self._segment_bytes = segment, 0
         # The name must outlive a power cut: a number that is used again would mislead the reader.
-        self._sync_directory()
+        sync_directory(self._directory)
         self._measure()
-
-    def _sync_directory(self) -> None:
-        directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
 
     def _write(self, frame: bytes) -> None:
         try:

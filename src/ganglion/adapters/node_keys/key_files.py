@@ -13,7 +13,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ganglion.adapters.node_keys.locking import file_lock
-from ganglion.core.errors import DataCorrupt, DiskUnusable
+from ganglion.core.errors import DataCorrupt
+from ganglion.disk import disk_errors, sync_directory
 
 _CURRENT, _NEXT = "node.key", "next.key"
 _KEY_BYTES = 32
@@ -42,7 +43,7 @@ class NodeKeyFiles:
         """Raises: DiskUnusable."""
         self._directory = directory
         self._making = threading.Lock()
-        with _disk_errors(directory):
+        with disk_errors(directory):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             directory.chmod(0o700)
 
@@ -68,12 +69,12 @@ class NodeKeyFiles:
 
     def adopt(self) -> None:
         """See the port."""
-        with _disk_errors(self._directory):
+        with disk_errors(self._directory):
             try:
                 (self._directory / _NEXT).replace(self._directory / _CURRENT)
             except FileNotFoundError:
                 return
-            _sync(self._directory)
+            sync_directory(self._directory)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -83,7 +84,7 @@ class NodeKeyFiles:
 
     def _read(self, name: str) -> RawKey | None:
         path = self._directory / name
-        with _disk_errors(path):
+        with disk_errors(path):
             try:
                 raw = path.read_bytes()
             except FileNotFoundError:
@@ -93,7 +94,7 @@ class NodeKeyFiles:
         return RawKey(raw)
 
     def _make(self, name: str) -> RawKey:
-        with self._making, _disk_errors(self._directory):
+        with self._making, disk_errors(self._directory):
             known = self._read(name)
             if known is not None:
                 return known
@@ -105,24 +106,7 @@ class NodeKeyFiles:
                     file.flush()
                     os.fsync(descriptor)
                 Path(unfinished).replace(self._directory / name)
-                _sync(self._directory)
+                sync_directory(self._directory)
             finally:
                 Path(unfinished).unlink(missing_ok=True)
         return RawKey(raw)
-
-
-def _sync(directory: Path) -> None:
-    """Make a new name durable: without this a power cut may forget the rename."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DiskUnusable(f"{path}: {error.strerror}") from error

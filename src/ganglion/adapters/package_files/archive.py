@@ -21,6 +21,7 @@ from ganglion.adapters.package_files.directory import CHUNK_BYTES, MANIFEST_BYTE
 from ganglion.core import manifest as manifests
 from ganglion.core.errors import InvalidPackage, NotFound
 from ganglion.core.manifest import MANIFEST_PATH, Manifest, Member
+from ganglion.disk import disk_errors
 
 _BLOCK = tarfile.BLOCKSIZE
 _SIZE_FIELD = slice(124, 136)
@@ -92,7 +93,7 @@ class PackageArchives:
     def _open(self, file: Path) -> Iterator["_Archive"]:
         if not file.is_file():
             raise NotFound(f"there is no package file {file}")
-        with durable.disk_errors(file), file.open("rb") as stream:
+        with disk_errors(file), file.open("rb") as stream:
             size_bytes = os.fstat(stream.fileno()).st_size
             if size_bytes > self._limits.file_bytes_max:
                 raise InvalidPackage(f"{file.name} has {size_bytes} bytes; file_bytes_max is the limit")

@@ -5,8 +5,8 @@ import mmap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ganglion.adapters.package_files import durable
 from ganglion.core.manifest import Manifest
+from ganglion.disk import disk_errors
 
 
 @contextlib.contextmanager
@@ -19,7 +19,7 @@ def map_members(directory: Path, manifest: Manifest) -> Iterator[Mapping[str, me
 @contextlib.contextmanager
 def map_file(file: Path) -> Iterator[memoryview]:
     """Give the bytes of a file for the while. Raises: DiskUnusable."""
-    with durable.disk_errors(file), file.open("rb") as stream:
+    with disk_errors(file), file.open("rb") as stream:
         # An empty file cannot be mapped.
         mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if file.stat().st_size else None
     try:

@@ -13,6 +13,7 @@ from ganglion.core.errors import InvalidPackage, InvalidRequest, NotFound
 from ganglion.core.golden import golden_of
 from ganglion.core.manifest import MANIFEST_PATH, Manifest, Member
 from ganglion.core.steps import Tensor, Tensors
+from ganglion.disk import disk_errors
 
 MANIFEST_BYTES_MAX = 4_000_000
 GOLDEN_BYTES_MAX = 256_000_000
@@ -25,7 +26,7 @@ def read_manifest(directory: Path) -> Manifest:
     Raises: NotFound: there is no package here. InvalidPackage: a member is missing, extra, or not what is listed.
     """
     manifest = peek_manifest(directory)
-    with durable.disk_errors(directory):
+    with disk_errors(directory):
         _check_names(directory, manifest)
         for name, member in manifest.members.items():
             _check_member(directory / name, name, member)
@@ -37,7 +38,7 @@ def peek_manifest(directory: Path) -> Manifest:
     path = directory / MANIFEST_PATH
     if not path.is_file() or path.is_symlink():
         raise NotFound(f"{directory} is no model package: it has no {MANIFEST_PATH}")
-    with durable.disk_errors(directory):
+    with disk_errors(directory):
         if path.stat().st_size > MANIFEST_BYTES_MAX:
             raise InvalidPackage(f"{MANIFEST_PATH} is larger than {MANIFEST_BYTES_MAX} bytes")
         return manifests.parse(path.read_bytes())
@@ -106,7 +107,7 @@ def _check_member(path: Path, name: str, member: Member) -> None:
 def _read_tensor(directory: Path, manifest: Manifest, path: str) -> Tensor:
     if manifest.members[path].size_bytes > GOLDEN_BYTES_MAX:
         raise InvalidPackage(f"{path} is larger than {GOLDEN_BYTES_MAX} bytes")
-    with durable.disk_errors(directory):
+    with disk_errors(directory):
         data = (directory / path).read_bytes()
     try:
         return npy.decode(data, what=path)

@@ -6,16 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ganglion.core.errors import DiskUnusable
-
-
-@contextlib.contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals into DiskUnusable."""
-    try:
-        yield
-    except OSError as error:
-        raise DiskUnusable(f"{path}: {error.strerror or error}") from error
+from ganglion.disk import disk_errors, sync_directory
 
 
 def create_directory(directory: Path, fill: Callable[[Path], None]) -> None:
@@ -54,15 +45,6 @@ def create_file(file: Path) -> Iterator[Path]:
         finally:
             partial.unlink(missing_ok=True)
         sync_directory(file.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make renames inside `directory` survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _sync_tree(root: Path) -> None:
