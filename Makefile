@@ -25,7 +25,7 @@ demo: $(RUNS) ## Run the whole loop on this machine (ARGS=--quick, ARGS=--keep)
 	$(BIN)/ganglion demo $(ARGS)
 
 test: $(DEVELOPS) ## Run every test, files side by side (ARGS="-k outbox")
-	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: lint types imports reference architecture ## Check style, types, layers, reference pages and limits
 
@@ -59,7 +59,7 @@ soak: $(DEVELOPS) ## Kill nodes a hundred thousand times, and trouble a thousand
 	$(BIN)/python -m pytest tests/simulation/test_update_kills.py tests/e2e/test_update_kills.py --seeds $(SOAK) -o faulthandler_timeout=7200 $(ARGS)
 	$(BIN)/python -m pytest tests/simulation/test_world_soak.py --seeds $(FLEETS) -o faulthandler_timeout=7200 $(ARGS)
 	REPLAY_MINUTE_S=60 $(BIN)/python -m pytest tests/e2e/test_replay.py -o faulthandler_timeout=36000 $(ARGS)
-	$(BIN)/python -m pytest tests/simulation/test_world_rollouts.py --seeds $(ROLLOUTS) -o faulthandler_timeout=7200 $(ARGS)
+	$(BIN)/python -m pytest tests/simulation/test_world_rollouts.py tests/simulation/test_world_experiments.py --seeds $(ROLLOUTS) -o faulthandler_timeout=7200 $(ARGS)
 
 soak-fleet: $(DEVELOPS) ## Roll four bad versions out to twenty real nodes, and see each caught
 	FLEET_NODES=20 FLEET_REPORT=bench/results/bad_versions.json \

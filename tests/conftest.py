@@ -3,6 +3,7 @@
 import signal
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from ganglion.testing.chance import SeededChance
@@ -11,6 +12,14 @@ from ganglion.testing.clock import FakeClock
 # The same examples in every run, and no clock: a test fails because the code is wrong, or not at all.
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.load_profile("same")
+
+# Rich pictures of what every variable held take seconds, and nobody looks at them.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 pytest_plugins = ["secret_watch"]
 

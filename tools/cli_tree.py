@@ -1,9 +1,10 @@
 """Walks the command tree of `ganglion`, and checks whether a written command would be understood."""
 
+import functools
 import inspect
 import shlex
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -68,8 +69,9 @@ class Command:
         ]
 
 
+@functools.cache
 def root() -> Command:
-    """Return `ganglion` itself."""
+    """Return `ganglion` itself. To build all of it takes a tenth of a second."""
     return Command((PROGRAM,), typer.Context(typer.main.get_command(app), info_name=PROGRAM))
 
 
@@ -93,6 +95,24 @@ def misunderstanding(line: str) -> str:
     if command.children and not arguments:
         return f"`{line}`: a command is missing behind {' '.join(command.words)}"
     return _refusal(line, command, arguments)
+
+
+def is_known(words: Sequence[str]) -> bool:
+    """Say whether these words, those behind `ganglion`, name a command, or a group of them."""
+    named: tuple[str, ...] = (PROGRAM,)
+    for word in words:
+        if word.startswith("-") or not _groups()[named]:
+            return True
+        named = (*named, word)
+        if named not in _groups():
+            return False
+    return True
+
+
+@functools.cache
+def _groups() -> Mapping[tuple[str, ...], bool]:
+    """Return every command by its words, and whether there are commands below it."""
+    return {each.words: bool(each.children) for each in every_command()}
 
 
 def _innermost(hint: object) -> type:

@@ -4,8 +4,9 @@ import ast
 import inspect
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,23 +26,28 @@ class SourceFile:
         return f"{self.path}:{getattr(node, 'lineno', 1)}"
 
 
-def source_files(folder: str = "src") -> Iterator[SourceFile]:
-    """Yield every Python file below `folder`, in the order of their paths."""
-    for path in sorted((ROOT / folder).rglob("*.py")):
-        relative = path.relative_to(ROOT)
-        text = path.read_text(encoding="utf-8")
-        yield SourceFile(path=relative, name=_module_name(relative), text=text, tree=ast.parse(text))
+@cache
+def source_files(folder: str = "src") -> Sequence[SourceFile]:
+    """Return every Python file below `folder`, in the order of their paths."""
+    return [_source_file(path) for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
 def field_docs(kind: type) -> dict[str, str]:
-    """Return the string that stands below each field of a class, in one line each.
+    """Return the string that stands below each field of a class and of those it inherits, in one line each.
 
     Python forgets these strings; the source has them.
     """
-    module = ast.parse(inspect.getsource(sys.modules[kind.__module__]))
-    return class_docs(
-        next(node for node in ast.walk(module) if isinstance(node, ast.ClassDef) and node.name == kind.__name__)
-    )
+    docs: dict[str, str] = {}
+    for each in reversed(kind.__mro__):
+        if each.__module__.startswith("ganglion."):
+            docs |= class_docs(_classes_of(each.__module__)[each.__name__])
+    return docs
+
+
+@cache
+def _classes_of(module: str) -> Mapping[str, ast.ClassDef]:
+    tree = ast.parse(inspect.getsource(sys.modules[module]))
+    return {node.name: node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
 
 
 def class_docs(node: ast.ClassDef) -> dict[str, str]:
@@ -59,6 +65,11 @@ def class_docs(node: ast.ClassDef) -> dict[str, str]:
 def one_line(text: str | None) -> str:
     """Return `text` without line breaks and indentation."""
     return " ".join((text or "").split())
+
+
+def _source_file(path: Path) -> SourceFile:
+    relative, text = path.relative_to(ROOT), path.read_text(encoding="utf-8")
+    return SourceFile(path=relative, name=_module_name(relative), text=text, tree=ast.parse(text))
 
 
 def _module_name(relative: Path) -> str:

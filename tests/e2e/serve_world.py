@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -39,19 +40,22 @@ class Serve:
     def start(cls, path: Path, *options: str) -> "Serve":
         """Start it on a free port and return when it has said what to try."""
         served = cls(spawn(path, *options))
-        said: queue.SimpleQueue[str] = queue.SimpleQueue()
+        said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
         def read() -> None:
             for line in served.process.stdout or ():
                 said.put(line)
+            said.put(None)
 
         threading.Thread(target=read, daemon=True).start()
         while not (served.lines and "curl" in served.lines[-1]):
-            try:
-                served.lines.append(said.get(timeout=START_S).rstrip("\n"))
-            except queue.Empty:
+            line = None
+            with suppress(queue.Empty):
+                line = said.get(timeout=START_S)
+            if line is None:
                 served.process.kill()
-                raise AssertionError(f"it did not start: {served.lines} {served.process.communicate()}") from None
+                raise AssertionError(f"it did not start: {served.lines} {served.process.communicate()}")
+            served.lines.append(line.rstrip("\n"))
         return served
 
     @property

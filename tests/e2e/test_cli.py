@@ -243,29 +243,6 @@ def test_settings_name_a_hub_as_well_as_options_do(user: User, hub: RunningHub, 
     assert json.loads(by_file.stdout) == json.loads(by_variable.stdout) == []
 
 
-def test_a_second_hub_on_the_same_data_is_refused(user: User, hub: RunningHub, tmp_path: Path) -> None:
-    data = str(tmp_path / "data")
-    with user.start("hub", "run", "--data", data, "--port", "0") as first:
-        assert first.stdout is not None
-        next(line for line in first.stdout if "ganglion login" in line)
-
-        second = user.run("hub", "run", "--data", data, "--port", "0")
-
-        first.terminate()
-        first.communicate(timeout=DEADLINE_S)
-    assert second.returncode == 7
-    assert "in use" in second.stderr
-
-
-def test_a_port_that_is_taken_is_named(user: User, hub: RunningHub, tmp_path: Path) -> None:
-    port = hub.url.rpartition(":")[2]
-
-    result = user.run("hub", "run", "--data", str(tmp_path / "data"), "--port", port)
-
-    assert result.returncode == 7
-    assert f"error: another program listens on 127.0.0.1:{port}\n" in result.stderr
-
-
 def test_a_lost_token_is_replaced_on_the_hubs_own_machine(user: User, tmp_path: Path) -> None:
     data = tmp_path / "data"
     with user.start("hub", "run", "--data", str(data), "--port", "0") as process:

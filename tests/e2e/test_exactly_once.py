@@ -79,7 +79,7 @@ def summed(world: World, until_s: float) -> Ledger:
     return sum((world.ledger(name, until_s) for name in world.clients), start=Ledger(0, 0, 0, 0))
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_ten_random_kills_lose_no_answer_and_store_none_twice(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     with serving_world(tmp_path) as world:

@@ -124,7 +124,7 @@ def _text(kind: type) -> str:
 
 
 def _fields(kind: type[msgspec.Struct]) -> str:
-    docs = field_docs(StepBase) | field_docs(kind)
+    docs = field_docs(kind)
     described = inspect.type_info(kind)
     assert isinstance(described, inspect.StructType)
     rows = [
