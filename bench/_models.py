@@ -48,8 +48,14 @@ def wide() -> BenchModel:
     return _network("wide", WIDE_LAYERS)
 
 
-def _network(model: str, layers: tuple[int, ...]) -> BenchModel:
-    rng, name = np.random.default_rng(1), "x"
+def of_size(model: str, size_bytes: int, *, seed: int) -> BenchModel:
+    """Return a network whose weights take about so many bytes; another seed gives others."""
+    units = max(1, round((size_bytes / 4) ** 0.5) - LAYERS[0] // 2)
+    return _network(model, (LAYERS[0], units, units, LAYERS[-1]), seed=seed)
+
+
+def _network(model: str, layers: tuple[int, ...], *, seed: int = 1) -> BenchModel:
+    rng, name = np.random.default_rng(seed), "x"
     nodes: list[NodeProto] = []
     weights: list[TensorProto] = []
     for layer, (size, units) in enumerate(itertools.pairwise(layers)):

@@ -15,13 +15,13 @@ from pathlib import Path
 import msgspec
 
 from ganglion.core import behaviour
-from ganglion.wire import codec, desired, identity, records
+from ganglion.wire import codec, desired, identity, records, shells
 from ganglion.wire.schema import SCHEMA
 from source_tree import ROOT
 
 GOLDEN = ROOT / "tests" / "golden" / "wire"
 CURRENT = GOLDEN / f"v{SCHEMA}"
-_MODULES = (behaviour, identity, desired, records)
+_MODULES = (behaviour, identity, desired, records, shells)
 _HEX_PER_LINE = 40
 
 

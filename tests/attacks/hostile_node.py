@@ -16,21 +16,27 @@ from ganglion.node.domain.backoff import BackoffPolicy
 from ganglion.node.domain.outbox import OutboxLimits
 from ganglion.node.domain.reconcile import ModelState, NodeState
 from ganglion.node.domain.reporting import ReportSettings
+from ganglion.node.domain.shell_limits import ShellLimits
 from ganglion.node.services import stored_state
 from ganglion.node.services.agent import Agent, AgentSettings, Machine, Wishes
 from ganglion.node.services.alignment import Alignment
 from ganglion.node.services.commands import Commands
 from ganglion.node.services.forwarder import Forwarder, ForwarderSettings
+from ganglion.node.services.held_shell import ShellPorts
 from ganglion.node.services.journal_intake import IntakeSettings, JournalIntake
 from ganglion.node.services.limits import EnvelopeWatch, NodeLimits
 from ganglion.node.services.orders import OrderPorts, Orders
 from ganglion.node.services.places import Places
+from ganglion.node.services.shells import Shells
 from ganglion.node.services.updates import Updates
 from ganglion.ports.serving_control import ActiveModels
 from ganglion.testing.chance import SeededChance
+from ganglion.testing.memory_shell import MemoryBoard, MemoryLine, MemoryRecordings, MemoryStarter
+from ganglion.trust import shell
 from ganglion.trust.limits import Place
 from ganglion.wire.desired import NodeCommand
 from ganglion.wire.identity import NodeFacts
+from ganglion.wire.records import EventRecord
 from unit.node.builders import an_installed
 from unit.node.order_bench import Runner
 from unit.node.update_bench import FakeServing, ScriptedEffects
@@ -50,6 +56,10 @@ class HostileWorld:
     done: list[str] = field(default_factory=list)
     """What was built in and carried out."""
     updates: Updates = field(init=False)
+    shell: ShellLimits = field(default_factory=ShellLimits)
+    """What the machine itself says of shells."""
+    starter: MemoryStarter = field(default_factory=MemoryStarter)
+    line: MemoryLine = field(default_factory=MemoryLine)
 
     def __post_init__(self) -> None:
         self.directory.mkdir(parents=True)
@@ -109,17 +119,20 @@ class HostileWorld:
         )
         self.updates.limits = NodeLimits(place=Place(node="gate", site="north"), clock=self.hub.clock).in_force
         envelopes = EnvelopeWatch(link)
+        shells = self._shells()
         ports = OrderPorts(
             runner=self.runner,
-            built_in={name: partial(self._do, name) for name in ("sync", "restart-serving")},
+            built_in={name: partial(self._do, name) for name in ("sync", "restart-serving")}
+            | {shell.NAME: shells.open},
             order_keys=lambda: envelopes.order_keys,
+            check_shell=shells.check,
         )
         orders = Orders(node_id=NODE, updates=self.updates, clock=self.hub.clock, ports=ports)
         return Agent(
             link=link,
             control=self.serving,
             store=store,
-            wishes=Wishes(self.updates, Commands(self.serving, self.updates, orders), orders, envelopes),
+            wishes=Wishes(self.updates, Commands(self.serving, self.updates, orders), orders, envelopes, None, shells),
             forwarder=Forwarder(
                 store=store,
                 link=link,
@@ -139,6 +152,21 @@ class HostileWorld:
                 retry=_QUICK, reports=ReportSettings(report_s=1.0), step_s=0.01, idle_s=0.01, long_poll_s=0.0
             ),
         )  # fmt: skip
+
+    def _shells(self) -> Shells:
+        async def tell(events: Sequence[EventRecord]) -> None:
+            await self.updates.remember(lambda state: state, events)
+
+        ports = ShellPorts(
+            starter=self.starter, recordings=MemoryRecordings(), board=MemoryBoard(), line=self.line, pid=1
+        )
+        return Shells(
+            limits=self.shell,
+            ports=ports,
+            clock=self.hub.clock,
+            action=lambda: self.updates.limits(self.updates.state).action(shell.NAME),
+            tell=tell,
+        )
 
     async def _do(self, name: str, _command: NodeCommand) -> str:
         self.done.append(name)

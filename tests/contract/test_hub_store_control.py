@@ -252,6 +252,18 @@ def test_the_label_that_was_stored_last_counts_even_if_a_clock_ran_backwards(sto
         assert tx.labels([]) == {}
 
 
+def test_labels_are_found_by_when_they_were_given(store: ControlStore) -> None:
+    with store.write() as tx:
+        tx.add_label(label("a", "1", at_s=1.0))
+        tx.add_label(label("b", "5", at_s=2.0))
+        tx.add_label(label("a", "7", at_s=3.0))
+
+    with store.read() as tx:
+        assert {name: row.label for name, row in tx.labels(since_s=2.0).items()} == {"a": "7", "b": "5"}
+        assert tx.labels(["a", "b"], since_s=3.0) == {"a": label("a", "7", at_s=3.0)}
+        assert tx.labels(since_s=3.5) == {}
+
+
 def test_labels_are_found_for_more_samples_than_one_statement_takes(store: ControlStore) -> None:
     names = [f"s{number}" for number in range(1200)]
     with store.write() as tx:

@@ -71,6 +71,7 @@ def test_the_store_finds_exactly_the_nodes_that_the_selector_selects(
 
     with store.read() as tx:
         found = tx.find_nodes(NodeQuery(terms=tuple(terms)))
+        assert tx.find_names(NodeQuery(terms=tuple(terms))) == [row.name for row in found]
         counted = tx.count_nodes(NodeQuery(terms=tuple(terms)))
 
     assert [row.name for row in found] == [row.name for row in fleet() if meant.selects(facts_of(row))]
@@ -81,6 +82,7 @@ def test_the_store_finds_exactly_the_nodes_that_the_selector_selects(
 def test_the_store_finds_the_nodes_of_a_standing(store: ControlStore, standing: str) -> None:
     with store.read() as tx:
         found = tx.find_nodes(NodeQuery(standings=(standing,)))
+        assert tx.find_names(NodeQuery(standings=(standing,))) == [row.name for row in found]
 
     assert [row.name for row in found] == [row.name for row in fleet() if standing_of(row).value == standing]
 

@@ -1,6 +1,7 @@
 """What `ports.telemetry_store` promises, held by the SQLite database and by the fake that unit tests use."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from contract.store_rows import event, record, sample
 from ganglion.adapters.hub_store import open_telemetry
 from ganglion.core.behaviour import Behaviour
 from ganglion.core.errors import Conflict
-from ganglion.ports.telemetry_store import CursorRow, RollupKey, TelemetryStore
+from ganglion.ports.telemetry_store import AnswerRow, CursorRow, RollupKey, TelemetryStore
 from ganglion.testing.memory_store import MemoryTelemetryStore
 
 
@@ -166,6 +167,23 @@ def test_events_are_listed_newest_first(store: TelemetryStore) -> None:
         assert tx.events(rollout_id="r1") == [late]
 
 
+def test_events_of_a_rollout_are_read_on_from_the_newest_that_is_known(store: TelemetryStore) -> None:
+    first, later, old = event(1, at_ns=20, rollout_id="r1"), event(2, at_ns=30, rollout_id="r1"), event(3, at_ns=5)
+    with store.write() as tx:
+        tx.add_events([first, old, replace(event(4), rollout_id="r2")])
+    with store.read() as tx:
+        known, number = tx.events_since("r1", 0)
+    with store.write() as tx:
+        tx.add_events([first, later, replace(old, seq=9, rollout_id="r1")])
+
+    with store.read() as tx:
+        fresh, newest = tx.events_since("r1", number)
+
+        assert (known, fresh) == ([first], [later, replace(old, seq=9, rollout_id="r1")])
+        assert tx.events_since("r1", newest) == ([], newest)
+        assert tx.events_since("", 0) == ([], 0)
+
+
 def test_an_event_is_stored_once_as_it_first_came(store: TelemetryStore) -> None:
     first = event(1, at_ns=10)
     with store.write() as tx:
@@ -185,6 +203,18 @@ def test_events_of_one_moment_have_one_order(store: TelemetryStore) -> None:
         assert tx.events() == [event(2, node_id="n2"), event(10), event(2), event(1)]
 
 
+def test_events_of_a_name_are_counted_by_node(store: TelemetryStore) -> None:
+    crash = "version.quarantined"
+    with store.write() as tx:
+        tx.add_events([replace(event(number, at_ns=5 * number), name=crash) for number in (1, 2, 4)])
+        tx.add_events([replace(event(1, node_id="n2", at_ns=10), name=crash, model="meter"), event(9, at_ns=10)])
+
+    with store.read() as tx:
+        assert tx.events_by_node(crash, since_ns=10) == {"n1": 2, "n2": 1}
+        assert tx.events_by_node(crash, since_ns=10, model="meter") == {"n2": 1}
+        assert tx.events_by_node("none", since_ns=0) == {}
+
+
 def test_cursors_are_listed_by_node_and_epoch(store: TelemetryStore) -> None:
     rows = [CursorRow("n2", "e1", 1), CursorRow("n1", "e2", 1), CursorRow("n1", "e1", 1)]
     with store.write() as tx:
@@ -193,6 +223,8 @@ def test_cursors_are_listed_by_node_and_epoch(store: TelemetryStore) -> None:
 
     with store.read() as tx:
         assert tx.cursors() == rows[::-1]
+        assert tx.cursors_of(["n1", "unknown"]) == [rows[2], rows[1]]
+        assert tx.records_stored() == 3
 
 
 def test_a_sample_is_stored_once(store: TelemetryStore) -> None:
@@ -228,6 +260,22 @@ def test_samples_are_found_by_model_node_and_id(store: TelemetryStore) -> None:
         assert tx.samples(sample_ids=["b", "a", "b", "unknown"]) == [other, mine]
         assert tx.samples(sample_ids=["b", "a"], model="digits") == [mine]
         assert tx.samples(sample_ids=[]) == []
+
+
+def test_what_was_said_of_samples_is_found_by_model_reason_and_time(store: TelemetryStore) -> None:
+    by_chance = [replace(sample(f"s{number:04d}", at_ns=number), reason="random") for number in range(1200)]
+    others = [sample("other-reason"), replace(sample("other-model", model="gauges"), reason="random")]
+    with store.write() as tx:
+        tx.add_samples([*by_chance, *others])
+        ids = [row.sample_id for row in (*by_chance[::-1], *others)]
+
+    with store.read() as tx:
+        found = tx.answers([*ids, "unknown", "s0007"], model="digits", reason="random", since_ns=100)
+        none = tx.answers([], model="digits", reason="random", since_ns=0)
+
+    assert [row.sample_id for row in found] == [row.sample_id for row in by_chance[100:]]
+    assert found[0] == AnswerRow("s0100", "n1", by_chance[0].version, by_chance[0].label, 100)
+    assert none == []
 
 
 def test_samples_are_found_among_more_ids_than_one_statement_takes(store: TelemetryStore) -> None:

@@ -29,8 +29,7 @@ _SETTINGS = """\
 restart_s_max = 2.0
 [node.serving]
 threads = 1
-# A version that takes the process down once is not loaded again.
-deaths_max = 1
+deaths_max = {deaths_max}
 [node.agent]
 report_s = 2.0
 flush_s = 0.5
@@ -182,12 +181,17 @@ def table(report: Sequence[Caught]) -> str:
 
 
 @contextmanager
-def open_fleet(directory: Path, *, nodes: int, sites: int, stages: Sequence[str], rate: float) -> Iterator[Fleet]:
-    """Start a hub and nodes with a client each that asks `rate` times a second, and bring them the good version."""
+def open_fleet(
+    directory: Path, *, nodes: int, sites: int, stages: Sequence[str], rate: float, deaths_max: int = 1
+) -> Iterator[Fleet]:
+    """Start a hub and nodes with a client each that asks `rate` times a second, and bring them the good version.
+
+    A version that takes the serving process down `deaths_max` times is not loaded again.
+    """
     with ExitStack() as stack:
         hub = stack.enter_context(HubProcess(directory / "hub", port=free_port()))
         api = stack.enter_context(HubClient(hub.url, ca_pem=fetch_ca(hub.url, hub.ca_pin), token=hub.first_token()))
-        (directory / "node.toml").write_text(_SETTINGS, encoding="utf-8")
+        (directory / "node.toml").write_text(_SETTINGS.format(deaths_max=deaths_max), encoding="utf-8")
         places = {f"node-{number:02}": number % sites for number in range(nodes)}
         with ThreadPoolExecutor(_STARTED_TOGETHER) as pool:
             list(pool.map(lambda name: _join(hub, api, directory / name, SITES[places[name]]), places))

@@ -27,7 +27,7 @@ class OneNode:
     data: Path
 
     def says(self, state: str) -> bool:
-        return self.api.node("gate").settings.startswith(state)
+        return f": {state}" in self.api.node("gate").settings
 
     def has_counted(self, starts: int) -> bool:
         """Say whether the agent has come up so many times within the trial."""

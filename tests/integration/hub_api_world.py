@@ -165,11 +165,11 @@ class CallingNode:
         )
         return self.call("POST", paths.REPORT, codec.encode_json(told))
 
-    def send(self, *payloads: tuple[RecordClass, msgspec.Struct]) -> Answer:
-        """Send records in one batch."""
+    def send(self, *payloads: tuple[RecordClass, msgspec.Struct], at_ns: int = _BEGAN_AT_NS) -> Answer:
+        """Send records in one batch; they were made one after the other from `at_ns` on."""
         records = [
             # A record's time is its own: the same record sent again carries the same time.
-            Envelope(self.seq + number, int(kind), _BEGAN_AT_NS + self.seq + number, codec.encode_packed(payload))
+            Envelope(self.seq + number, int(kind), at_ns + self.seq + number, codec.encode_packed(payload))
             for number, (kind, payload) in enumerate(payloads, start=1)
         ]
         batch = Batch(id="b1", sent_at_ns=0, epoch="e1", records=tuple(records), made=self.seq + len(records))

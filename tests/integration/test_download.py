@@ -3,13 +3,14 @@
 import hashlib
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import urllib3
 
-from ganglion.adapters.https_link.download import Wanted, download
+from ganglion.adapters.https_link.download import Patience, Wanted, download
 from ganglion.adapters.https_link.session import LinkSettings
 from ganglion.core.errors import HubUnreachable, Rejected
 from ganglion.core.trust_errors import ArtifactUntrusted
@@ -227,18 +228,19 @@ def test_a_limit_of_bytes_per_second_is_kept_and_the_download_ends(
 
 
 class SlowLine(PlainSession):
-    """Every piece takes a second to arrive."""
+    """Every piece takes its time to arrive, and is no larger than what one record of TLS holds."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, every_s: float = 1.0, piece_bytes: int = 4096) -> None:
         super().__init__(port)
-        self.settings = LinkSettings(chunk_bytes=4096, pause=self.clock.advance)
+        self.settings = LinkSettings(chunk_bytes=piece_bytes, pause=self.clock.advance)
+        self._every_s = every_s
 
     def open(self, method: str, path: str, *, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
         response = super().open(method, path, headers=headers)
         read1 = response.read1
 
         def slow(size: int, *, decode_content: bool) -> bytes:
-            self.clock.advance(1.0)
+            self.clock.advance(self._every_s)
             return read1(size, decode_content=decode_content)
 
         response.read1 = slow  # type: ignore[method-assign,assignment]  # the same call, later
@@ -254,3 +256,28 @@ def test_a_line_slower_than_its_limit_is_not_slowed_down_further(server: Server,
     line.close()
     pieces = -(-len(CONTENT) // 4096) + 1
     assert line.clock.monotonic_s() - began_s == pytest.approx(pieces, rel=0.2)
+
+
+def test_a_line_that_a_fleet_shares_is_left_less_and_less_often(server: Server, tmp_path: Path) -> None:
+    line, patience = SlowLine(server.server_address[1], every_s=10.0, piece_bytes=1300), Patience()
+    wanted = Wanted(path="/package", size_bytes=len(CONTENT), hashes={"sha256": DIGEST})
+
+    while not (tmp_path / "package.ganglion").exists():
+        with suppress(HubUnreachable):
+            download(line, wanted, tmp_path / "package.ganglion", patience=patience)
+
+    line.close()
+    # Half a minute each time would be 26 connections.
+    assert len(server.requests) == 5
+    assert (tmp_path / "package.ganglion").read_bytes() == CONTENT
+    assert patience.window_s("/package", first_s=30.0) == 30.0
+
+
+def test_a_line_that_is_kept_busy_with_single_bytes_is_left_and_the_part_stays(server: Server, tmp_path: Path) -> None:
+    line = SlowLine(server.server_address[1], every_s=0.1, piece_bytes=10)
+
+    with pytest.raises(HubUnreachable, match="too slow"):
+        bring(line, tmp_path / "package.ganglion")
+
+    line.close()
+    assert 0 < (tmp_path / "package.part").stat().st_size < len(CONTENT)

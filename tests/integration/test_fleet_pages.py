@@ -14,6 +14,7 @@ from ganglion.core.errors import InvalidRequest
 from ganglion.entrypoints.cli.app import app as commands
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.wire import paths
+from ganglion.wire.alert_resources import AlertCondition
 from integration.hub_api_world import ServedHub, make_package, serving
 from source_tree import ROOT
 
@@ -91,6 +92,21 @@ def test_the_files_of_the_page_are_applied_once_and_then_nothing_differs(
     assert (rollout.model, rollout.limits.to, rollout.limits.approvals) == ("digits", "group:line-3", 1)
     settings = person.hub.hub.node_settings.explain("gate-1").settings
     assert {line.source for line in settings if line.key == "collection.random_share"} == {"group line-3"}
+
+
+def test_every_command_and_every_file_of_be_told_does_what_it_says(person: Person, tmp_path: Path) -> None:
+    text = (HOWTO / "be-told.md").read_text(encoding="utf-8")
+    typed = [line for line in lines("be-told.md") if not line.startswith("ganglion alert test")]
+    (tmp_path / "fleet").mkdir()
+    (tmp_path / "fleet" / "alerts.yaml").write_text(text.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
+
+    codes = {line: person.type(line) for line in [*typed, "ganglion apply -f fleet/ --yes"]}
+
+    assert set(codes.values()) == {0}
+    assert person.type("ganglion diff -f fleet/") == 0
+    declared = [view.definition.condition for view in person.hub.hub.alerting.alerts.views() if view.owner]
+    assert len(declared) == 9
+    assert set(re.findall(r"^\| `([a-z_0-9]+)` \|", text.split("## When")[0], re.MULTILINE)) == set(AlertCondition)
 
 
 def test_what_a_person_changed_shows_as_drift_and_is_taken_back(

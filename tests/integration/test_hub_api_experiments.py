@@ -4,10 +4,12 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import structlog
 from typer.testing import CliRunner, Result
 
+from ganglion.adapters.system import SystemClock
 from ganglion.core.errors import Conflict, InvalidRequest, NotFound
 from ganglion.entrypoints.cli.app import app
 from ganglion.entrypoints.hub_client import HubClient
@@ -16,8 +18,10 @@ from ganglion.testing.waiting import wait_until
 from ganglion.wire import codec, paths
 from ganglion.wire.desired import DesiredState, ModelStatus, NodeReport
 from ganglion.wire.experiment_resources import ArmRequest, ExperimentAction, ExperimentRequest
-from ganglion.wire.rollout_resources import GateSettings, RolloutRequest
-from integration.hub_api_world import FACTS, CallingNode, ServedHub, make_package, serving
+from ganglion.wire.records import RecordClass
+from ganglion.wire.resources import LabelRequest
+from ganglion.wire.rollout_resources import GateSettings, JudgedVersion, RolloutRequest
+from integration.hub_api_world import FACTS, CallingNode, ServedHub, make_package, make_sample, serving
 
 MODEL = "digits"
 REQUEST = ExperimentRequest("two-or-one", MODEL, "1", [ArmRequest("2")])
@@ -100,6 +104,32 @@ def test_a_person_sees_an_experiment_on_a_terminal(fleet: Fleet) -> None:
         assert result.exit_code == 0, result.exception
         assert "1=50%, 2=50%" in result.stdout
     assert "No arm has shown anything yet." in shown.output
+
+
+def test_labels_of_samples_that_chance_has_kept_tell_how_often_each_version_is_right(fleet: Fleet) -> None:
+    fleet.client.create_experiment(REQUEST)
+    fleet.client.act_on_experiment("two-or-one", "start", ExperimentAction())
+    for name, version in fleet.obey().items():
+        kept = msgspec.structs.replace(make_sample("one"), version=version, reason="random")
+        doubted = msgspec.structs.replace(kept, reason="low_confidence")
+        records = [(RecordClass.SAMPLE, each) for each in (kept, kept, doubted)]
+        fleet.nodes[name].send(*records, at_ns=SystemClock().utc_ns())
+    samples = fleet.client.samples(model=MODEL, reason="random")
+    doubtful = fleet.client.samples(model=MODEL, reason="low_confidence")
+    is_right = {sample.sample_id: sample.version == "2" for sample in (*samples, *doubtful)}
+
+    fleet.client.label([LabelRequest(each, "one" if right else "zero") for each, right in is_right.items()])
+    arms = fleet.client.experiment("two-or-one").arms
+    shown = fleet.command("show", "two-or-one", "-o", "table")
+    ended = fleet.client.act_on_experiment("two-or-one", "conclude", ExperimentAction("it is right", "2"))
+
+    assert (len(samples), len(doubtful)) == (4, 2)
+    assert [(each.right, each.labelled) for arm in arms for each in arm.metrics] == [(0, 2), (2, 2)]
+    assert "2 of 2 right" in shown.stdout
+    assert fleet.client.rollout(ended.rollout_id).judged == []
+    first = next(each for each in fleet.client.rollouts() if each.version == "1")
+    told = fleet.client.rollout(first.rollout_id).judged
+    assert told == [JudgedVersion("1", 0, 2), JudgedVersion("2", 2, 2)]
 
 
 def test_after_a_stop_both_nodes_are_given_the_control(fleet: Fleet) -> None:

@@ -79,6 +79,8 @@ def test_every_body_has_a_schema() -> None:
         "/checkpoints",
         "/remove",
         "/segments",
+        "/close",
+        "/test",
     )
     without_body = (*orders, paths.CHALLENGE, paths.TRUST_ONLINE_KEYS)
     for name, operation in operations():

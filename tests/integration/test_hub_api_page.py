@@ -3,12 +3,15 @@
 import re
 from collections.abc import Iterator
 from http.cookies import Morsel, SimpleCookie
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
+from ganglion.core.ids import RolloutId
 from ganglion.entrypoints.hub_api import session
 from ganglion.entrypoints.hub_settings import HubSettings
+from ganglion.testing.waiting import wait_until
 from ganglion.wire import paths
 from ganglion.wire.desired import ModelStatus
 from ganglion.wire.records import RecordClass
@@ -39,8 +42,12 @@ def send_form(hub: ServedHub, path: str, *, secret: str = "", site: str = "same-
     return hub.call("POST", path, token="", body=urlencode(fields).encode(), headers=headers)
 
 
+def cookies(secret: str) -> dict[str, str]:
+    return {**HTML, "Cookie": f"{session.COOKIE}={secret}"}
+
+
 def look(hub: ServedHub, secret: str, path: str = "/") -> str:
-    answer = hub.call("GET", path, token="", headers={**HTML, "Cookie": f"{session.COOKIE}={secret}"})
+    answer = hub.call("GET", path, token="", headers=cookies(secret))
     assert answer.status == 200
     return answer.body.decode()
 
@@ -112,6 +119,53 @@ def test_a_node_is_shown_with_what_it_serves_and_its_words_are_escaped(hub: Serv
     assert "rolled back" in page
     assert "&lt;script&gt;alert(1)" in page
     assert "<script" not in page
+
+
+def test_labels_are_shown_and_a_group_is_a_page_of_its_own(hub: ServedHub, secret: str) -> None:
+    for name in ("north-1", "north-2"):
+        hub.join(name).report()
+    hub.post(f"{paths.GROUPS}/first", {"nodes": ["north-1"]})
+    hub.post(f"{paths.GROUPS}/nobody", {"select": "line=none"})
+    hub.post(paths.NODE_ACTIONS, {"action": "label", "nodes": ["north-1"], "labels": {"line": "3"}})
+
+    whole, first = look(hub, secret), look(hub, secret, "/?group=first")
+
+    assert '<span class="tag">line=3</span>' in first
+    assert '<span class="name">north-2</span>' in whole
+    assert '<span class="name">north-2</span>' not in first
+    assert "No node is in the group nobody now." in look(hub, secret, "/?group=nobody")
+    assert hub.call("GET", "/?group=none", token="", headers=cookies(secret)).status == 404
+
+
+def test_a_rollout_has_a_page_with_its_rules_its_history_and_its_way_back(
+    hub: ServedHub, secret: str, tmp_path: Path
+) -> None:
+    hub.call("POST", paths.RELEASES, body=make_package(tmp_path, model="paged").read_bytes())
+    hub.join("paging").report()
+    begun = hub.post(paths.ROLLOUTS, {"model": "paged", "version": "1", "stages": ["100%"], "select": "name=paging"})
+    assert isinstance(begun.json, dict)
+    rollout = str(begun.json["rollout_id"])
+    wait_until(lambda: "What the gate found" in look(hub, secret, f"/rollouts/{rollout}"), what="a look", timeout_s=20)
+    hub.post(paths.rollout(RolloutId(rollout), "abort"), {"reason": "<b>wrong</b> labels"})
+
+    page = look(hub, secret, f"/rollouts/{rollout}")
+
+    assert f'href="/rollouts/{rollout}"' in look(hub, secret)
+    assert "&lt;b&gt;wrong&lt;/b&gt; labels" in page
+    assert "The way back" in page
+    assert re.search(r"stage started</td>.*?admin", page, re.DOTALL)
+    assert "<script" not in page
+    assert hub.call("GET", "/rollouts/none", token="", headers=cookies(secret)).status == 404
+    assert hub.call("GET", f"/rollouts/{rollout}", token="", headers=HTML).status == 303
+
+
+def test_an_experiment_is_shown_with_what_decides_it(hub: ServedHub, secret: str) -> None:
+    hub.post(paths.EXPERIMENTS, {"name": "two-or-one", "model": "meter", "control": "1", "arms": [{"version": "2"}]})
+
+    page = look(hub, secret)
+
+    assert "two-or-one" in page
+    assert "meter · decided by error rate" in page
 
 
 def test_a_sample_is_drawn_and_a_click_labels_it(

@@ -13,6 +13,7 @@ from ganglion.trust.envelope import ArgumentRule, Envelope, Limits, NamedAction
 from ganglion.trust.orders import OrderStatement, SignedOrder
 from ganglion.trust.roles import Role
 from ganglion.wire.desired import NodeCommand
+from ganglion.wire.fleet_resources import NodeActionRequest
 from ganglion.wire.node_resources import CommandRequest
 from ganglion.wire.records import EventRecord, RecordClass
 from integration.trust_world import World, trust_world
@@ -103,6 +104,18 @@ def test_an_order_is_signed_for_this_node_and_names_the_person(world: World) -> 
     orders.verify(keys, signed, statement_of(command, world.node.identity.node_id))
     with pytest.raises(ArtifactUntrusted, match="names another node_id"):
         orders.verify(keys, signed, statement_of(command, "another"))
+
+
+def test_an_action_that_many_nodes_are_asked_for_names_the_person_and_the_role_too(world: World) -> None:
+    limit(world)
+    wish = NodeActionRequest(action="ask", select="", command="disk", arguments=["path=/var"])
+
+    world.client.act_on_nodes(wish)
+
+    (command,) = world.told().commands
+    assert (command.name, command.arguments, command.person, command.role) == (
+        "disk", ("path=/var",), "admin", "admin",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,11 @@ def receive(line: socket.socket, size: int) -> bytes:
     return received
 
 
+def send_until_closed(line: socket.socket, data: bytes) -> None:
+    with suppress(OSError):
+        line.sendall(data)
+
+
 def is_dead(line: socket.socket) -> bool:
     """Say whether the connection has ended, however that shows."""
     try:
@@ -214,6 +219,21 @@ def test_a_narrow_cable_carries_no_more_than_its_rate(relay: ThreadedRelay) -> N
         assert len(ask(line, bytes(40_000))) == 40_000
 
         assert clock.monotonic_s() - began_s >= 0.2
+
+
+def test_before_a_queue_with_an_end_a_small_question_does_not_wait_for_all_that_is_large(relay: ThreadedRelay) -> None:
+    relay.carry(Quality(bytes_per_s=500_000.0, queue_s=0.02))
+    large = bytes(8_000_000)
+    with closing(connect(relay)) as busy, closing(connect(relay)) as line:
+        sending = threading.Thread(target=send_until_closed, args=(busy, large))
+        sending.start()
+        assert eventually(lambda: relay.down_bytes > 0)
+
+        assert ask(line) == b"ping"
+
+        assert relay.up_bytes < len(large) / 2
+        busy.shutdown(socket.SHUT_RDWR)
+        sending.join()
 
 
 def test_a_cable_without_any_rate_carries_when_it_has_one_again(relay: ThreadedRelay) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from ganglion.adapters.package_files import PackageArchives
 from ganglion.core.errors import Conflict, DiskUnusable, GanglionError, InvalidPackage, TargetMismatch
+from ganglion.core.serving_errors import ModelNotReady
 from ganglion.core.trust_errors import ArtifactUntrusted
 from ganglion.node.domain.bounds import why_not_published
 from ganglion.node.domain.reconcile import Installed, ModelState
@@ -21,10 +22,10 @@ from ganglion.node.services.places import Places
 from ganglion.node.services.update_effects import UpdateEffects
 from ganglion.ports.hub_link import HubLink, Vouched
 from ganglion.ports.sandbox import Sandbox
-from ganglion.ports.serving_control import ServingControl, ServingStatus
+from ganglion.ports.serving_control import ModelServing, ServingControl, ServingStatus
 from ganglion.trust.envelope import AllowedModel
 from ganglion.trust.limits import BUILT_IN
-from ganglion.wire.desired import Assignment, UpdateState
+from ganglion.wire.desired import Assignment, DeploymentPolicy, UpdateState
 from ganglion.wire.identity import NodeFacts
 from integration.hub_api_world import make_package
 from unit.node.builders import an_assignment, an_installed
@@ -223,3 +224,22 @@ def test_a_place_that_cannot_be_written_is_named(node: Node) -> None:
 
     with pytest.raises(DiskUnusable, match="downloads"):
         node.bring(changed())
+
+
+@pytest.mark.parametrize("share", [0.2, 0.0])
+def test_a_held_version_gets_no_request_before_the_version_beside_it_answers(node: Node, share: float) -> None:
+    policy = DeploymentPolicy(held=True, traffic_share=share)
+    update = Update(an_assignment("2", policy=policy), state=UpdateState.PROVEN, control="1")
+    silent = ServingStatus(instance="1", models={})
+
+    with pytest.raises(ModelNotReady, match="version 1 does not answer yet"):
+        anyio.run(node.effects.perform, update, ModelState(committed=an_installed("1")), silent)
+
+
+def test_a_version_that_only_listens_goes_into_the_shadow_though_no_shadow_was_asked_for(node: Node) -> None:
+    update = Update(an_assignment("2", policy=DeploymentPolicy(held=True)), state=UpdateState.PROVEN, control="1")
+    answering = ServingStatus(instance="1", models={"meter": ModelServing("1", ("1", "2"), {})})
+
+    outcome = anyio.run(node.effects.perform, update, ModelState(committed=an_installed("1")), answering)
+
+    assert outcome.event is UpdateEvent.SHADOWED

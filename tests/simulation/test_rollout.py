@@ -146,21 +146,3 @@ def test_a_group_with_silent_nodes_advances_or_holds_as_declared(silent_share: f
 
     assert world.rollouts.get(view.rollout_id).state == state
     assert sorted(set(versions(world).values())) == ["1", "2"]
-
-
-def test_a_thousand_nodes_take_a_version_group_by_group() -> None:
-    world = FleetWorld()
-    for index in range(1000):
-        world.join(f"n{index:04}", site=f"site-{index % 20}")
-    world.release("1")
-    view = world.start("1", ["10%", "40%", "100%"])
-    watch = StageWatch(world, view.rollout_id, 1.0)
-    assert [len(stage.nodes) for stage in view.stages] == [100, 300, 600]
-
-    for _ in range(30):
-        world.step()
-        if watch.check().state != "running":
-            break
-
-    assert watch.check().state == "completed"
-    assert set(versions(world).values()) == {"1"}

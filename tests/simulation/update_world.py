@@ -21,6 +21,7 @@ from ganglion.node.domain.reconcile import Installed, ModelState, NodeState
 from ganglion.node.domain.update import Update, UpdateEffect, UpdateEvent
 from ganglion.node.services import stored_state
 from ganglion.node.services.alignment import Alignment
+from ganglion.node.services.held_trials import split
 from ganglion.node.services.places import Places
 from ganglion.node.services.update_effects import Outcome, can_shadow
 from ganglion.node.services.updates import Updates
@@ -130,6 +131,7 @@ class Serving(FakeServing):
                     self.behaviour[command.version] = Behaviour()
                 self.active[MODEL] = command.version
                 self.listening[MODEL] = (command.compare_with, command.compare_share)
+                self.weights[MODEL] = command.weights
             case Unload():
                 versions.discard(command.version)
                 if self.active.get(MODEL) == command.version:
@@ -154,7 +156,7 @@ class Serving(FakeServing):
         active = self.active.get(MODEL, "")
         if not active:
             return
-        if active == NEW and self._world.fate is Fate.FATAL_IN_USE:
+        if NEW in (active, *self.weights.get(MODEL, ())) and self._world.fate is Fate.FATAL_IN_USE:
             self.restart()
             return
         listener, share = self.listening.get(MODEL, ("", 0.0))
@@ -203,7 +205,8 @@ class Effects:
                 return Outcome(UpdateEvent.SHADOWED)
             case UpdateEffect.SWITCH | UpdateEffect.LISTEN:
                 share = 0.0 if update.was_committed else update.assignment.policy.compare_share
-                await self._call(Switch(MODEL, version, compare_with=OLD, compare_share=share))
+                alone = Switch(MODEL, version, compare_with=OLD, compare_share=share)
+                await self._call(split(update, share) if update.is_held else alone)
         return Outcome(EVENT_OF[update.effect])
 
     async def _call(self, command: Command) -> None:

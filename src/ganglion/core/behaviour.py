@@ -40,6 +40,8 @@ class Behaviour(msgspec.Struct):
     inputs: dict[str, list[int]] = {}
     """Rows that were looked at, by figure of the input, counted over the edges of the package: below all, between,
     above all."""
+    compared_confidence: list[int] = []
+    """Rows by the confidence of the other version, when it was asked for comparison; bins as above, or none at all."""
 
     def count_answer(self, latency_us: int, labels: Sequence[str], confidences: Sequence[float]) -> None:
         """Count one request that the model answered."""
@@ -71,6 +73,13 @@ class Behaviour(msgspec.Struct):
         if compared:
             self.compared_latency_us.add(latency_us)
 
+    def count_heard(self, confidences: Sequence[float]) -> None:
+        """Count how sure the other version was of rows that it answered for comparison."""
+        if confidences and not self.compared_confidence:
+            self.compared_confidence = [0] * CONFIDENCE_BINS
+        for confidence in confidences:
+            self.compared_confidence[confidence_bin(confidence)] += 1
+
     def count_quality(self, measures: Mapping[str, float]) -> None:
         """Count one input that was looked at."""
         quality_counts.count(self.quality, measures)
@@ -82,9 +91,11 @@ class Behaviour(msgspec.Struct):
     def check(self) -> None:
         """Refuse counts that no counting makes. Raises: InvalidRequest."""
         counts = [self.requests, self.errors, self.compared, self.agreed, self.compared_failed]
-        counts += [*self.confidence, *self.classes.values()]
+        counts += [*self.confidence, *self.compared_confidence, *self.classes.values()]
         if min(counts) < 0 or max(counts) > _COUNT_MAX or len(self.confidence) != CONFIDENCE_BINS:
             raise InvalidRequest("the counts of a behaviour are not negative, and its confidences have their bins")
+        if len(self.compared_confidence) not in (0, CONFIDENCE_BINS):
+            raise InvalidRequest("the confidences of comparisons have their bins, or there are none")
         if self.errors > self.requests or self.agreed > self.compared or len(self.classes) > CLASSES_MAX + 1:
             raise InvalidRequest("the counts of a behaviour contradict each other")
         for histogram in (self.latency_us, self.compared_latency_us):
@@ -102,6 +113,9 @@ class Behaviour(msgspec.Struct):
         self.compared_failed += other.compared_failed
         self.compared_latency_us.merge(other.compared_latency_us)
         self.confidence[:] = map(add, self.confidence, other.confidence)
+        if other.compared_confidence:
+            own = self.compared_confidence or [0] * CONFIDENCE_BINS
+            self.compared_confidence = list(map(add, own, other.compared_confidence))
         if len(self.classes) + len(other.classes) <= CLASSES_MAX:
             for label, count in other.classes.items():
                 self.classes[label] = self.classes.get(label, 0) + count

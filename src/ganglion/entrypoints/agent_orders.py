@@ -10,6 +10,7 @@ from ganglion.adapters.serving_restart import end_serving
 from ganglion.entrypoints import action_child
 from ganglion.entrypoints.diagnosis.deeds import looks
 from ganglion.entrypoints.settings import NodeSettings
+from ganglion.entrypoints.shell_wiring import shells_of
 from ganglion.node.services import built_in_actions
 from ganglion.node.services.agent import Wishes
 from ganglion.node.services.commands import Commands
@@ -21,6 +22,7 @@ from ganglion.node.services.reference_files import ReferenceFiles
 from ganglion.node.services.updates import Updates
 from ganglion.ports.clock import Clock
 from ganglion.ports.serving_control import ServingControl
+from ganglion.trust import shell
 from ganglion.trust.limits import Place
 
 _RESTART_WITHIN_S = 60.0
@@ -44,15 +46,18 @@ def wishes_of(
     """Put together what takes in the hub's wishes, and obeys."""
     envelopes = EnvelopeWatch(link)
     address = places.data / "run" / "serving.json"
+    shells = shells_of(updates, settings, line=link, places=places, clock=clock)
     end = partial(end_serving, address, supervisor=os.getppid())
     ports = OrderPorts(
         runner=ProcessActions(command=(sys.executable, "-I", "-S", action_child.__file__), clock=clock),
         built_in={
             "sync": built_in_actions.sync(updates, envelopes),
+            shell.NAME: shells.open,
             **looks(settings, clock),
             "restart-serving": built_in_actions.restart_serving(control, end, within_s=_RESTART_WITHIN_S),
         },
         order_keys=lambda: envelopes.order_keys,
+        check_shell=shells.check,
     )
     node_id = load_identity(places.identity).node_id
     orders = Orders(node_id=node_id, updates=updates, clock=clock, ports=ports)
@@ -63,4 +68,4 @@ def wishes_of(
         node_id=node_id,
         limits=settings.files,
     )
-    return Wishes(updates, Commands(control, updates, orders), orders, envelopes, files)
+    return Wishes(updates, Commands(control, updates, orders), orders, envelopes, files, shells)

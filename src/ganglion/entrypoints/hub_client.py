@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from ganglion.core.errors import NotFound
 from ganglion.core.ids import RolloutId, parse_digest, parse_name
+from ganglion.entrypoints.alert_client import AlertCalls
 from ganglion.entrypoints.client_settings import ClientSettings
 from ganglion.entrypoints.experiment_client import ExperimentCalls
 from ganglion.entrypoints.fleet_client import FleetCalls
 from ganglion.entrypoints.hub_connection import HubConnection, Query
 from ganglion.entrypoints.node_client import NodeCalls
 from ganglion.entrypoints.people_client import PeopleCalls
+from ganglion.entrypoints.shell_client import ShellCalls
 from ganglion.wire import paths
 from ganglion.wire.resources import (
     DatasetManifest,
@@ -43,7 +45,7 @@ _SAMPLE_ID = re.compile(r"[A-Za-z0-9._-]{1,200}")
 RolloutAction = Literal["pause", "resume", "abort", "promote", "approve", "skip", "retry"]
 
 
-class HubClient(FleetCalls, ExperimentCalls, PeopleCalls, NodeCalls):
+class HubClient(FleetCalls, ExperimentCalls, AlertCalls, PeopleCalls, NodeCalls, ShellCalls):
     """A hub, as one account sees it. Blocking; every call has a deadline; every error is one of `core.errors`."""
 
     def __init__(self, url: str, *, ca_pem: bytes, token: str, settings: ClientSettings | None = None) -> None:
@@ -139,11 +141,17 @@ class HubClient(FleetCalls, ExperimentCalls, PeopleCalls, NodeCalls):
     # --- feedback ---------------------------------------------------------------------------------
 
     def samples(
-        self, *, model: str | None = None, node: str | None = None, unlabelled: bool = False, limit: int = 100
+        self,
+        *,
+        model: str | None = None,
+        node: str | None = None,
+        reason: str | None = None,
+        unlabelled: bool = False,
+        limit: int = 100,
     ) -> list[SampleView]:
         """List kept inputs, newest first, however many answers of the hub that takes."""
         found: list[SampleView] = []
-        query: Query = {"model": model, "node": node, "unlabelled": unlabelled}
+        query: Query = {"model": model, "node": node, "reason": reason, "unlabelled": unlabelled}
         while len(found) < limit:
             before = found[-1].sample_id if found else None
             rest = min(limit - len(found), _PAGE) if found else limit

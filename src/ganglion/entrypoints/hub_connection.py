@@ -8,6 +8,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 from urllib.parse import urlencode
@@ -63,7 +64,7 @@ class HubConnection:
 
     def post(self, path: str, body: object, kind: type[T]) -> T:
         """Send `body` as JSON; the answer is a `kind`."""
-        with self._exchange("POST", path, msgspec.json.encode(body), {"Content-Type": JSON_TYPE}) as reply:
+        with self._exchange("POST", path, msgspec.json.encode(_said(body)), {"Content-Type": JSON_TYPE}) as reply:
             return self._decoded(path, self._body(reply), kind)
 
     def upload(self, path: str, file: Path, content_type: str, kind: type[T]) -> T:
@@ -81,6 +82,11 @@ class HubConnection:
             data = self._body(reply)
         self._check(path, hashlib.sha256(data).hexdigest(), digest)
         return data
+
+    def raw(self, path: str) -> bytes:
+        """Return a reply as it is. Raises: TooLarge."""
+        with self._exchange("GET", path) as reply:
+            return self._body(reply)
 
     def download(self, path: str, destination: Path, digest: Digest) -> None:
         """Bring the file with this digest to `destination`, which appears whole or not at all.
@@ -154,6 +160,20 @@ class HubConnection:
             return msgspec.json.decode(body or b"null", type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise misunderstood(self.address, path, error) from error
+
+
+def _said(body: object) -> object:
+    """Leave out what is at its default: an older hub refuses fields that it does not know."""
+    if isinstance(body, list | tuple):
+        return [_said(each) for each in body]
+    if not is_dataclass(body) or isinstance(body, type):
+        return body
+    said = {}
+    for each in fields(body):
+        default = each.default if each.default_factory is MISSING else each.default_factory()
+        if (value := getattr(body, each.name)) != default:
+            said[each.name] = _said(value)
+    return said
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from ganglion.entrypoints.hub_metrics import FleetCounts
 from ganglion.entrypoints.waiters import Waiters
 from ganglion.hub.domain.lifecycle import Standing, standing_of
 from ganglion.ports.clock import Clock, utc_s
-from ganglion.ports.hub_store import ControlStore, NodeRow
+from ganglion.ports.hub_store import ControlStore
+from ganglion.ports.many_nodes import NodeStanding
 from ganglion.ports.telemetry_store import TelemetryStore
 from ganglion.trust.inventory import Role
 
@@ -24,15 +25,15 @@ class FleetCounter:
     waiters: Waiters
     clock: Clock
     silent_after_s: float
-    last_seen_at_s: Callable[[NodeRow], float | None]
+    last_seen_at_s: Callable[[NodeStanding], float | None]
     trust: Callable[[], Sequence[Role]] = tuple
 
     def counts(self) -> FleetCounts:
         """Return the figures of now."""
         with self.control.read() as tx:
-            nodes, releases, rollouts = tx.nodes(), tx.releases(), tx.rollouts()
+            nodes, releases, rollouts = tx.node_standings(), tx.releases(), tx.rollouts()
         with self.telemetry.read() as tx:
-            stored = sum(cursor.seq - cursor.gaps for cursor in tx.cursors())
+            stored = tx.records_stored()
         roles = self.trust()
         return FleetCounts(
             nodes=dict.fromkeys(_STATES, 0) | Counter(map(self._state_of, nodes)),
@@ -44,7 +45,7 @@ class FleetCounter:
             trust_due={role.name: role.is_due for role in roles if role.expires_at_s is not None},
         )
 
-    def _state_of(self, node: NodeRow) -> str:
+    def _state_of(self, node: NodeStanding) -> str:
         standing = standing_of(node)
         if standing not in {Standing.PENDING, Standing.ACTIVE}:
             return standing.value

@@ -36,8 +36,12 @@ class HubMetrics:
         counts: Callable[[], FleetCounts],
         status: Callable[[], HubStatus],
         figures: Callable[[], Mapping[str, float]] = dict,
+        alerts: Callable[[], Iterable[tuple[str, str, int]]] = tuple,
     ) -> None:
-        """`figures` are single numbers of how the fleet is run, by a name with its unit."""
+        """`figures` are single numbers of how the fleet is run, by a name with its unit.
+
+        `alerts` are name, severity, and of how many subjects each of them fires.
+        """
         # They double the text, and say what the first scrape of a series says anyhow.
         disable_created_metrics()  # type: ignore[no-untyped-call] # the library left its types out
         self._registry = CollectorRegistry()
@@ -51,6 +55,7 @@ class HubMetrics:
         self._registry.register(_FleetCollector(counts))
         self._registry.register(_StatusCollector(status))
         self._registry.register(_FiguresCollector(figures))
+        self._registry.register(_AlertsCollector(alerts))
 
     def count_request(self, method: str, route: str, status: int) -> None:
         """Count one request; status 0 is a connection that was cut before the answer."""
@@ -121,6 +126,21 @@ class _FiguresCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         for name, value in self._figures().items():
             yield GaugeMetricFamily(f"ganglion_fleet_{name}", "See docs/reference/figures.md.", value=value)
+
+
+class _AlertsCollector(Collector):
+    def __init__(self, alerts: Callable[[], Iterable[tuple[str, str, int]]]) -> None:
+        self._alerts = alerts
+
+    def describe(self) -> Iterable[Metric]:
+        """Name nothing beforehand: registering must not read the database."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        family = GaugeMetricFamily("ganglion_alerts", "Subjects of which an alert fires.", labels=("alert", "severity"))
+        for name, severity, count in self._alerts():
+            family.add_metric((name, severity), count)
+        yield family
 
 
 def _by_role(name: str, text: str, values: Mapping[str, float]) -> Metric:

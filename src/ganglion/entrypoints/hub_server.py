@@ -22,6 +22,7 @@ from anyio import from_thread, to_thread
 from ganglion.adapters.files import replace_file
 from ganglion.core.errors import DiskUnusable, InvalidSettings, PortInUse
 from ganglion.entrypoints.hub_api.app import create_app
+from ganglion.entrypoints.hub_lines import HubConnection
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.entrypoints.hub_wiring import Hub
 
@@ -62,6 +63,8 @@ class HubServer:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_every, settings.tick_s, "rollouts.tick", hub.rollouts.tick)
                 tasks.start_soon(_every, settings.tick_s, "experiments.tick", hub.organisation.experiments.tick)
+                tasks.start_soon(_every, settings.alerts.look_s, "alerts.look", hub.alerting.looks.tick)
+                tasks.start_soon(_every, settings.alerts.queue_look_s, "alerts.deliver", hub.alerting.delivery.step)
                 tasks.start_soon(_every, settings.renewal_s, "trust.renew", self._renew)
                 tasks.start_soon(_every, settings.retention.pause_s, "telemetry.age", hub.retention.step)
                 hub.phase.name = "ready"
@@ -130,7 +133,7 @@ def _config(hub: Hub) -> uvicorn.Config:
     config = uvicorn.Config(
         create_app(hub),
         # The other parser accepts headers without end.
-        http="h11",
+        http=HubConnection,
         h11_max_incomplete_event_size=hub.settings.http.head_bytes_max,
         ws="none",
         lifespan="off",
@@ -142,6 +145,7 @@ def _config(hub: Hub) -> uvicorn.Config:
         # Uvicorn believes every proxy on this machine unless it is told not to.
         proxy_headers=bool(proxies),
         forwarded_allow_ips=proxies,
+        timeout_keep_alive=hub.settings.http.keep_alive_s,
         timeout_graceful_shutdown=hub.settings.http.drain_s,
     )
     config.load()

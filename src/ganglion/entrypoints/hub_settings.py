@@ -4,11 +4,13 @@ from typing import Annotated
 
 import msgspec
 
+from ganglion.entrypoints.alert_settings import AlertSettings
 from ganglion.entrypoints.people_settings import IdentitySettings
 from ganglion.entrypoints.tls_settings import TlsSettings
 from ganglion.hub.domain.audit_limits import AuditSettings
 from ganglion.hub.domain.file_limits import FileLimits
 from ganglion.hub.domain.lifecycle import StandingSettings
+from ganglion.hub.domain.shell_limits import ShellRelayLimits
 from ganglion.trust.lifetimes import RepositorySettings
 from ganglion.trust.model_file_limits import ModelFileLimits
 
@@ -31,6 +33,10 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     body_idle_s_max: PositiveS = 20.0
     """Longest pause inside a request body; after it the request is answered with 408."""
+
+    keep_alive_s: Positive = 30
+    """How long a connection on which nobody asks anything stays open. An answer whose last piece is still on its way
+    over a slow line counts as given: it is cut off half a minute after that time."""
 
     requests_max: Positive = 30_000
     """Requests in progress, waiting nodes included; further ones are answered with 503."""
@@ -171,8 +177,14 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
     files: FileLimits = FileLimits()
     """Reference files that nodes are given."""
 
+    shells: ShellRelayLimits = ShellRelayLimits()
+    """Interactive sessions on nodes."""
+
     page: PageSettings = PageSettings()
     """The web page."""
+
+    alerts: AlertSettings = AlertSettings()
+    """Alerts, and whom they tell."""
 
     trust: RepositorySettings = RepositorySettings()
     """How long what the hub signs for nodes is good. `trust.root_life_days` and `trust.targets_life_days` say it for

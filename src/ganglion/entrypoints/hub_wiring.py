@@ -20,11 +20,13 @@ from ganglion.adapters.content_files import ContentFiles
 from ganglion.adapters.files import DirectoryFiles, KeyFiles, lock_directory
 from ganglion.core.errors import DataCorrupt, DiskUnusable
 from ganglion.entrypoints import hub_limits
+from ganglion.entrypoints.alert_wiring import Alerting, open_alerting
 from ganglion.entrypoints.audit_wiring import AuditTrail, open_trail
 from ganglion.entrypoints.batch_gate import BatchGate
 from ganglion.entrypoints.hub_counts import FleetCounter
 from ganglion.entrypoints.hub_metrics import HubMetrics
 from ganglion.entrypoints.hub_settings import HubSettings
+from ganglion.entrypoints.hub_shell_wiring import shells_of
 from ganglion.entrypoints.hub_status import HubFigures, free_bytes_of
 from ganglion.entrypoints.organisation import Organisation, organise
 from ganglion.entrypoints.people_wiring import People, open_people
@@ -32,6 +34,7 @@ from ganglion.entrypoints.sandboxes import gated_archives
 from ganglion.entrypoints.waiters import Waiters
 from ganglion.hub.services.accounts import Accounts
 from ganglion.hub.services.alarms import Alarms
+from ganglion.hub.services.alert_hub_facts import HubItself
 from ganglion.hub.services.audit import Audit
 from ganglion.hub.services.curation import Curation, CurationLimits
 from ganglion.hub.services.desired import Desired
@@ -48,6 +51,7 @@ from ganglion.hub.services.restoration import Restoration
 from ganglion.hub.services.retention import Retention
 from ganglion.hub.services.rollouts import Rollouts
 from ganglion.hub.services.sample_contents import SampleContents
+from ganglion.hub.services.shells import Shells
 from ganglion.hub.services.standings import Standings
 from ganglion.hub.services.telemetry import Telemetry
 from ganglion.ports.artifacts import ArtifactStore
@@ -96,7 +100,9 @@ class Hub:
     node_settings: NodeSettings
     reference_files: ReferenceFiles
     orders: Orders
+    shells: Shells
     organisation: Organisation
+    alerting: Alerting
     restoration: Restoration
     rollouts: Rollouts
     releases: Releases
@@ -177,24 +183,22 @@ def _assemble(settings: HubSettings, world: World, data: Path) -> Hub:
     )
     rollouts = Rollouts(control=control, telemetry=world.telemetry, desired=desired, clock=clock, chance=chance)
     organisation = organise(
-        control=control,
-        telemetry=world.telemetry,
+        world,
         desired=desired,
         node_settings=node_settings,
         rollouts=rollouts,
         fleet=fleet,
-        clock=clock,
-        chance=chance,
         waiters=waiters,
         silent_after_s=settings.silent_after_s,
     )
     figures = _figures(settings, world, data, waiters)
-    contents = SampleContents(
-        store=ContentFiles(data / "samples"),
-        clock=clock,
-        limits=hub_limits.contents(settings),
+    itself = HubItself(
         free_bytes=figures.free_bytes,
+        roles=repository.roles,
+        certificate_expires_at_s=partial(certificates.expires_at_s, tls.cert_path),
     )
+    alerting = open_alerting(settings.alerts, world, last_seen_at_s=fleet.last_seen_at_s, itself=itself)
+    contents = _contents(settings, data, figures, clock)
     return Hub(
         settings=settings,
         world=world,
@@ -204,6 +208,7 @@ def _assemble(settings: HubSettings, world: World, data: Path) -> Hub:
             _counter(settings, world, waiters, repository, fleet).counts,
             figures.status,
             organisation.figures.gauges,
+            alerting.alerts.firing,
         ),
         uploads=_empty_directory(data / "uploads"),
         repository=repository,
@@ -218,7 +223,9 @@ def _assemble(settings: HubSettings, world: World, data: Path) -> Hub:
             control=control, artifacts=world.artifacts, desired=desired, clock=clock, limits=settings.files
         ),
         orders=Orders(control=control, telemetry=world.telemetry),
+        shells=shells_of(data, settings.shells, world, node_settings, repository=repository, changed=waiters.wake),
         organisation=organisation,
+        alerting=alerting,
         restoration=Restoration(control=control, repository=repository, desired=desired, chance=chance),
         rollouts=rollouts,
         releases=_releases(settings, world, repository),
@@ -230,6 +237,11 @@ def _assemble(settings: HubSettings, world: World, data: Path) -> Hub:
         gate=figures.gate,
         figures=figures,
     )
+
+
+def _contents(settings: HubSettings, data: Path, figures: HubFigures, clock: Clock) -> SampleContents:
+    store, limits = ContentFiles(data / "samples"), hub_limits.contents(settings)
+    return SampleContents(store=store, clock=clock, limits=limits, free_bytes=figures.free_bytes)
 
 
 def _standings(settings: HubSettings, world: World, waiters: Waiters) -> Standings:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-_Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
 class LocalTlsSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,10 +13,10 @@ class LocalTlsSettings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     """Address on which TLS is spoken; `0.0.0.0`: other machines ask too."""
 
-    port: _Port | None = None
+    port: Port | None = None
     """TCP port of HTTPS; 0 takes a free one. Without: none."""
 
-    grpc_port: _Port | None = None
+    grpc_port: Port | None = None
     """TCP port of gRPC over TLS; 0 takes a free one. Without: none."""
 
     hostnames: tuple[str, ...] = ()

@@ -5,69 +5,25 @@ from typing import Annotated
 
 import msgspec
 
-from ganglion.core.batching_rules import BatchingRules
-from ganglion.entrypoints.local_tls_settings import LocalTlsSettings
+from ganglion.entrypoints.edge_settings import EdgeSettings
 from ganglion.node.domain.egress import EgressSettings
 from ganglion.node.domain.file_limits import FileLimits
+from ganglion.node.domain.shell_limits import ShellLimits
 from ganglion.ports.sandbox_limits import SandboxLimits
 from ganglion.trust.model_file_limits import ModelFileLimits
 
-Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
-
-class ServingSettings(msgspec.Struct, frozen=True, kw_only=True):
+class ServingSettings(EdgeSettings, frozen=True, kw_only=True):
     """The serving process: where it listens, and what it accepts."""
-
-    host: str = "127.0.0.1"
-    """Address on which models answer; `0.0.0.0`: other machines ask too, with tokens of clients."""
-
-    open_to_network: bool = False
-    """Let every machine that reaches the address ask, without a token."""
-
-    port: Port = 8080
-    """TCP port of the Open Inference Protocol; 0 takes a free one."""
-
-    uds: str = ""
-    """Path of a Unix socket on which models answer too, for programs on this machine; empty: none."""
-
-    grpc_port: Port | None = None
-    """TCP port of the protocol over gRPC; 0 takes a free one. Without: no gRPC. Needs the extra `grpc`."""
-
-    grpc_uds: str = ""
-    """Path of a Unix socket of the protocol over gRPC; empty: none."""
-
-    uds_mode: Annotated[str, msgspec.Meta(pattern="^[0-7]{3}$")] = "660"
-    """File mode of the Unix sockets, octal: whom it admits may ask everything."""
-
-    trust_loopback: bool = True
-    """Let programs that come over loopback ask everything; false: they need a token, as those on other machines do."""
-
-    tls: LocalTlsSettings = LocalTlsSettings()
-    """TLS, on ports of its own, with certificates of clients."""
 
     threads: int = 0
     """Threads of each loaded model; 0 leaves one core to the agent."""
 
-    body_bytes_max: int = 64_000_000
-    """Largest request body; a larger one is refused with 413 before it is read."""
-
-    queue_len_max: int = 256
-    """Requests that may wait for a worker; further ones are answered with 503 and Retry-After."""
-
-    batching: dict[str, BatchingRules] = {}
-    """Rules of dynamic batching by model, `"*"` for all others; they win over what a package advises."""
-
     journal_bytes_max: int = 64_000_000
     """Disk use of the journal of records between serving and agent; when full, the lowest classes are shed."""
 
-    run_s_max: float = 30.0
-    """How long one run of a model may take; then the serving process ends itself and starts again. 0: no limit."""
-
     memory_bytes_max: int = 0
     """Memory that the process may write to; an allocation beyond it fails. 0: three quarters of the machine's."""
-
-    deaths_max: int = 3
-    """A version that took the process down this often within an hour is not loaded again. 0: it always is."""
 
 
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +72,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long one look at the signed metadata may take, however many files it needs."""
 
     download_rate_min: float = 200.0
-    """A package that arrives with fewer bytes per second than this, over half a minute, is left for later."""
+    """A package that arrives with fewer bytes per second than this, over half a minute, is left for later; over twice
+    that time after each time that it was: a line that a fleet shares must not be filled by those who connect again."""
 
     download_bytes_per_s_max: Annotated[int, msgspec.Meta(ge=0)] = 0
     """How fast a package may come, whatever a rollout allows; 0: as fast as the line is."""
@@ -179,6 +136,9 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     model_files: ModelFileLimits = ModelFileLimits()
     """What a model file may hold before an engine opens it."""
+
+    shell: ShellLimits = ShellLimits()
+    """Whether a person may have an interactive shell over the hub. It is off."""
 
     @property
     def data_path(self) -> Path:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ganglion.entrypoints.audit_wiring import AuditWorld
 from ganglion.entrypoints.waiters import Waiters
 from ganglion.hub.services.declarations import Declarations
 from ganglion.hub.services.desired import Desired
@@ -13,9 +14,6 @@ from ganglion.hub.services.node_actions import NodeActions
 from ganglion.hub.services.node_settings import NodeSettings
 from ganglion.hub.services.places import Places
 from ganglion.hub.services.rollouts import Rollouts
-from ganglion.ports.clock import Chance, Clock
-from ganglion.ports.hub_store import ControlStore
-from ganglion.ports.telemetry_store import TelemetryStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,27 +29,29 @@ class Organisation:
 
 
 def organise(
+    world: AuditWorld,
     *,
-    control: ControlStore,
-    telemetry: TelemetryStore,
     desired: Desired,
     node_settings: NodeSettings,
     rollouts: Rollouts,
     fleet: Fleet,
-    clock: Clock,
-    chance: Chance,
     waiters: Waiters,
     silent_after_s: float,
 ) -> Organisation:
     """Return the services."""
-    changed = waiters.wake
+    control, clock, changed = world.control, world.clock, waiters.wake
     return Organisation(
         places=Places(control=control, clock=clock, changed=changed),
         actions=NodeActions(control=control, node_settings=node_settings, clock=clock, changed=changed),
         lists=FleetLists(control=control, clock=clock, changed=changed),
         declarations=Declarations(control=control, clock=clock, rollouts=rollouts, changed=changed),
         experiments=Experiments(
-            control=control, telemetry=telemetry, desired=desired, rollouts=rollouts, clock=clock, chance=chance
+            control=control,
+            telemetry=world.telemetry,
+            desired=desired,
+            rollouts=rollouts,
+            clock=clock,
+            chance=world.chance,
         ),
         figures=Figures(
             control=control,

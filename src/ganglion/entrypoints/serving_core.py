@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -33,6 +33,8 @@ class ServingCore:
 
     serving: Serving
     commands: ServingCommands
+    is_shell_open: Callable[[], bool] = bool
+    """Whether a person has a shell on this machine."""
 
     def application(
         self,
@@ -53,6 +55,7 @@ class ServingCore:
             repository=repository,
             regions=regions,
             guard=guard,
+            is_shell_open=self.is_shell_open,
         )
 
 
@@ -66,6 +69,7 @@ def serving_core(
     instance: str = "",
     batching: Mapping[str, BatchingRules] = NO_RULES,
     limits: LoadLimits = LOAD_LIMITS,
+    is_shell_open: Callable[[], bool] = bool,
 ) -> Iterator[ServingCore]:
     """Put the core together, on the running event loop. `instance` names this run of the process to an agent."""
     clock, chance, table = SystemClock(), SystemChance(), ServingTable()
@@ -92,7 +96,7 @@ def serving_core(
         looks=InputLooks(lane=aside, recorder=recorder, clock=clock),
     )
     try:
-        yield ServingCore(serving, commands)
+        yield ServingCore(serving, commands, is_shell_open)
     finally:
         lane.close()
         aside.close()

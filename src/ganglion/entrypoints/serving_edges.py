@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import anyio
 
 from ganglion.adapters.shared_memory import SharedRegions
 from ganglion.adapters.system import SystemClock
 from ganglion.core.errors import GanglionError, InvalidSettings, MissingExtra
+from ganglion.entrypoints.edge_settings import EdgeSettings
 from ganglion.entrypoints.inference_api.connection import Shared
 from ganglion.entrypoints.inference_api.dispatch import InferenceApplication
 from ganglion.entrypoints.inference_api.limits import HttpLimits
@@ -28,60 +29,6 @@ from ganglion.entrypoints.serving_guard import Guard, check_exposure, guard_of
 if TYPE_CHECKING:
     from ganglion.entrypoints.grpc_api.server import GrpcServer
     from ganglion.entrypoints.local_tls import EdgeContexts
-
-
-class EdgeSettings(Protocol):
-    """What `ganglion serve` and a node say in the same words."""
-
-    @property
-    def host(self) -> str:
-        """Address of both ports."""
-        ...
-
-    @property
-    def port(self) -> int:
-        """Port of HTTP."""
-        ...
-
-    @property
-    def uds(self) -> str:
-        """Unix socket of HTTP."""
-        ...
-
-    @property
-    def grpc_port(self) -> int | None:
-        """Port of gRPC."""
-        ...
-
-    @property
-    def grpc_uds(self) -> str:
-        """Unix socket of gRPC."""
-        ...
-
-    @property
-    def open_to_network(self) -> bool:
-        """Whether other machines may ask without a token."""
-        ...
-
-    @property
-    def uds_mode(self) -> str:
-        """File mode of the Unix sockets, octal."""
-        ...
-
-    @property
-    def trust_loopback(self) -> bool:
-        """Whether programs that come over loopback may ask without a token."""
-        ...
-
-    @property
-    def tls(self) -> LocalTlsSettings:
-        """TLS, on ports of its own."""
-        ...
-
-    @property
-    def body_bytes_max(self) -> int:
-        """Largest request."""
-        ...
 
 
 class Edges:

@@ -123,6 +123,7 @@ class ServingProcess:
                 queue_len_max=self._settings.queue_len_max,
                 instance=self._instance,
                 batching=self._settings.batching,
+                is_shell_open=self._places.shell_notice.exists,
             ) as core:
                 await self._run(active, core)
         finally:

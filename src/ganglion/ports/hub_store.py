@@ -4,11 +4,12 @@ One transaction is one `with store.write() as tx`; leaving it without an excepti
 below are values: services change them by storing new ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from ganglion.ports.many_nodes import ManyNodesTransaction
 from ganglion.ports.people_store import PeopleTransaction
 
 
@@ -167,7 +168,7 @@ class DocumentRow:
     updated_at_s: float
 
 
-class ControlTransaction(PeopleTransaction, Protocol):
+class ControlTransaction(PeopleTransaction, ManyNodesTransaction, Protocol):
     """Reads and writes of one transaction on the control database."""
 
     def meta(self, key: str) -> str | None: ...
@@ -193,8 +194,16 @@ class ControlTransaction(PeopleTransaction, Protocol):
         """Return every node, by name."""
         ...
 
+    def nodes_of(self, node_ids: Sequence[str]) -> Sequence[NodeRow]:
+        """Return those of these nodes that there are, in the order of the ids."""
+        ...
+
     def find_nodes(self, query: NodeQuery) -> Sequence[NodeRow]:
         """Return the nodes that a query asks for, by name; none is read that is not."""
+        ...
+
+    def find_names(self, query: NodeQuery) -> Sequence[str]:
+        """Return the names of the nodes that a query asks for, in order; no node is read for that."""
         ...
 
     def count_nodes(self, query: NodeQuery) -> int:
@@ -233,6 +242,18 @@ class ControlTransaction(PeopleTransaction, Protocol):
         ...
 
     def put_assignment(self, row: AssignmentRow) -> None: ...
+    def put_assignments(self, rows: Sequence[AssignmentRow]) -> list[str]:
+        """Insert, or replace those of the same node and model; return the nodes for which that changed anything."""
+        ...
+
+    def assignments_of(self, node_ids: Sequence[str], model: str) -> Mapping[str, AssignmentRow]:
+        """Return by node what these nodes are assigned of a model."""
+        ...
+
+    def all_assignments_of(self, node_ids: Sequence[str]) -> Sequence[AssignmentRow]:
+        """Return what these nodes are assigned of whatever model, by node and model."""
+        ...
+
     def remove_assignment(self, node_id: str, model: str) -> None: ...
     def assignments(self, *, node_id: str | None = None, model: str | None = None) -> Sequence[AssignmentRow]: ...
 
@@ -240,6 +261,18 @@ class ControlTransaction(PeopleTransaction, Protocol):
     def rollout(self, rollout_id: str) -> RolloutRow | None: ...
     def rollouts(self, *, model: str | None = None, states: Sequence[str] = ()) -> Sequence[RolloutRow]:
         """Return rollouts, newest first."""
+        ...
+
+    def add_rollout_part(self, rollout_id: str, number: int, document: bytes) -> None:
+        """Add a part under a number that the rollout has none under."""
+        ...
+
+    def rollout_parts(self, rollout_id: str) -> Sequence[bytes]:
+        """Return what was added, by number."""
+        ...
+
+    def remove_rollout_parts(self, rollout_id: str, *, before: int) -> None:
+        """Remove the parts with smaller numbers."""
         ...
 
     def put_document(self, row: DocumentRow) -> None:
@@ -256,8 +289,11 @@ class ControlTransaction(PeopleTransaction, Protocol):
         ...
 
     def add_label(self, row: LabelRow) -> None: ...
-    def labels(self, sample_ids: Sequence[str] | None = None) -> dict[str, LabelRow]:
-        """Return the newest label of each sample: the one that was stored last, whatever the clocks said."""
+    def labels(self, sample_ids: Sequence[str] | None = None, *, since_s: float | None = None) -> dict[str, LabelRow]:
+        """Return the newest label of each sample: the one that was stored last, whatever the clocks said.
+
+        With `since_s`, only what was said at that time or later counts.
+        """
         ...
 
     def add_dataset(self, row: DatasetRow) -> None: ...

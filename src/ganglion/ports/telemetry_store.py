@@ -82,6 +82,17 @@ class SampleRow:
     corrected_at_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """What a version said of a kept input, without the input."""
+
+    sample_id: str
+    node_id: str
+    version: str
+    label: str
+    corrected_at_ns: int
+
+
 class TelemetryTransaction(Protocol):
     """Reads and writes of one transaction on the telemetry database."""
 
@@ -89,6 +100,14 @@ class TelemetryTransaction(Protocol):
     def put_cursor(self, row: CursorRow) -> None: ...
     def cursors(self, node_id: str | None = None) -> Sequence[CursorRow]:
         """Return cursors by node and epoch."""
+        ...
+
+    def records_stored(self) -> int:
+        """Return how many records of all nodes were ever stored."""
+        ...
+
+    def cursors_of(self, node_ids: Sequence[str]) -> Sequence[CursorRow]:
+        """Return the cursors of these nodes, by node and epoch."""
         ...
 
     def add_records(self, rows: Sequence[RecordRow]) -> None: ...
@@ -123,6 +142,17 @@ class TelemetryTransaction(Protocol):
         """Return events, newest first by corrected time; of one moment, by node, epoch and seq, the highest first."""
         ...
 
+    def events_since(self, rollout_id: str, number: int) -> tuple[Sequence[EventRow], int]:
+        """Return the events of a rollout that were added after the one with that number, and the newest's number.
+
+        The number of the newest removed one may be given anew. 0 asks for all.
+        """
+        ...
+
+    def events_by_node(self, name: str, *, since_ns: int, model: str | None = None) -> dict[str, int]:
+        """Return how many events of this name each node told since that corrected time, of those that told any."""
+        ...
+
     def add_samples(self, rows: Sequence[SampleRow]) -> None:
         """Add samples; one that is there stays as it is."""
         ...
@@ -141,6 +171,10 @@ class TelemetryTransaction(Protocol):
 
         With `bytes_max` it stops before the inputs are more than that, but not before the first sample.
         """
+        ...
+
+    def answers(self, sample_ids: Sequence[str], *, model: str, reason: str, since_ns: int) -> Sequence[AnswerRow]:
+        """Return what was said of those of these samples that were kept for this reason since then, by id."""
         ...
 
     def used_bytes(self) -> int:

@@ -5,6 +5,7 @@ It keeps the rules of the real node that the hub depends on, and nothing else: n
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from ganglion.core.behaviour import Behaviour
 from ganglion.testing.chance import SeededChance
@@ -69,7 +70,9 @@ class SimulatedNode:
 
     def work(self, habits: Mapping[str, Habit]) -> None:
         """Answer some requests, and bring the update further."""
-        if self.update:
+        if self.update and self.update.policy.held:
+            self._hold(self.update, habits)
+        elif self.update:
             self._try(self.update, habits[self.update.version])
         elif self.committed:
             self._answer(self.committed.version, habits[self.committed.version], compared=0)
@@ -82,7 +85,8 @@ class SimulatedNode:
             version=committed.version if committed else "",
             committed=committed.version if committed else "",
             update_version=attempt.version if attempt else "",
-            update_state=("probation" if self.update else "rolled_back") if attempt else "",
+            update_state=(self._state(self.update) if self.update else "rolled_back") if attempt else "",
+            shares=self._shares(),
         )
         return NodeReport(
             incarnation=self.desired.incarnation if self.desired else "",
@@ -112,20 +116,46 @@ class SimulatedNode:
             return
         self._commit(update)
 
+    def _hold(self, update: Assignment, habits: Mapping[str, Habit]) -> None:
+        """Let a version that is held on trial answer its share, or listen, beside the committed one."""
+        habit, policy = habits[update.version], update.policy
+        if self.committed is None or self.chance.share() < habit.refusal:
+            self.update, self.failed = None, update
+            self._tell("update.rolled_back", update, "trial: error rate 0.300 above 0.05")
+            return
+        answered = round(REQUESTS_PER_STEP * policy.traffic_share)
+        rest = REQUESTS_PER_STEP - answered
+        if answered:
+            self.uncounted.append((update.version, self._counted(habit, answered)))
+        behaviour = self._counted(habits[self.committed.version], rest)
+        for _ in range(round(rest * policy.compare_share)):
+            behaviour.count_comparison(1, self._times(1, habit.agreement), habit.latency_us)
+            behaviour.count_heard([habit.confidence])
+        self.uncounted.append((self.committed.version, behaviour))
+
+    def _state(self, update: Assignment) -> str:
+        return "shadow" if update.policy.held and not update.policy.traffic_share else "probation"
+
+    def _shares(self) -> dict[str, float]:
+        share = self.update.policy.traffic_share if self.update else 0.0
+        if self.update is None or self.committed is None or not share:
+            return {}
+        return {self.committed.version: 1.0 - share, self.update.version: share}
+
     def _commit(self, update: Assignment) -> None:
         self.taken.append((update.rollout_id, update.version))
         self._tell("update.committed", update)
         self.spare, self.committed, self.update, self.failed = self.committed, update, None, None
 
     def _answer(self, version: str, habit: Habit, *, compared: int) -> None:
-        behaviour = Behaviour()
-        failed = self._times(REQUESTS_PER_STEP, habit.errors)
-        for _ in range(failed):
-            behaviour.count_error()
-        for index in range(REQUESTS_PER_STEP - failed):
-            behaviour.count_answer(habit.latency_us + index, [str(index % 10)], [habit.confidence])
+        behaviour = self._counted(habit, REQUESTS_PER_STEP)
         behaviour.count_comparison(compared, self._times(compared, habit.agreement), habit.latency_us)
         self.uncounted.append((version, behaviour))
+
+    def _counted(self, habit: Habit, requests: int) -> Behaviour:
+        behaviour = Behaviour()
+        behaviour.merge(_answers(habit, requests, self._times(requests, habit.errors)))
+        return behaviour
 
     def _times(self, trials: int, share: float) -> int:
         """Draw how often something with this chance happens."""
@@ -137,7 +167,7 @@ class SimulatedNode:
         return self.committed is not None and self.committed.sha256 == wanted.sha256
 
     def _knows(self, update: Assignment) -> bool:
-        return self.spare is not None and self.spare.sha256 == update.sha256
+        return self.spare is not None and self.spare.sha256 == update.sha256 and not update.policy.anew
 
     def _tell(self, name: str, update: Assignment, reason: str = "") -> None:
         self.untold.append(
@@ -150,6 +180,22 @@ class SimulatedNode:
                 facts={KNOWN_HERE: "yes"} if self._knows(update) else {},
             )
         )
+
+
+@cache
+def _answers(habit: Habit, requests: int, failed: int) -> Behaviour:
+    """Return what a version counts of so many requests.
+
+    Nobody may change it: it is counted anew by every node that merges it.
+    """
+    behaviour = Behaviour()
+    for _ in range(failed):
+        behaviour.count_error()
+    for index in range(requests - failed):
+        behaviour.count_answer(
+            habit.latency_us + index * REQUESTS_PER_STEP // requests, [str(index % 10)], [habit.confidence]
+        )
+    return behaviour
 
 
 def _same(one: Assignment, other: Assignment) -> bool:

@@ -17,6 +17,7 @@ from ganglion.ports.hub_store import (
     RolloutRow,
 )
 from ganglion.testing import memory_search
+from ganglion.testing.memory_many_nodes import MemoryManyNodes
 from ganglion.testing.memory_people import MemoryPeopleTransaction, PeopleTables
 
 
@@ -31,16 +32,18 @@ class ControlTables(PeopleTables):
     releases: dict[tuple[str, str, str], ReleaseRow] = field(default_factory=dict)
     assignments: dict[tuple[str, str], AssignmentRow] = field(default_factory=dict)
     rollouts: dict[str, RolloutRow] = field(default_factory=dict)
+    rollout_parts: dict[tuple[str, int], bytes] = field(default_factory=dict)
     documents: dict[tuple[str, str], DocumentRow] = field(default_factory=dict)
     labels: dict[int, LabelRow] = field(default_factory=dict)
     datasets: dict[tuple[str, int], DatasetRow] = field(default_factory=dict)
 
 
-class MemoryControlTransaction(MemoryPeopleTransaction):
+class MemoryControlTransaction(MemoryPeopleTransaction, MemoryManyNodes):
     """Reads and writes of one transaction."""
 
     def __init__(self, tables: ControlTables) -> None:
         super().__init__(tables)
+        MemoryManyNodes.__init__(self, tables)
         self._tables = tables
 
     def meta(self, key: str) -> str | None:
@@ -72,7 +75,8 @@ class MemoryControlTransaction(MemoryPeopleTransaction):
         return len(expired)
 
     def put_node(self, row: NodeRow) -> None:
-        other = self.node_by_name(row.name)
+        held = self._tables.nodes.get(row.node_id)
+        other = self.node_by_name(row.name) if held is None or held.name != row.name else held
         if other is not None and other.node_id != row.node_id:
             raise Conflict(f"a node named {row.name} exists already")
         self._tables.nodes[row.node_id] = row
@@ -89,6 +93,9 @@ class MemoryControlTransaction(MemoryPeopleTransaction):
     def find_nodes(self, query: NodeQuery) -> Sequence[NodeRow]:
         found = [row for row in memory_search.meeting(self.nodes(), query) if row.name > query.after]
         return found[: query.limit]
+
+    def find_names(self, query: NodeQuery) -> Sequence[str]:
+        return [row.name for row in self.find_nodes(query)]
 
     def count_nodes(self, query: NodeQuery) -> int:
         return len(memory_search.meeting(self.nodes(), query))
@@ -168,6 +175,17 @@ class MemoryControlTransaction(MemoryPeopleTransaction):
             if model in {None, row.model} and (not states or row.state in states)
         ]
 
+    def add_rollout_part(self, rollout_id: str, number: int, document: bytes) -> None:
+        assert (rollout_id, number) not in self._tables.rollout_parts, "a part is never changed"
+        self._tables.rollout_parts[rollout_id, number] = document
+
+    def rollout_parts(self, rollout_id: str) -> Sequence[bytes]:
+        return [part for key, part in sorted(self._tables.rollout_parts.items()) if key[0] == rollout_id]
+
+    def remove_rollout_parts(self, rollout_id: str, *, before: int) -> None:
+        for key in [key for key in self._tables.rollout_parts if key[0] == rollout_id and key[1] < before]:
+            del self._tables.rollout_parts[key]
+
     def put_document(self, row: DocumentRow) -> None:
         self._tables.documents[row.kind, row.name] = row
 
@@ -183,8 +201,8 @@ class MemoryControlTransaction(MemoryPeopleTransaction):
     def add_label(self, row: LabelRow) -> None:
         self._tables.labels[len(self._tables.labels)] = row
 
-    def labels(self, sample_ids: Sequence[str] | None = None) -> dict[str, LabelRow]:
-        rows = self._tables.labels.values()
+    def labels(self, sample_ids: Sequence[str] | None = None, *, since_s: float | None = None) -> dict[str, LabelRow]:
+        rows = [row for row in self._tables.labels.values() if since_s is None or row.labelled_at_s >= since_s]
         return {row.sample_id: row for row in rows if sample_ids is None or row.sample_id in sample_ids}
 
     def add_dataset(self, row: DatasetRow) -> None:

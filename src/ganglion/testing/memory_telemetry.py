@@ -1,12 +1,13 @@
 """What a transaction on the in-memory telemetry database can do; `ports.telemetry_store` says what each promises."""
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ganglion.core.behaviour import Behaviour
 from ganglion.core.errors import Conflict
-from ganglion.ports.telemetry_store import CursorRow, EventRow, RecordRow, RollupKey, SampleRow
+from ganglion.ports.telemetry_store import AnswerRow, CursorRow, EventRow, RecordRow, RollupKey, SampleRow
 from ganglion.wire.records import RecordClass
 
 _HOUR_MINUTES = 60
@@ -24,6 +25,7 @@ class TelemetryTables:
     hours: dict[RollupKey, Behaviour] = field(default_factory=dict)
     """By the first minute of each hour."""
     events: dict[RecordKey, EventRow] = field(default_factory=dict)
+    event_numbers: dict[RecordKey, int] = field(default_factory=dict)
     samples: dict[str, SampleRow] = field(default_factory=dict)
 
 
@@ -41,6 +43,13 @@ class MemoryTelemetryTransaction:
 
     def cursors(self, node_id: str | None = None) -> Sequence[CursorRow]:
         return [row for _, row in sorted(self._tables.cursors.items()) if node_id in {None, row.node_id}]
+
+    def records_stored(self) -> int:
+        return sum(row.seq - row.gaps for row in self.cursors())
+
+    def cursors_of(self, node_ids: Sequence[str]) -> Sequence[CursorRow]:
+        wanted = set(node_ids)
+        return [row for row in self.cursors() if row.node_id in wanted]
 
     def add_records(self, rows: Sequence[RecordRow]) -> None:
         for row in rows:
@@ -83,7 +92,9 @@ class MemoryTelemetryTransaction:
 
     def add_events(self, rows: Sequence[EventRow]) -> None:
         for row in rows:
-            self._tables.events.setdefault((row.node_id, row.epoch, row.seq), row)
+            key, numbers = (row.node_id, row.epoch, row.seq), self._tables.event_numbers
+            if key not in self._tables.events:
+                self._tables.events[key], numbers[key] = row, next(reversed(numbers.values()), 0) + 1
 
     def events(
         self, *, node_id: str | None = None, rollout_id: str | None = None, limit: int = 100
@@ -96,6 +107,24 @@ class MemoryTelemetryTransaction:
         return sorted(rows, key=lambda row: (row.corrected_at_ns, row.node_id, row.epoch, row.seq), reverse=True)[
             :limit
         ]
+
+    def events_since(self, rollout_id: str, number: int) -> tuple[Sequence[EventRow], int]:
+        numbers = self._tables.event_numbers
+        found = sorted(
+            (numbers[key], key)
+            for key, row in self._tables.events.items()
+            if rollout_id and row.rollout_id == rollout_id and numbers[key] > number
+        )
+        return [self._tables.events[key] for _, key in found], found[-1][0] if found else number
+
+    def events_by_node(self, name: str, *, since_ns: int, model: str | None = None) -> dict[str, int]:
+        return dict(
+            Counter(
+                row.node_id
+                for row in self._tables.events.values()
+                if row.name == name and row.corrected_at_ns >= since_ns and model in {None, row.model}
+            )
+        )
 
     def add_samples(self, rows: Sequence[SampleRow]) -> None:
         for row in rows:
@@ -122,6 +151,15 @@ class MemoryTelemetryTransaction:
         found = sorted(rows, key=lambda row: (row.corrected_at_ns, row.sample_id), reverse=True)[:limit]
         return found if bytes_max is None or sample_ids is not None else _up_to(found, bytes_max)
 
+    def answers(self, sample_ids: Sequence[str], *, model: str, reason: str, since_ns: int) -> Sequence[AnswerRow]:
+        wanted = set(sample_ids)
+        found = [row for sample_id, row in sorted(self._tables.samples.items()) if sample_id in wanted]
+        return [
+            AnswerRow(row.sample_id, row.node_id, row.version, row.label, row.corrected_at_ns)
+            for row in found
+            if (row.model, row.reason) == (model, reason) and row.corrected_at_ns >= since_ns
+        ]
+
     def used_bytes(self) -> int:
         records, samples = self._tables.records.values(), self._tables.samples.values()
         return sum(len(row.payload) for row in records) + sum(len(row.inputs) for row in samples)
@@ -145,7 +183,7 @@ class MemoryTelemetryTransaction:
             (row.corrected_at_ns, key) for key, row in self._tables.events.items() if row.corrected_at_ns < before_ns
         ]
         for _, key in sorted(old)[:limit]:
-            del self._tables.events[key]
+            del self._tables.events[key], self._tables.event_numbers[key]
         return len(old[:limit])
 
     def oldest_samples(

@@ -23,10 +23,15 @@ from ganglion.adapters.system import SystemClock
 from ganglion.testing.chance import SeededChance
 
 _NO_LINGER = struct.pack("ii", 1, 0)
+_CHUNK_BYTES = 65_536
 _UNDER_WAY_MAX = 256
 """Chunks of one connection and direction that are on their way."""
 _REPEAT_S = 0.2
 """What TCP waits at the least before it sends again."""
+_TURN_BYTES = 16_384
+"""What one connection may put into a queue that has an end before it is the turn of the next: a record of TLS."""
+_UNREAD_BYTES = 131_072
+"""What a connection into such a queue holds at the most outside of it, so that its sender knows how far it is."""
 _GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
 
 
@@ -67,6 +72,14 @@ class Quality:
     """Chunks that come late by a repetition, as lost packets do to those who read a TCP stream."""
     reset_share: float = 0.0
     """Chunks at which the whole connection breaks."""
+    queue_s: float = math.inf
+    """How long a chunk waits for others before it. Beyond that connections take turns, and senders are held back, as
+    they are by a full router. Without an end everything that is sent waits in the relay, small things behind large."""
+
+    @property
+    def turn_bytes(self) -> int:
+        """How much is read of a connection at a time."""
+        return _TURN_BYTES if math.isfinite(self.queue_s) else _CHUNK_BYTES
 
 
 @dataclass(slots=True)
@@ -75,6 +88,8 @@ class _Lane:
 
     carried_bytes: int = 0
     busy_until_s: float = 0.0
+    turn: anyio.Lock = field(default_factory=lambda: anyio.Lock(fast_acquire=True))
+    """Whose chunk is next; those who wait come in the order in which they asked."""
 
     def due_s(self, size_bytes: int, quality: Quality, now_s: float) -> float:
         """Return when a chunk that is sent now arrives."""
@@ -131,6 +146,8 @@ class Relay:
     def carry(self, quality: Quality) -> None:
         """Carry what comes from now on as well as this."""
         self._quality = quality
+        for link in self._links:
+            _hold_back(link, quality)
         self._restored.set()
         self._restored = anyio.Event()
 
@@ -157,6 +174,7 @@ class Relay:
         except OSError:
             link.reset()
             return
+        _hold_back(link, self._quality)
         async with link.target, anyio.create_task_group() as group:
             group.start_soon(self._pump, link, link.client, link.target, self._up)
             group.start_soon(self._pump, link, link.target, link.client, self._down)
@@ -166,7 +184,7 @@ class Relay:
         try:
             async with anyio.create_task_group() as group, sender:
                 group.start_soon(self._deliver, link, receiver, sink, lane)
-                async for chunk in source:
+                while chunk := await _next_of(source, self._quality.turn_bytes):
                     await self._passable(link)
                     await sender.send((await self._due_s(link, len(chunk), lane), chunk))
         except* _GONE:
@@ -190,7 +208,10 @@ class Relay:
         while self._quality.bytes_per_s <= 0.0:
             await self._restored.wait()
         quality = self._quality
-        due_s = lane.due_s(size_bytes, quality, self._clock.monotonic_s())
+        async with lane.turn:
+            if (full_s := lane.busy_until_s - self._clock.monotonic_s() - quality.queue_s) > 0:
+                await anyio.sleep(full_s)
+            due_s = lane.due_s(size_bytes, quality, self._clock.monotonic_s())
         if quality.reset_share and self._chance.share() < quality.reset_share:
             link.reset()
         if quality.loss_share and self._chance.share() < quality.loss_share:
@@ -260,6 +281,24 @@ class ThreadedRelay:
     def restore(self) -> None:
         """Mend the cable."""
         self._portal.call(self._relay.restore)
+
+
+async def _next_of(source: SocketStream, bytes_max: int) -> bytes:
+    """Return what came, or nothing at the orderly end."""
+    try:
+        return await source.receive(bytes_max)
+    except anyio.EndOfStream:
+        return b""
+
+
+def _hold_back(link: _Link, quality: Quality) -> None:
+    """Let the kernel of this machine not hold what would wait at its sender on a line with such a queue."""
+    if math.isinf(quality.queue_s) or link.target is None:
+        return
+    with contextlib.suppress(OSError):
+        for stream in (link.client, link.target):
+            raw = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 (a socket, not a Django query)
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _UNREAD_BYTES)
 
 
 def _end(serving: Future[None]) -> None:

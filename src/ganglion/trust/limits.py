@@ -30,6 +30,7 @@ BUILT_IN_SETTINGS: Final[Mapping[str, Bounds]] = MappingProxyType(
         "policy.agreement_min": _SHARE,
         "policy.compare_share": _SHARE,
         "policy.shadow_cpu_share": _SHARE,
+        "policy.traffic_share": _SHARE,
         "policy.probation_s": Bounds(min=0.0, max=2_678_400.0),
         "policy.start_attempts_max": Bounds(min=0.0, max=100.0),
     }

@@ -57,6 +57,13 @@ class DeploymentPolicy(msgspec.Struct, frozen=True):
     """How fast one node may bring the package; 0: as fast as the line is."""
     attempt: int = 0
     """Which attempt of the rollout this is: a node that has failed an earlier one tries again."""
+    held: bool = False
+    """It stays on trial beside the committed version until the hub wants something else, and is never committed."""
+    traffic_share: float = 0.0
+    """Of a held version: the share of the requests that it answers, sticky by their key. 0: it answers nobody, and
+    hears `compare_share` of them in the shadow."""
+    anew: bool = False
+    """It was taken back before: a node that knows it tries it like one that does not."""
 
 
 class Assignment(msgspec.Struct, frozen=True):
@@ -187,6 +194,8 @@ class ModelStatus(msgspec.Struct, frozen=True):
     update_version: str = ""
     update_state: str = ""
     reason: str = ""
+    shares: dict[str, float] = {}
+    """By version its share of the requests, while more than one answers; empty when `version` answers them all."""
 
 
 class SettingsReport(msgspec.Struct, frozen=True):

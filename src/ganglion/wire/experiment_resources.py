@@ -43,10 +43,10 @@ class ExperimentRequest:
     select: str | None = None
     """The same by selector. None: everybody."""
     metric: str = "error_rate"
-    """What decides: error_rate, confidence or latency."""
+    """What decides: error_rate, confidence, latency or accuracy."""
     effect: float = 0.0
-    """The smallest difference that matters: a share for error_rate and confidence, a part of the control's latency for
-    latency. 0: 0.01, 0.02 and 0.1."""
+    """The smallest difference that matters: a share for error_rate, confidence and accuracy, a part of the control's
+    latency for latency. 0: 0.01, 0.02, 0.02 and 0.1."""
     requests_min: int = 1000
     """Answers of each arm before anything is said of its differences."""
     length_s: float = 604_800.0
@@ -56,6 +56,11 @@ class ExperimentRequest:
     """What each node of a challenger must see before it commits."""
     seed: str = ""
     """Decides, with the node ids, who is in which arm. Empty: the experiment's name."""
+    mode: str = "nodes"
+    """nodes: each arm has nodes of its own. traffic: on every node one challenger answers a share of the requests,
+    sticky by their key. shadow: on every node it hears a share of the inputs, and answers nobody."""
+    share: float = 0.0
+    """Modes traffic and shadow: which share of the requests the challenger gets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +72,18 @@ class ExperimentAction:
     """Conclude: the version that won; a challenger is rolled out, the control stays as it is."""
     stages: list[str] = field(default_factory=lambda: ["5%", "25%", "100%"])
     """Conclude: the stages of the winner's rollout."""
+    policy: str = ""
+    """Conclude: a policy of rollouts, by name, whose stages, gate, probation and approvals the winner's rollout has
+    instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetricResult:
-    """One metric of one arm. Errors and confidence are shares, latency is in microseconds."""
+    """One metric of one arm. Errors, confidence and accuracy are shares, latency is in microseconds."""
 
     metric: str
     mean: float
-    """Of the nodes' own means; of latency the geometric one."""
+    """Of the nodes' own means; of latency the geometric one; of accuracy nodes with few labels weigh less."""
     low: float | None = None
     """The interval holds the truth at every look, except with the chance that the results name. None: too few nodes."""
     high: float | None = None
@@ -89,6 +97,13 @@ class MetricResult:
     """Nodes in both arms together at which `effect` would be found, four times out of five, as nodes vary now."""
     finding: str = ""
     """better, worse, open (not decided yet) or too_early; empty for the control."""
+    labelled: int = 0
+    """Of accuracy: inputs that were kept by chance and labelled, and of these …"""
+    right: int = 0
+    """… the ones of which the answer was the label."""
+    labels_needed: int | None = None
+    """Of accuracy: labels of both arms together at which `effect` would be found, four times out of five, on the nodes
+    of now. None: these nodes differ too much, or it is too early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +121,7 @@ class ArmResult:
     requests: int = 0
     errors: int = 0
     compared: int = 0
-    """Rows that the version before answered too, while a node tried this one."""
+    """Rows that the version before answered too, while a node tried this one; inside of nodes, that both answered."""
     agreed: int = 0
     metrics: list[MetricResult] = field(default_factory=list)
     node_names: list[str] = field(default_factory=list)

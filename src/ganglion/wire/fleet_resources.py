@@ -37,7 +37,8 @@ class SiteDefinition:
     time_zone: str = ""
     """As `Europe/Lisbon`; empty: not said."""
     bytes_per_s_max: int = 0
-    """What its line carries, in both directions together; 0: not said."""
+    """What its nodes may bring together in a rollout, bytes per second, if the rollout does not ask for less; 0: no
+    limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +88,7 @@ class NodeActionRequest:
     labels: dict[str, str | None] = field(default_factory=dict)
     """label only: what to set, and with null what to take away."""
     command: str = ""
-    """ask only: see CommandRequest."""
+    """ask only: see CommandRequest. An action of the envelope is asked for with the caller's own role."""
     count: int = 0
     expires_in_s: float = 3600.0
     reason: str = ""
@@ -96,6 +97,8 @@ class NodeActionRequest:
     """Only tell what would be done."""
     expected: int | None = None
     """How many nodes a dry run told would change; with another number by now, nothing is done."""
+    arguments: list[str] = field(default_factory=list)
+    """ask only: KEY=VALUE, for an action of the envelope that takes some."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ REPORT = f"{API}/node/report"
 BATCHES = f"{API}/node/batches"
 NODE_FILES = f"{API}/node/files"
 NODE_SAMPLES = f"{API}/node/samples"
+NODE_SHELLS = f"{API}/node/shells"
 TUF_METADATA = f"{API}/tuf/metadata"
 TUF_TARGETS = f"{API}/tuf/targets"
 
@@ -32,6 +33,8 @@ RELEASES = f"{API}/releases"
 ROLLOUTS = f"{API}/rollouts"
 ROLLOUT_PLAN = f"{ROLLOUTS}/plan"
 EXPERIMENTS = f"{API}/experiments"
+ALERTS = f"{API}/alerts"
+ALERT_TARGETS = f"{API}/alert-targets"
 SAMPLES = f"{API}/samples"
 LABELS = f"{API}/labels"
 DATASETS = f"{API}/datasets"
@@ -76,7 +79,7 @@ def node(name: str, action: str = "") -> str:
 
 
 def declared(where: str, name: str, action: str = "") -> str:
-    """Return the path of a group, a site or a zone, or of an action on it: remove."""
+    """Return the path of a group, a site, a zone or an alert, or of an action on it: remove."""
     return f"{where}/{name}/{action}" if action else f"{where}/{name}"
 
 
@@ -103,6 +106,16 @@ def node_file(digest: Digest) -> str:
 def node_sample(sha256: str) -> str:
     """Return the path by which a node hands over the inputs of a large sample."""
     return f"{NODE_SAMPLES}/{sha256}"
+
+
+def node_shell(shell_id: str, part: str) -> str:
+    """Return the path of a part of a session, as the node reaches it: output, input, recording."""
+    return f"{NODE_SHELLS}/{shell_id}/{part}"
+
+
+def shell(name: str, shell_id: str = "", part: str = "") -> str:
+    """Return the path of a node's sessions, or of a part of one: output, input, close, recording."""
+    return f"{NODES}/{name}/shells/{shell_id}/{part}" if shell_id else f"{NODES}/{name}/shells"
 
 
 def artifact(digest: Digest) -> str:

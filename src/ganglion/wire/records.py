@@ -82,6 +82,8 @@ class ComparisonRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """… the rows on which both gave the same label. Without labels: one answer, of the same form."""
     latency_us: int
     """How long `compared_with` took."""
+    confidences: tuple[float, ...] = ()
+    """How sure `compared_with` was of each row; empty when its manifest declares no prediction."""
 
 
 class SummaryRecord(msgspec.Struct, frozen=True):

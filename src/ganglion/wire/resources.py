@@ -46,6 +46,8 @@ class ModelOnNode:
     update_version: str = ""
     update_state: str = ""
     reason: str = ""
+    shares: dict[str, float] = field(default_factory=dict)
+    """By version its share of the requests, while more than one answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,6 +156,15 @@ class NodeReturn:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgedVersion:
+    """How often a version was right, by labels of inputs that chance has kept."""
+
+    version: str
+    right: int
+    labelled: int
+
+
+@dataclass(frozen=True, slots=True)
 class RevertView:
     """The way back after an abort, as reports prove it."""
 
@@ -271,3 +280,5 @@ class RolloutView:
     """Nodes that were given the version anew."""
     revert: RevertView | None = None
     """After an abort."""
+    judged: list[JudgedVersion] = field(default_factory=list)
+    """What people said since it was created, of the version and of those beside it: no rule asks for it."""

@@ -3,6 +3,7 @@ import math
 import pytest
 
 from ganglion.core.behaviour import CLASSES_MAX, CONFIDENCE_BINS, OTHER_CLASS, Behaviour, confidence_bin
+from ganglion.core.errors import InvalidRequest
 
 
 def test_answers_errors_and_comparisons_are_counted() -> None:
@@ -28,6 +29,22 @@ def test_a_comparison_of_no_rows_has_no_latency() -> None:
     behaviour.count_comparison(0, 0, 0)
 
     assert behaviour.compared_latency_us.count == 0
+
+
+def test_how_sure_the_other_version_was_is_counted_and_adds_up() -> None:
+    behaviour, other = Behaviour(), Behaviour()
+    behaviour.count_heard([])
+    assert behaviour.compared_confidence == []
+
+    other.count_heard([0.97, 0.5])
+    behaviour.merge(other)
+    behaviour.merge(other)
+    behaviour.check()
+
+    assert sum(behaviour.compared_confidence) == 4
+    assert other.compared_confidence[-1] == 1
+    with pytest.raises(InvalidRequest):
+        Behaviour(compared_confidence=[1, 2]).check()
 
 
 def test_classes_beyond_the_limit_are_counted_together() -> None:

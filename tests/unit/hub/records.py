@@ -31,8 +31,10 @@ def result(*, version: str = "1", latency_us: int = 100, label: str = "7", error
     return ResultRecord("r", "digits", version, latency_us, (label,), (0.9,), error)
 
 
-def comparison(*, compared: int = 1, agreed: int = 1, latency_us: int = 80) -> ComparisonRecord:
-    return ComparisonRecord("r", "digits", "2", "1", compared, agreed, latency_us)
+def comparison(
+    *, compared: int = 1, agreed: int = 1, latency_us: int = 80, confidences: tuple[float, ...] = ()
+) -> ComparisonRecord:
+    return ComparisonRecord("r", "digits", "2", "1", compared, agreed, latency_us, confidences)
 
 
 def sample(array: Tensor | None = None, *, model: str = "digits", confidence: float = 0.5) -> SampleRecord:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import msgspec
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from ganglion.core import npy
 from ganglion.core.errors import Conflict, InvalidName, InvalidRequest, NotFound, TooLarge
@@ -19,6 +20,7 @@ from ganglion.testing.memory_files import MemoryArtifactStore
 from ganglion.testing.memory_store import MemoryControlStore, MemoryTelemetryStore
 from ganglion.wire.records import SampleRecord
 from ganglion.wire.resources import DatasetRequest, LabelRequest
+from ganglion.wire.rollout_resources import JudgedVersion
 from unit.hub.records import batch, envelope, sample
 
 LIMITS = CurationLimits(samples_max=300, values_shown_max=8, labels_max=3, label_length_max=10, dataset_bytes_max=2_000)
@@ -74,6 +76,37 @@ def test_the_newest_label_is_shown(world: World) -> None:
     world.label({"n1-e1-1": "4"}, by="bob")
 
     assert [view.label for view in world.curation.samples()] == ["4"]
+
+
+def test_samples_are_found_by_why_they_were_kept(world: World) -> None:
+    doubtful = replace(sample(), reason="low_confidence")
+    world.keep(sample(), doubtful, sample(), doubtful)
+    world.label({"n1-e1-3": "7"})
+
+    assert [view.at_s for view in world.curation.samples(reason="random")] == [3.0, 1.0]
+    assert [view.at_s for view in world.curation.samples(reason="random", unlabelled=True)] == [1.0]
+    assert world.curation.samples(reason="beauty") == []
+
+
+def test_people_say_how_often_each_version_was_right_on_inputs_that_chance_has_kept(world: World) -> None:
+    old, new = (replace(sample(), version=version, reason="random") for version in ("1", "2"))
+    world.keep(old, old, new, replace(new, reason="low_confidence"))
+    world.label({"n1-e1-1": "7", "n1-e1-2": "1", "n1-e1-3": "7"})
+    world.label({"n1-e1-4": "1"})
+
+    assert world.curation.judged("digits", since_s=0.0) == [JudgedVersion("1", 1, 2), JudgedVersion("2", 1, 1)]
+    assert world.curation.judged("digits", since_s=2.5) == [JudgedVersion("2", 1, 1)]
+    assert world.curation.judged("gauges", since_s=0.0) == []
+
+
+def test_a_new_label_changes_at_once_how_often_a_version_was_right(world: World) -> None:
+    world.keep(sample(), sample())
+    world.label({"n1-e1-1": "7"})
+    assert world.curation.judged("digits", since_s=0.0) == [JudgedVersion("1", 1, 1)]
+
+    world.label({"n1-e1-2": "1"})
+
+    assert world.curation.judged("digits", since_s=0.0) == [JudgedVersion("1", 1, 2)]
 
 
 def test_samples_come_newest_first_up_to_the_limit(world: World) -> None:

@@ -145,10 +145,11 @@ def test_answers_and_errors_are_counted_in_their_minute(ingest: Ingest, store: M
 
 
 def test_a_comparison_counts_for_the_version_that_answered(ingest: Ingest, store: MemoryTelemetryStore) -> None:
-    ingest.store("n1", batch([envelope(1, comparison(compared=4, agreed=3, latency_us=80))]))
+    ingest.store("n1", batch([envelope(1, comparison(compared=4, agreed=3, latency_us=80, confidences=(0.9, 0.7)))]))
 
     expected = Behaviour()
     expected.count_comparison(4, 3, 80)
+    expected.count_heard([0.9, 0.7])
     assert behaviour_in(store, version="2") == expected
     assert behaviour_in(store, version="1") == Behaviour()
 

@@ -41,6 +41,7 @@ def verdicts(**facts: object) -> dict[str, Verdict]:
         ({"metadata_left_s": 3600.0}, "trust", WARN),
         ({"metadata_left_s": -1.0}, "trust", BAD),
         ({"serving": False}, "serving", BAD),
+        ({"shell": "open by ada (admin) until 10:00:00 UTC: a reason"}, "shell", WARN),
         ({"restarts": 1}, "restarts", OK),
         ({"restarts": 4}, "restarts", WARN),
         ({"restarts": 12}, "restarts", BAD),

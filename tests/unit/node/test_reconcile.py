@@ -93,6 +93,15 @@ def test_going_back_to_the_spare_version_is_known_not_new() -> None:
     assert after.update.was_committed
 
 
+def test_a_known_version_that_was_taken_back_before_is_tried_like_one_that_is_not_known() -> None:
+    model = ModelState(committed=an_installed("1"), spare=an_installed("2"))
+
+    after = reconcile.begin(model, an_assignment("2", rollout="again", policy=DeploymentPolicy(anew=True)))
+
+    assert after.update is not None
+    assert not after.update.was_committed
+
+
 def test_a_commit_keeps_the_version_before_as_the_spare() -> None:
     model = ModelState(committed=an_installed("1"), spare=an_installed("0"))
 

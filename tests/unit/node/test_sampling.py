@@ -34,6 +34,10 @@ def test_a_certain_request_is_kept_when_chance_wants_it() -> None:
     assert choose(SETTINGS, (0.9, 0.9), rows=2, random_row=0.9) == Choice(1, SampleReason.RANDOM)
 
 
+def test_chance_keeps_doubtful_requests_as_often_as_others_or_its_samples_would_be_the_sure_ones_alone() -> None:
+    assert choose(SETTINGS, (0.9, 0.1, 0.9), rows=3, random_row=0.9) == Choice(2, SampleReason.RANDOM)
+
+
 def test_a_certain_request_is_not_kept_when_chance_does_not_want_it() -> None:
     assert choose(SETTINGS, (0.9,), rows=1, random_row=None) is None
 

@@ -72,6 +72,7 @@ def test_a_comparison_counts_rows_with_equal_labels(world: ServingWorld) -> None
     (record,) = world.journal.comparisons
     assert (record.request_id, record.version, record.compared_with) == ("r1", "2", "1")
     assert (record.compared, record.agreed) == (2, 1)
+    assert len(record.confidences) == 2
     assert candidate.behaviour.agreement == 0.5
 
 
@@ -194,3 +195,17 @@ def test_versions_with_different_inputs_are_not_compared(world: ServingWorld) ->
     world.lane.run()
 
     assert world.journal.comparisons == []
+
+
+def test_where_versions_share_the_requests_only_those_of_the_active_one_are_compared(world: ServingWorld) -> None:
+    control, challenger = version_of("1"), version_of("2")
+    switch_from(world, challenger, control)
+    world.table.switch("steer", "1", compare_with="2", compare_share=1.0, weights={"1": 0.5, "2": 0.5})
+
+    for _ in range(40):
+        world.ask()
+        world.lane.run()
+
+    assert control.behaviour.compared == control.behaviour.requests > 0
+    assert challenger.behaviour.compared == 0
+    assert control.behaviour.requests + challenger.behaviour.requests == 40

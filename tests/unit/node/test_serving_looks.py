@@ -166,6 +166,15 @@ def test_the_row_with_a_reason_is_kept_and_says_it(settings: CollectionSettings,
     assert sample.confidence == pytest.approx(0.55)
 
 
+def test_chance_is_asked_before_every_other_reason_so_that_its_samples_are_a_picture_of_all_requests() -> None:
+    world = world_with(random_share=1.0, confidence_below=0.99, margin_below=0.9, keep_when="margin<0.9")
+    world.add(version_of("1"))
+
+    world.ask()
+
+    assert [each.reason for each in world.journal.samples] == ["random"]
+
+
 def test_a_rule_that_this_release_cannot_read_keeps_nothing_and_stops_nothing() -> None:
     world = world_with(keep_when="colour=red")
     world.add(version_of("1"))

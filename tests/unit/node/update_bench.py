@@ -12,6 +12,7 @@ from ganglion.node.domain.backoff import BackoffPolicy
 from ganglion.node.domain.reconcile import Installed, ModelState, NodeState
 from ganglion.node.domain.update import Update, UpdateEffect, UpdateEvent
 from ganglion.node.services.alignment import Alignment
+from ganglion.node.services.held_trials import split
 from ganglion.node.services.install_times import InstallTimes
 from ganglion.node.services.places import Places
 from ganglion.node.services.update_effects import Outcome, can_shadow
@@ -113,6 +114,8 @@ class FakeServing:
         self.behaviour: dict[str, Behaviour] = {}
         self.listening: dict[str, tuple[str, float]] = {}
         """Which version hears which share of the requests beside the one that answers."""
+        self.weights: dict[str, dict[str, float]] = {}
+        """How versions share the requests of a model; a model that is not here has one that answers."""
         self.refused: set[str] = set()
         self.quarantined: set[str] = set()
         """Versions whose package it cannot load."""
@@ -128,6 +131,7 @@ class FakeServing:
             case Switch():
                 self.active[command.model] = command.version
                 self.listening[command.model] = (command.compare_with, command.compare_share)
+                self.weights[command.model] = command.weights
             case Unload():
                 self.loaded[command.model].discard(command.version)
             case Collect():
@@ -141,7 +145,10 @@ class FakeServing:
     def status(self) -> ServingStatus:
         models = {
             name: ModelServing(
-                active=self.active.get(name, ""), loaded=tuple(sorted(versions)), behaviour=dict(self.behaviour)
+                active=self.active.get(name, ""),
+                loaded=tuple(sorted(versions)),
+                behaviour=dict(self.behaviour),
+                weights=self.weights.get(name, {}),
             )
             for name, versions in self.loaded.items()
         }
@@ -151,6 +158,7 @@ class FakeServing:
         self.starts += 1
         self.active.clear()
         self.loaded.clear()
+        self.weights.clear()
 
 
 class ScriptedEffects:
@@ -185,7 +193,7 @@ class ScriptedEffects:
         if update.effect is UpdateEffect.SWITCH and can_shadow(update, model, status):
             return Outcome(UpdateEvent.SHADOWED)
         if update.effect in {UpdateEffect.SWITCH, UpdateEffect.LISTEN}:
-            await self.serving.call(Switch(name, version), timeout_s=1.0)
+            await self.serving.call(split(update, 0.5) if update.is_held else Switch(name, version), timeout_s=1.0)
         return Outcome(EVENT_OF[update.effect])
 
     def installed(self, update: Update) -> object:

@@ -92,6 +92,14 @@ def issue_client(directory: Path, name: str, *, life_s: float, now_s: float, who
     )
 
 
+def expires_at_s(file: Path) -> float:
+    """Return when the first certificate of a PEM file expires (s since 1970). Raises: DataCorrupt, DiskUnusable."""
+    try:
+        return files.load_certificate(file).not_valid_after_utc.timestamp()
+    except OSError as error:
+        raise DiskUnusable(f"{file} cannot be read: {error.strerror or error}") from error
+
+
 def ca_pin_of(pem: bytes) -> str:
     """Return the pin of an authority: SHA-256 of its public key (DER SubjectPublicKeyInfo), hexadecimal.
 

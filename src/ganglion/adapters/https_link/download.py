@@ -20,6 +20,7 @@ from ganglion.disk import sync_directory
 from ganglion.ports.clock import Clock
 
 _PARTIAL_CONTENT = 206
+_DOUBLINGS_MAX = 5
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
@@ -54,17 +55,43 @@ class Wanted:
     """How fast the bytes may come; 0: as fast as the line is."""
 
 
-def download(line: Line, wanted: Wanted, destination: Path) -> None:
+class Patience:
+    """How long each package may bring next to nothing before the line is left: doubled each time that it was.
+
+    A line that is stuck is tried anew soon. One that is slow because a fleet shares it must not be filled by those who
+    connect again.
+    """
+
+    def __init__(self) -> None:
+        self._times_left: dict[str, int] = {}
+
+    def window_s(self, path: str, *, first_s: float) -> float:
+        """Return over which time the rate is measured now."""
+        return first_s * 2.0 ** min(self._times_left.get(path, 0), _DOUBLINGS_MAX)
+
+    def note_left(self, path: str) -> None:
+        """The line was left once more while it brought this."""
+        self._times_left[path] = self._times_left.get(path, 0) + 1
+
+    def forget(self, path: str) -> None:
+        """It is here."""
+        self._times_left.pop(path, None)
+
+
+def download(line: Line, wanted: Wanted, destination: Path, *, patience: Patience | None = None) -> None:
     """Complete `destination`. The part beside it survives interruptions, restarts and reboots.
 
-    Raises: HubUnreachable: call again to resume. ArtifactUntrusted: the bytes have another hash; the part is gone.
+    `patience` is what earlier calls have learned of the line. Raises: HubUnreachable: call again to resume.
+    ArtifactUntrusted: the bytes have another hash; the part is gone.
     DiskUnusable: the part is freed. Withdrawn: nobody wants it any more.
     """
     if destination.exists() and _is_right(destination, wanted):
         return
     part = destination.with_suffix(".part")
     try:
-        was_resumed = _complete(line, wanted, part)
+        patience = patience or Patience()
+        was_resumed = _complete(line, wanted, part, patience)
+        patience.forget(wanted.path)
         _check(part, wanted, was_resumed=was_resumed)
         part.replace(destination)
         sync_directory(destination.parent)
@@ -90,7 +117,7 @@ def _check(part: Path, wanted: Wanted, *, was_resumed: bool) -> None:
     raise ArtifactUntrusted(f"{wanted.path}: the bytes received are not the signed ones")
 
 
-def _complete(line: Line, wanted: Wanted, part: Path) -> bool:
+def _complete(line: Line, wanted: Wanted, part: Path, patience: Patience) -> bool:
     """Bring what is missing. True when a part was there already."""
     held = part.stat().st_size if part.exists() else 0
     if held > wanted.size_bytes:
@@ -103,10 +130,14 @@ def _complete(line: Line, wanted: Wanted, part: Path) -> bool:
     if begins_at not in (0, held):
         response.close()
         raise HubUnreachable(f"{wanted.path}: asked for bytes from {held}, was sent bytes from {begins_at}")
+    pace = _pace(line, wanted, patience)
     with part.open("r+b" if begins_at else "wb") as file:
         file.seek(begins_at)
         try:
-            _write(line, response, file, wanted, room_bytes=wanted.size_bytes - begins_at)
+            _write(line, response, file, wanted, room_bytes=wanted.size_bytes - begins_at, pace=pace)
+        except _TooSlow as error:
+            patience.note_left(wanted.path)
+            raise HubUnreachable(str(error)) from error
         finally:
             # What arrived before an interruption is kept, also when the power goes next.
             file.flush()
@@ -129,12 +160,18 @@ def _offset_of(response: urllib3.BaseHTTPResponse, size_bytes: int) -> int:
     return int(match[1])
 
 
-def _write(line: Line, response: urllib3.BaseHTTPResponse, file: BinaryIO, wanted: Wanted, *, room_bytes: int) -> None:
+def _pace(line: Line, wanted: Wanted, patience: Patience) -> "_Pace":
+    limit, settings = wanted.bytes_per_s_max, line.settings
+    slowest = min(settings.rate_bytes_min, limit / 2) if limit else settings.rate_bytes_min
+    window_s = patience.window_s(wanted.path, first_s=settings.rate_window_s)
+    return _Pace(line.clock, rate_bytes_min=slowest, window_s=window_s)
+
+
+def _write(
+    line: Line, response: urllib3.BaseHTTPResponse, file: BinaryIO, wanted: Wanted, *, room_bytes: int, pace: "_Pace"
+) -> None:
     """Write what arrives; what arrived before an interruption stays, and nothing beyond the signed length is kept."""
-    limit = wanted.bytes_per_s_max
-    slowest = min(line.settings.rate_bytes_min, limit / 2) if limit else line.settings.rate_bytes_min
-    pace = _Pace(line.clock, rate_bytes_min=slowest, window_s=line.settings.rate_window_s)
-    brake = Brake(line.clock, limit, line.settings.pause)
+    brake = Brake(line.clock, wanted.bytes_per_s_max, line.settings.pause)
     piece_bytes = brake.piece_bytes(line.settings.chunk_bytes)
     with to_its_end(response):
         # read1 hands over what has arrived; read would drop up to a whole chunk when the link breaks.
@@ -149,6 +186,10 @@ def _write(line: Line, response: urllib3.BaseHTTPResponse, file: BinaryIO, wante
             brake.took(len(chunk))
 
 
+class _TooSlow(Exception):
+    """Next to nothing came."""
+
+
 class _Pace:
     """A sender that keeps a line busy without bringing anything is left."""
 
@@ -157,15 +198,13 @@ class _Pace:
         self._since_s, self._came_bytes = clock.monotonic_s(), 0
 
     def check(self, came_bytes: int) -> None:
-        """Count what came. Raises: HubUnreachable: in a whole window less than the minimum came."""
+        """Count what came. Raises: _TooSlow: in a whole window less than the minimum came."""
         self._came_bytes += came_bytes
         now_s = self._clock.monotonic_s()
         if now_s - self._since_s < self._window_s:
             return
         if self._came_bytes < self._bytes_min:
-            raise HubUnreachable(
-                f"only {self._came_bytes} bytes came in {now_s - self._since_s:.0f} s: the line is too slow"
-            )
+            raise _TooSlow(f"only {self._came_bytes} bytes came in {now_s - self._since_s:.0f} s: the line is too slow")
         self._since_s, self._came_bytes = now_s, 0
 
 

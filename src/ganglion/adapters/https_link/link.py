@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from ganglion.adapters.https_link import download, statements
-from ganglion.adapters.https_link.download import Wanted
+from ganglion.adapters.https_link.download import Patience, Wanted
 from ganglion.adapters.https_link.session import Identity, LinkSettings, Session
 from ganglion.adapters.https_link.trusted import TrustedTargets
 from ganglion.core.ids import parse_digest
@@ -18,12 +18,13 @@ from ganglion.trust import target_path
 from ganglion.wire import codec, paths
 from ganglion.wire.desired import Assignment, DesiredState, NodeReport, ReferenceFile
 from ganglion.wire.records import Ack, Batch, ContentHeld
+from ganglion.wire.shells import ShellInput, ShellOutput, ShellRecording, ShellRoom
 
 _NO_CONTENT = 204
 
 
 class HttpsHubLink:
-    """See `HubLink`, `FileLink` and `ContentLink` of `ports`. Safe for several threads; two bring two packages."""
+    """See `HubLink`, `FileLink`, `ContentLink`, `ShellLine` of `ports`. Safe for threads; two bring two packages."""
 
     def __init__(
         self,
@@ -37,7 +38,7 @@ class HttpsHubLink:
     ) -> None:
         self._session = Session(identity=identity, ca_pem=ca_pem, clock=clock, settings=settings)
         self._targets = TrustedTargets(session=self._session, open_files=open_metadata, bootstrap=tuf_root)
-        self._node_id = identity.node_id
+        self._node_id, self._patience = identity.node_id, Patience()
         self.batch_bytes = 0
         """See the port."""
 
@@ -77,6 +78,22 @@ class HttpsHubLink:
         answer = self._session.ask("PUT", f"{paths.node_sample(sha256)}?{query}", body=piece, kind=codec.CONTENT_TYPE)
         return codec.decode_json(answer, ContentHeld)
 
+    def shell_output(self, shell_id: str, output: ShellOutput) -> int:
+        """Hand over what a session showed."""
+        answer = self._session.ask("POST", paths.node_shell(shell_id, "output"), body=codec.encode_json(output))
+        return codec.decode_json(answer, ShellRoom).received
+
+    def shell_input(self, shell_id: str, *, after: int, wait_s: float) -> ShellInput:
+        """Wait for what a person does next in a session."""
+        query = urlencode({"after": after, "wait_s": wait_s})
+        response = self._session.open("GET", f"{paths.node_shell(shell_id, 'input')}?{query}", wait_s=wait_s)
+        return codec.decode_json(self._session.read(response), ShellInput)
+
+    def shell_recording(self, shell_id: str, recording: ShellRecording) -> None:
+        """Hand over the recording of a session."""
+        body = codec.compress(codec.encode_packed(recording))
+        self._session.ask("POST", paths.node_shell(shell_id, "recording"), body=body, kind=codec.BATCH_TYPE)
+
     def check_target(self, assignment: Assignment, *, root_version_min: int) -> Vouched:
         """Check that the model's role signs the package, and that the hub signs it for this node."""
         target_path.parse(assignment.target_path)
@@ -101,7 +118,7 @@ class HttpsHubLink:
             is_wanted=is_wanted,
             bytes_per_s_max=_slower(assignment.policy.download_bytes_per_s_max, self._session.settings.bytes_per_s_max),
         )
-        download.download(self._session, wanted, destination)
+        download.download(self._session, wanted, destination, patience=self._patience)
 
     def download_file(
         self, file: ReferenceFile, destination: Path, *, is_wanted: Callable[[], bool] = lambda: True
@@ -114,7 +131,7 @@ class HttpsHubLink:
             is_wanted=is_wanted,
             bytes_per_s_max=self._session.settings.bytes_per_s_max,
         )
-        download.download(self._session, wanted, destination)
+        download.download(self._session, wanted, destination, patience=self._patience)
 
 
 def _slower(one: int, other: int) -> int:

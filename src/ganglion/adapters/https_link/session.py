@@ -44,8 +44,8 @@ def _pause(seconds: float) -> None:
 class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Deadlines and limits of the link."""
 
-    connect_timeout_s: float = 5.0
-    """How long making a connection may take."""
+    connect_timeout_s: float = 20.0
+    """How long making a connection may take, TLS with it: on a line that a fleet shares, no step of it is quick."""
     request_timeout_s: float = 20.0
     """How long the hub may be silent within one request, long polls apart."""
     reply_bytes_max: int = 8_000_000
@@ -299,4 +299,4 @@ def _open_pool(url: str, ca_pem: bytes, *, dates_count: bool) -> urllib3.HTTPSCo
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not dates_count:
         context.verify_flags |= _NO_CHECK_TIME
-    return _Pool(parts.hostname, parts.port or 443, ssl_context=context, maxsize=4, block=False, retries=False)
+    return _Pool(parts.hostname, parts.port or 443, ssl_context=context, maxsize=6, block=False, retries=False)

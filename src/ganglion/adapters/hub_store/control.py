@@ -13,6 +13,7 @@ from ganglion.adapters.hub_store.deployment import DeploymentRows
 from ganglion.adapters.hub_store.documents import DocumentRows
 from ganglion.adapters.hub_store.feedback import FeedbackRows
 from ganglion.adapters.hub_store.identity import IdentityRows
+from ganglion.adapters.hub_store.many_nodes import ManyNodes
 from ganglion.adapters.hub_store.node_search import NodeSearch
 from ganglion.adapters.hub_store.people import PeopleRows
 from ganglion.ports.hub_store import ControlTransaction
@@ -20,7 +21,7 @@ from ganglion.ports.hub_store import ControlTransaction
 _REVISION = "desired_revision"
 
 
-class ControlRows(IdentityRows, NodeSearch, DeploymentRows, DocumentRows, FeedbackRows, PeopleRows):
+class ControlRows(IdentityRows, NodeSearch, ManyNodes, DeploymentRows, DocumentRows, FeedbackRows, PeopleRows):
     """Everything that one transaction can ask of the control database."""
 
     def __init__(self, connection: sa.Connection) -> None:

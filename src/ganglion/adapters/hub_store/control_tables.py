@@ -65,6 +65,7 @@ nodes = table(
         "node_id",
     ),
     sa.Index("nodes_by_place", "site", "zone", "revoked_at_s", "retired_at_s"),
+    sa.Index("nodes_by_last_seen", "last_seen_at_s", "node_id"),
 )
 
 credentials = table(
@@ -119,6 +120,15 @@ rollouts = table(
     sa.UniqueConstraint("rollout_id", name="rollouts_once"),
     sa.Index("rollouts_by_state", "state"),
 )
+
+rollout_parts = table(
+    metadata,
+    "rollout_parts",
+    key("rollout_id", TEXT),
+    key("number", INTEGER),
+    required("document", BYTES),
+)
+"""What a rollout's nodes came to, where they are too many for its document."""
 
 documents = table(
     metadata,

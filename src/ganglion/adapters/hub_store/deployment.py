@@ -78,3 +78,18 @@ class DeploymentRows:
         if states:
             query = query.where(columns.state.in_(states))
         return rows.fetch(self._connection, query, RolloutRow)
+
+    def add_rollout_part(self, rollout_id: str, number: int, document: bytes) -> None:
+        """Add a part under a number that the rollout has none under."""
+        statement = "INSERT INTO rollout_parts (rollout_id, number, document) VALUES (?, ?, ?)"
+        self._connection.exec_driver_sql(statement, (rollout_id, number, document))
+
+    def rollout_parts(self, rollout_id: str) -> Sequence[bytes]:
+        """Return what was added, by number."""
+        statement = "SELECT document FROM rollout_parts WHERE rollout_id = ? ORDER BY number"
+        return [document for (document,) in self._connection.exec_driver_sql(statement, (rollout_id,))]
+
+    def remove_rollout_parts(self, rollout_id: str, *, before: int) -> None:
+        """Remove the parts with smaller numbers."""
+        statement = "DELETE FROM rollout_parts WHERE rollout_id = ? AND number < ?"
+        self._connection.exec_driver_sql(statement, (rollout_id, before))

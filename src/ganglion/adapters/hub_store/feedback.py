@@ -20,13 +20,18 @@ class FeedbackRows:
         """Add a label; from now on it is the sample's newest."""
         rows.add(self._connection, tables.labels, [row])
 
-    def labels(self, sample_ids: Sequence[str] | None = None) -> dict[str, LabelRow]:
-        """Return the newest label of each sample: the one that was stored last, whatever the clock said."""
+    def labels(self, sample_ids: Sequence[str] | None = None, *, since_s: float | None = None) -> dict[str, LabelRow]:
+        """Return the newest label of each sample: the one that was stored last, whatever the clock said.
+
+        With `since_s`, only what was said at that time or later counts.
+        """
+        columns = tables.labels.c
+        said = sa.true() if since_s is None else columns.labelled_at_s >= since_s
         if sample_ids is None:
-            return self._newest(sa.true())
+            return self._newest(said)
         newest: dict[str, LabelRow] = {}
         for some in rows.chunks(sample_ids):
-            newest |= self._newest(tables.labels.c.sample_id.in_(some))
+            newest |= self._newest(sa.and_(columns.sample_id.in_(some), said))
         return newest
 
     def _newest(self, wanted: sa.ColumnElement[bool]) -> dict[str, LabelRow]:

@@ -1,13 +1,20 @@
 """Events and samples of the telemetry database: the records that people look at."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import sqlalchemy as sa
 
 from ganglion.adapters.hub_store import rows
 from ganglion.adapters.hub_store import telemetry_tables as tables
-from ganglion.ports.telemetry_store import EventRow, SampleRow
+from ganglion.ports.telemetry_store import AnswerRow, EventRow, SampleRow
+
+_EVENT = ", ".join(field.name for field in fields(EventRow))
+_SINCE = (
+    f"SELECT rowid, {_EVENT} FROM events INDEXED BY events_of_rollouts"  # noqa: S608 - names of ours
+    " WHERE rollout_id = ? AND rollout_id != '' AND rowid > ? ORDER BY rowid"
+)
 
 
 class FindingRows:
@@ -32,6 +39,20 @@ class FindingRows:
         if rollout_id is not None:
             query = query.where(columns.rollout_id == rollout_id)
         return rows.fetch(self._connection, query, EventRow)
+
+    def events_since(self, rollout_id: str, number: int) -> tuple[Sequence[EventRow], int]:
+        """Return the events of a rollout that were added after the one with that number, and the newest's number."""
+        found = rows.driver(self._connection).execute(_SINCE, (rollout_id, number)).fetchall()
+        return [EventRow(*values) for _, *values in found], found[-1][0] if found else number
+
+    def events_by_node(self, name: str, *, since_ns: int, model: str | None = None) -> dict[str, int]:
+        """Return how many events of this name each node told since that corrected time."""
+        columns = tables.events.c
+        query = sa.select(columns.node_id, sa.func.count()).where(columns.corrected_at_ns >= since_ns)
+        query = query.where(columns.name == name).group_by(columns.node_id)
+        if model is not None:
+            query = query.where(columns.model == model)
+        return {node_id: count for node_id, count in self._connection.execute(query)}  # noqa: C416 - rows are no pairs
 
     def add_samples(self, new: Sequence[SampleRow]) -> None:
         """Add samples; one that is there stays as it is."""
@@ -64,6 +85,18 @@ class FindingRows:
         if sample_ids is None:
             return self._up_to(query, bytes_max)
         return self._among(query, sample_ids)[:limit]
+
+    def answers(self, sample_ids: Sequence[str], *, model: str, reason: str, since_ns: int) -> Sequence[AnswerRow]:
+        """Return what was said of those of these samples that were kept for this reason since then, by id."""
+        columns = tables.samples.c
+        query = rows.select(tables.samples, AnswerRow).where(columns.model == model, columns.reason == reason)
+        query = query.where(columns.corrected_at_ns >= since_ns)
+        found: list[AnswerRow] = []
+        for some in rows.chunks(sorted(set(sample_ids))):
+            found += rows.fetch(
+                self._connection, query.where(columns.sample_id.in_(some)).order_by(columns.sample_id), AnswerRow
+            )
+        return found
 
     def _up_to(self, query: sa.Select[Any], bytes_max: int | None) -> list[SampleRow]:
         """Return the rows of the query, read one by one: inputs can be large."""

@@ -58,10 +58,8 @@ class IdentityRows:
 
     def set_revision(self, node_ids: Sequence[str], revision: int) -> None:
         """Give these nodes that desired-state revision."""
-        columns = tables.nodes.c
-        for some in rows.chunks(node_ids):
-            statement = sa.update(tables.nodes).where(columns.node_id.in_(some)).values(desired_revision=revision)
-            self._connection.execute(statement)
+        statement = "UPDATE nodes SET desired_revision = ? WHERE node_id = ?"
+        rows.driver(self._connection).executemany(statement, ((revision, node_id) for node_id in node_ids)).close()
 
     def put_credential(self, row: CredentialRow) -> None:
         """Insert, or replace the one of the same hash and kind."""

@@ -31,14 +31,14 @@ class NodeSearch:
 
     def find_nodes(self, query: NodeQuery) -> Sequence[NodeRow]:
         """Return the nodes that a query asks for, by name."""
-        found = sa.select(_NODES.node_id).where(*_conditions(query)).order_by(_NODES.name)
-        if query.after:
-            found = found.where(_NODES.name > query.after)
-        if query.limit is not None:
-            found = found.limit(query.limit)
+        found = _found(_NODES.node_id, query)
         # The inner query reads the index alone; only what is on the page is read whole.
         page = rows.select(tables.nodes, NodeRow).where(_NODES.node_id.in_(found)).order_by(_NODES.name)
         return rows.fetch(self._connection, page, NodeRow)
+
+    def find_names(self, query: NodeQuery) -> Sequence[str]:
+        """Return the names of the nodes that a query asks for, in order; no node is read for that."""
+        return list(self._connection.execute(_found(_NODES.name, query)).scalars())
 
     def count_nodes(self, query: NodeQuery) -> int:
         """Return how many nodes meet the terms and have one of the standings."""
@@ -55,6 +55,13 @@ class NodeSearch:
         counted = sa.select(_NODES.site, _NODES.zone, sa.func.count()).where(_IN_SERVICE)
         grouped = counted.group_by(_NODES.site, _NODES.zone).order_by(_NODES.site, _NODES.zone)
         return [(site, zone, count) for site, zone, count in self._connection.execute(grouped)]
+
+
+def _found(column: sa.ColumnElement[Any], query: NodeQuery) -> sa.Select[Any]:
+    found = sa.select(column).where(*_conditions(query)).order_by(_NODES.name)
+    if query.after:
+        found = found.where(_NODES.name > query.after)
+    return found if query.limit is None else found.limit(query.limit)
 
 
 def _conditions(query: NodeQuery) -> list[sa.ColumnElement[bool]]:

@@ -48,6 +48,20 @@ class TelemetryRows(FindingRows, AgeingRows):
             query = query.where(columns.node_id == node_id)
         return rows.fetch(self._connection, query, CursorRow)
 
+    def records_stored(self) -> int:
+        """Return how many records of all nodes were ever stored."""
+        counted = rows.driver(self._connection).execute("SELECT COALESCE(SUM(seq - gaps), 0) FROM cursors")
+        return int(counted.fetchone()[0])
+
+    def cursors_of(self, node_ids: Sequence[str]) -> Sequence[CursorRow]:
+        """Return the cursors of these nodes, by node and epoch."""
+        found = list[CursorRow]()
+        for some in rows.chunks(node_ids):
+            places = ", ".join("?" * len(some))
+            statement = f"SELECT {_COLUMNS} FROM cursors WHERE node_id IN ({places})"  # noqa: S608 - names of ours
+            found += (CursorRow(*row) for row in rows.driver(self._connection).execute(statement, some))
+        return sorted(found, key=lambda row: (row.node_id, row.epoch))
+
     def add_records(self, new: Sequence[RecordRow]) -> None:
         """Add records; none may be there already."""
         audit = [row for row in new if row.record_class == RecordClass.AUDIT]

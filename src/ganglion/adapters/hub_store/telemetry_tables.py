@@ -86,6 +86,8 @@ events = table(
     required("corrected_at_ns", INTEGER),
     sa.Index("events_by_time", "corrected_at_ns"),
     sa.Index("events_by_rollout", "rollout_id", "corrected_at_ns"),
+    # In the order in which they came.
+    sa.Index("events_of_rollouts", "rollout_id", sqlite_where=sa.text("rollout_id != ''")),
 )
 
 samples = table(

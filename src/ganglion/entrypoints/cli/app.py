@@ -9,6 +9,7 @@ import typer
 from ganglion.entrypoints.cli import (
     account,
     advise,
+    alert,
     apply,
     audit,
     dataset,
@@ -44,6 +45,7 @@ for _name, _group in {
     "zone": place.zone_app,
     "rollout": rollout.app,
     "experiment": experiment.app,
+    "alert": alert.app,
     "sample": sample.app,
     "dataset": dataset.app,
     "event": event.event_app,

@@ -9,6 +9,7 @@ import typer
 from ganglion.core.errors import InvalidRequest
 from ganglion.entrypoints.cli.context import Session
 from ganglion.entrypoints.cli.output import OutputFormat, note
+from ganglion.entrypoints.fleet_words import is_to_do, plan_texts
 
 if TYPE_CHECKING:
     from ganglion.entrypoints.fleet_yaml import Written
@@ -20,7 +21,6 @@ Files = Annotated[
 Prune = Annotated[
     bool, typer.Option("--prune", help="Remove what an earlier apply made and the files do not name any more.")
 ]
-_SIGNS = {"create": "+", "change": "~", "remove": "-", "start": ">", "keep": "=", "wait": "."}
 _DIFFERS = 1
 
 
@@ -99,7 +99,8 @@ def _check(reply: "ApplyReply", written: "list[Written]") -> None:
     if reply.problems:
         places = {each.resource.source: each for each in written}
         told = [_told(problem, places.get(problem.source)) for problem in reply.problems]
-        raise InvalidRequest("\n".join([f"{len(told)} problems, and nothing is done:", *told]))
+        found = "1 problem" if len(told) == 1 else f"{len(told)} problems"
+        raise InvalidRequest("\n".join([f"{found}, and nothing is done:", *told]))
 
 
 def _told(problem: "ApplyProblem", written: "Written | None") -> str:
@@ -108,7 +109,7 @@ def _told(problem: "ApplyProblem", written: "Written | None") -> str:
 
 
 def _differing(reply: "ApplyReply") -> "list[PlanLine]":
-    return [line for line in reply.lines if line.changes or line.action not in {"keep", "wait"}]
+    return [line for line in reply.lines if is_to_do(line)]
 
 
 def _show(session: Session, reply: "ApplyReply") -> None:
@@ -116,11 +117,6 @@ def _show(session: Session, reply: "ApplyReply") -> None:
         session.show(reply)
         return
     shown = [line for line in reply.lines if line.action != "keep" or line.changes]
-    sys.stdout.write("".join(f"{text}\n" for line in shown for text in _texts(line)))
+    sys.stdout.write("".join(f"{text}\n" for line in shown for text in plan_texts(line)))
     kept = len(reply.lines) - len(shown)
     note(f"{len(_differing(reply))} {'done' if reply.applied else 'to do'}, {kept} as declared")
-
-
-def _texts(line: "PlanLine") -> list[str]:
-    head = f"{_SIGNS[line.action]} {line.kind} {line.name}" + (f": {line.note}" if line.note else "")
-    return [head, *(f"    {each.path}: {each.was or '(none)'} -> {each.will_be or '(none)'}" for each in line.changes)]

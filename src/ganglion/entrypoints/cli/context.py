@@ -48,6 +48,10 @@ class Session:
         """Return the client. Raises: Unauthenticated: no login. InvalidSettings, HubUnreachable, CaMismatch."""
         return client_from(self._options)
 
+    def another(self) -> "HubClient":
+        """Return a client of its own, for a second thread; whoever asked for it closes it. Raises: as `client`."""
+        return client_from(self._options)
+
     def show(
         self, value: object, *, lines: object = None, columns: Sequence[str] | None = None, empty: str = ""
     ) -> None:

@@ -15,7 +15,7 @@ def demo(
 ) -> None:
     """Show the whole loop on this machine, with real faults. Needs `ganglion[hub,factory]`.
 
-    It starts one hub, three nodes and a client at each, and leaves nothing behind but the report.
+    It starts one hub, four nodes and a client at each, and leaves nothing behind but the report.
 
     Example: ganglion demo --quick
     """

@@ -1,4 +1,4 @@
-"""`ganglion experiment`: let versions of a model work side by side on different nodes, and see which is better."""
+"""`ganglion experiment`: let versions of a model work side by side, on many nodes, and see which is better."""
 
 from typing import Annotated
 
@@ -21,7 +21,7 @@ _DAY_S = 86_400.0
 
 @app.callback()
 def experiment() -> None:
-    """Compare versions of a model on different nodes."""
+    """Compare versions of a model on different nodes, or on the same ones."""
 
 
 @hub_command(app, "create")
@@ -36,7 +36,24 @@ def create_experiment(
     ],
     to: options.To = "",
     select: options.Select = None,
-    metric: Annotated[str, typer.Option(metavar="error_rate|confidence|latency", help="What decides.")] = "error_rate",
+    metric: Annotated[
+        str,
+        typer.Option(
+            metavar="error_rate|confidence|latency|accuracy",
+            help="What decides.",
+            show_default="error_rate; in mode shadow confidence",
+        ),
+    ] = "",
+    mode: Annotated[
+        str,
+        typer.Option(
+            metavar="nodes|traffic|shadow",
+            help="The challenger has nodes of its own, a share of the requests on every node, or hears them unseen.",
+        ),
+    ] = "nodes",
+    share: Annotated[
+        str, typer.Option(metavar="SHARE", help="Of the requests, in the modes traffic and shadow, such as 20%.")
+    ] = "",
     effect: Annotated[float, typer.Option(help="The smallest difference that matters; 0: as the metric is.")] = 0.0,
     requests_min: Annotated[int, typer.Option(help="Answers of each arm before differences are told.")] = 1000,
     days: Annotated[float, typer.Option(help="It ends by itself after so long.")] = 7.0,
@@ -49,7 +66,7 @@ def create_experiment(
 ) -> None:
     """Declare an experiment. No node is touched before `ganglion experiment start`.
 
-    Example: ganglion experiment create two-or-one digits --control 1 --arm 2=20%
+    Example: ganglion experiment create two-or-one digits --control 1 --arm 2 --mode traffic --share 20%
     """
     from ganglion.wire.experiment_resources import ExperimentGuard, ExperimentRequest
     from ganglion.wire.rollout_resources import ProbationSettings
@@ -61,20 +78,22 @@ def create_experiment(
         arms=[experiment_show.arm_of(each) for each in arm],
         to=to,
         select=select,
-        metric=metric,
+        metric=metric or experiment_show.metric_in(mode),
         effect=effect,
         requests_min=requests_min,
         length_s=days * _DAY_S,
         guard=filled(ExperimentGuard, guard or [], option="--guard"),
         probation=filled(ProbationSettings, probation or [], option="--probation"),
         seed=seed,
+        mode=mode,
+        share=experiment_show.share_of(share),
     )
     experiment_show.show_experiment(session, session.client.create_experiment(request))
 
 
 @hub_command(app, "start")
 def start_experiment(session: Session, name: Name, reason: Reason = "") -> None:
-    """Draw the arms, and give the challengers' nodes their versions.
+    """Draw the arms, and give nodes the challengers' versions.
 
     Example: ganglion experiment start two-or-one
     """
@@ -120,6 +139,9 @@ def conclude_experiment(
     winner: Annotated[str, typer.Option(help="The version that won; a challenger is rolled out in stages.")],
     reason: Annotated[str, typer.Option(help="Why; it stands in the history.")],
     stages: options.Stages = "5%,25%,100%",
+    policy: Annotated[
+        str, typer.Option(help="Name of a RolloutPolicy of `ganglion apply`; it goes before --stages.")
+    ] = "",
 ) -> None:
     """End it with a winner, which is rolled out through the gate.
 
@@ -127,7 +149,7 @@ def conclude_experiment(
 
     Example: ganglion experiment conclude two-or-one --winner 2 --reason "half the errors"
     """
-    _act(session, name, "conclude", reason=reason, winner=winner, stages=stages)
+    _act(session, name, "conclude", reason=reason, winner=winner, stages=stages, policy=policy)
 
 
 def _act(
@@ -138,9 +160,10 @@ def _act(
     reason: str,
     winner: str = "",
     stages: str = "",
+    policy: str = "",
 ) -> None:
     from ganglion.wire.experiment_resources import ExperimentAction
 
     shares = [share.strip() for share in stages.split(",") if share.strip()]
-    request = ExperimentAction(reason=reason, winner=winner, stages=shares)
+    request = ExperimentAction(reason=reason, winner=winner, stages=shares, policy=policy)
     experiment_show.show_experiment(session, session.client.act_on_experiment(name, action, request))

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ganglion.core.errors import InvalidRequest
+from ganglion.entrypoints.experiment_words import arm_lines
 
 if TYPE_CHECKING:
     from ganglion.entrypoints.cli.context import Session
-    from ganglion.wire.experiment_resources import ArmRequest, ArmResult, ExperimentView, MetricResult
+    from ganglion.wire.experiment_resources import ArmRequest, ExperimentView
 
 Action = Literal["start", "stop", "conclude"]
 _PERCENT = 100.0
@@ -19,6 +20,7 @@ class ExperimentLine:
 
     name: str
     model: str
+    mode: str
     state: str
     arms: str
     metric: str
@@ -28,22 +30,6 @@ class ExperimentLine:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class ArmLine:
-    """One metric of one arm as one line."""
-
-    arm: str
-    nodes: str
-    requests: int
-    metric: str
-    mean: str
-    interval: str
-    difference: str
-    finding: str
-    detectable: str
-    nodes_needed: int | None
-
-
 def arm_of(text: str) -> "ArmRequest":
     """Read "2", "2=20%" or "2=0.2". Raises: InvalidRequest."""
     from ganglion.wire.experiment_resources import ArmRequest
@@ -51,13 +37,30 @@ def arm_of(text: str) -> "ArmRequest":
     version, equals, share = text.partition("=")
     if not equals:
         return ArmRequest(version)
-    try:
-        part = float(share.removesuffix("%")) / (_PERCENT if share.endswith("%") else 1.0)
-    except ValueError:
-        part = 0.0
+    part = _part(share)
     if not 0.0 < part < 1.0:
         raise InvalidRequest(f"--arm {text[:80]!r} should read VERSION or VERSION=SHARE, as in 2=20%")
     return ArmRequest(version, part)
+
+
+def share_of(text: str) -> float:
+    """Read "20%" or "0.2"; 0 of an empty text. Raises: InvalidRequest."""
+    part = _part(text) if text else 0.0
+    if text and not 0.0 < part <= 1.0:
+        raise InvalidRequest(f"--share {text[:80]!r} should be a share of the requests, as in 20%")
+    return part
+
+
+def metric_in(mode: str) -> str:
+    """Return what decides in a mode unless somebody says otherwise: nobody is answered by what only listens."""
+    return "confidence" if mode == "shadow" else "error_rate"
+
+
+def _part(share: str) -> float:
+    try:
+        return float(share.removesuffix("%")) / (_PERCENT if share.endswith("%") else 1.0)
+    except ValueError:
+        return 0.0
 
 
 def line_of(view: "ExperimentView") -> ExperimentLine:
@@ -65,6 +68,7 @@ def line_of(view: "ExperimentView") -> ExperimentLine:
     return ExperimentLine(
         name=view.name,
         model=view.model,
+        mode=view.request.mode,
         state=view.state,
         arms=", ".join(f"{arm.version}={arm.share:.0%}" for arm in view.arms),
         metric=view.request.metric,
@@ -83,7 +87,7 @@ def show_experiment(session: "Session", view: "ExperimentView") -> None:
         session.show(view)
         return
     emit([line_of(view)], session.output)
-    lines = [line for arm in view.arms for line in _lines(arm)]
+    lines = [line for arm in view.arms for line in arm_lines(arm)]
     emit(lines, session.output, empty="No arm has shown anything yet.")
     if lines:
         note(f"intervals hold at every look; all of one metric together, except with a chance of {view.chance:.0%}")
@@ -92,38 +96,3 @@ def show_experiment(session: "Session", view: "ExperimentView") -> None:
         note(f"{len(view.left_out)} nodes take no part, among them {name}: {why}")
     if view.rollout_id:
         note(f"the winner is rolled out: ganglion rollout show {view.rollout_id}")
-
-
-def _lines(arm: "ArmResult") -> list[ArmLine]:
-    return [_line(arm, each) for each in arm.metrics]
-
-
-def _line(arm: "ArmResult", each: "MetricResult") -> ArmLine:
-    is_latency = each.metric == "latency"
-    nodes = f"{arm.serving} of {arm.nodes} serve"
-    return ArmLine(
-        arm=f"{arm.version} (control)" if arm.is_control else arm.version,
-        nodes=f"{nodes}, {arm.rolled_back} went back" if arm.rolled_back else nodes,
-        requests=arm.requests,
-        metric=each.metric,
-        mean=_value(each.mean, is_latency=is_latency),
-        interval=_interval(each.low, each.high, is_latency=is_latency),
-        difference="" if each.difference is None else _between(each),
-        finding=each.finding,
-        detectable="" if each.detectable is None else f"{each.detectable:.2%}",
-        nodes_needed=each.nodes_needed,
-    )
-
-
-def _between(each: "MetricResult") -> str:
-    return f"{each.difference:+.2%} [{each.difference_low:+.2%}, {each.difference_high:+.2%}]"
-
-
-def _interval(low: float | None, high: float | None, *, is_latency: bool) -> str:
-    if low is None or high is None:
-        return ""
-    return f"[{_value(low, is_latency=is_latency)}, {_value(high, is_latency=is_latency)}]"
-
-
-def _value(value: float, *, is_latency: bool) -> str:
-    return f"{value:.0f} us" if is_latency else f"{value:.2%}"

@@ -1,7 +1,6 @@
 """`ganglion hub figures`: how the fleet is run."""
 
 import csv
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,18 +10,10 @@ import typer
 from ganglion.core.errors import DiskUnusable
 from ganglion.entrypoints.cli.context import Session
 from ganglion.entrypoints.cli.output import OutputFormat, note
+from ganglion.entrypoints.fleet_words import figure_lines
 
 if TYPE_CHECKING:
-    from ganglion.wire.figures_resources import DayFigures, FleetFigures, ShareOf, Spread
-
-
-@dataclass(frozen=True, slots=True)
-class FigureLine:
-    """One figure as one line of a table."""
-
-    figure: str
-    value: str
-    of: str
+    from ganglion.wire.figures_resources import DayFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,31 +53,9 @@ def figures(
         session.show(kept, lines=[_day(each) for each in kept], empty="No day is kept yet: the hub looks once an hour.")
     else:
         told = session.client.figures(days)
-        session.show(told, lines=list(_lines(told)))
+        session.show(told, lines=list(figure_lines(told)))
         if session.output is OutputFormat.TABLE and not told.uptime.total:
             note("The hub has not looked at its nodes yet; it does once an hour.")
-
-
-def _lines(told: "FleetFigures") -> Iterator[FigureLine]:
-    yield _time("deployment time, median", told.deployment_time_s, "rollouts completed")
-    yield _share("updates that succeeded", told.update_success, "updates")
-    yield _time("recovery of failed updates, mean", told.failed_update_recovery_s, "rollouts taken back", is_mean=True)
-    yield _time("time to detect, mean", told.time_to_detect_s, "rollouts aborted", is_mean=True)
-    yield _time("time to resolve, mean", told.time_to_resolve_s, "rollouts taken back", is_mean=True)
-    yield _time("last heard of, median", told.sync_lag_s, "nodes")
-    yield _share("uptime", told.uptime, "looks at nodes")
-    for spread in told.versions:
-        main = f"{spread.main_share:.1%} have {spread.main_version}"
-        yield FigureLine(f"versions of {spread.model}", main, f"{spread.distinct} versions")
-
-
-def _time(name: str, spread: "Spread", of: str, *, is_mean: bool = False) -> FigureLine:
-    value = spread.mean_s if is_mean else spread.median_s
-    return FigureLine(name, "-" if value is None else f"{value:.1f} s", f"{spread.count} {of}")
-
-
-def _share(name: str, share: "ShareOf", of: str) -> FigureLine:
-    return FigureLine(name, "-" if share.share is None else f"{share.share:.2%}", f"{share.total} {of}")
 
 
 def _day(each: "DayFigures") -> DayLine:

@@ -115,7 +115,10 @@ def _build(request: BuildRequest, model: Path, others: Sequence[Path], directory
     write_package(directory, content.manifest, content.files)
     remarks = [] if request.golden_file else ["golden inputs are made up; real ones prove more: --golden INPUTS.npz"]
     if content.manifest.prediction is None:
-        remarks.append("no prediction is declared, so records will hold no labels: see --prediction and --labels")
+        remarks.append(
+            "no prediction is declared: records will hold no labels, and versions are compared by the form of their"
+            " outputs alone: see --prediction and --labels"
+        )
     return content.manifest, remarks
 
 

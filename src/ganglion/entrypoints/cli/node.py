@@ -15,12 +15,13 @@ from ganglion.entrypoints.cli import (
     node_local,
     node_many,
     node_orders,
+    node_shell,
 )
 from ganglion.entrypoints.cli.context import Session, hub_command
 from ganglion.entrypoints.cli.output import OutputFormat, note
 
 if TYPE_CHECKING:
-    from ganglion.wire.resources import NodeView
+    from ganglion.wire.resources import ModelOnNode, NodeView
 
 app = typer.Typer(no_args_is_help=True)
 app.command("join")(node_local.join)
@@ -29,6 +30,7 @@ app.add_typer(node_client.app, name="client")
 app.add_typer(node_files.app, name="files")
 node_orders.register(app)
 node_exec.register(app)
+node_shell.register(app)
 node_diagnosis.register(app)
 node_many.register(app)
 node_lists.register(app)
@@ -175,6 +177,12 @@ def rekey_node(
     node_many.decide(session, "rekey", name, select=select, dry_run=dry_run, yes=yes, reason=reason)
 
 
+def _answering(model: "ModelOnNode") -> str:
+    """Return which version answers, or which ones share the requests."""
+    shared = "+".join(f"{version}={share:.0%}" for version, share in sorted(model.shares.items()))
+    return shared or model.version or "-"
+
+
 def _line(view: "NodeView") -> NodeLine:
     return NodeLine(
         name=view.name,
@@ -184,7 +192,7 @@ def _line(view: "NodeView") -> NodeLine:
         health=view.health,
         last_seen_at_s=view.last_seen_at_s,
         labels=",".join(f"{key}={value}" for key, value in view.labels.items()),
-        models=[f"{each.model}:{each.version or '-'}" for each in view.models],
+        models=[f"{each.model}:{_answering(each)}" for each in view.models],
         waiting=view.waiting,
         stored=view.stored,
     )

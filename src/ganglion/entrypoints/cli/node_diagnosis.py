@@ -45,7 +45,8 @@ def health(session: Session, name: Node = None, data: Data = None, wait: Wait = 
     from ganglion.entrypoints.diagnosis.findings import health_report
 
     _show(
-        session, _asked(session, "health", name, wait) if name else health_report(_here(session, data), clock=_clock())
+        session,
+        _asked(session, "health", name, wait) if name else health_report(node_here(session, data), clock=_clock()),
     )
 
 
@@ -60,7 +61,8 @@ def doctor(session: Session, name: Node = None, data: Data = None, wait: Wait = 
     from ganglion.entrypoints.diagnosis.doctor import doctor_report
 
     _show(
-        session, _asked(session, "doctor", name, wait) if name else doctor_report(_here(session, data), clock=_clock())
+        session,
+        _asked(session, "doctor", name, wait) if name else doctor_report(node_here(session, data), clock=_clock()),
     )
 
 
@@ -93,7 +95,7 @@ def logs(
     from ganglion.adapters.kept_logs import LogReader
     from ganglion.node.services.places import Places
 
-    reader = LogReader(Places(_here(session, data).data_path).logs)
+    reader = LogReader(Places(node_here(session, data).data_path).logs)
     printed = reader.read(query)
     _print(printed)
     while follow:
@@ -121,7 +123,7 @@ def support_bundle(
     if name:
         document = support.parsed(_answer(session, "support-bundle", name, wait))
     else:
-        document = support.support_document(_here(session, data), clock=_clock())
+        document = support.support_document(node_here(session, data), clock=_clock())
     file = to or Path(f"{document.node}-support.tar.gz")
     _write(file, document)
     note(f"wrote {file}, {file.stat().st_size} bytes, {len(document.files)} files")
@@ -159,7 +161,8 @@ def _answer(session: Session, question: str, name: str, wait_s: float, *, argume
     return outcome.output or ""
 
 
-def _here(session: Session, data: Path | None) -> "NodeSettings":
+def node_here(session: Session, data: Path | None) -> "NodeSettings":
+    """Return the settings of the node of this machine."""
     from ganglion.entrypoints.settings import load_settings
 
     return load_settings(session.config, {"node.data_dir": str(data) if data else None}).node

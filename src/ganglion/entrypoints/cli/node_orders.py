@@ -59,7 +59,13 @@ def settings(
 
 def ask(
     session: Session,
-    words: Annotated[list[str], typer.Argument(metavar="[NODE] WHAT", help="Name of the node, and report or collect.")],
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[NODE] WHAT [KEY=VALUE]...",
+            help="Name of the node, and report, collect, sync, restart-serving or an action of the envelope.",
+        ),
+    ],
     count: Annotated[int, typer.Option("--count", min=0, help="collect: how many inputs to keep.")] = 0,
     expires: Annotated[float, typer.Option("--expires", help="Seconds until it is not wanted any more.")] = 3600.0,
     select: node_many.Select = None,
@@ -68,24 +74,29 @@ def ask(
 ) -> None:
     """Ask a node to do something once.
 
-    To report, or to keep its next inputs. With --select every node that is selected is asked.
+    To report, to keep its next inputs, or to run a named action, with what that takes. With --select every node that
+    is selected is asked.
 
     Example: ganglion node ask gate-1 collect --count 20
     """
     from ganglion.wire.fleet_resources import NodeActionRequest
     from ganglion.wire.node_resources import CommandRequest
 
-    *names, what = words
-    if len(names) != (select is None):
+    plain = [word for word in words if "=" not in word]
+    arguments = [word for word in words if "=" in word]
+    if len(plain) != 1 + (select is None):
         raise InvalidRequest("give the name of a node and what to ask, or --select SELECTOR and what to ask")
+    *names, what = plain
     if select is not None:
         wish = NodeActionRequest(
-            action="ask", select=select, command=what, count=count, expires_in_s=expires, dry_run=dry_run
-        )
+            action="ask", select=select, command=what, count=count, expires_in_s=expires, dry_run=dry_run,
+            arguments=arguments,
+        )  # fmt: skip
         node_many.act(session, wish, yes=yes)
         return
     (name,) = names
-    session.show(session.client.command(name, CommandRequest(what, count=count, expires_in_s=expires)))
+    request = CommandRequest(what, count=count, expires_in_s=expires, arguments=arguments)
+    session.show(session.client.command(name, request))
     if session.output is OutputFormat.TABLE:
         note(f"`ganglion node asked {name}` tells what came of it")
 

@@ -30,7 +30,9 @@ def set_site(
     name: Site,
     description: Description = "",
     time_zone: Annotated[str, typer.Option(help="Where its clocks are: Europe/Lisbon.")] = "",
-    bytes_per_s_max: Annotated[int, typer.Option(min=0, help="What its line carries; 0: not said.")] = 0,
+    bytes_per_s_max: Annotated[
+        int, typer.Option(min=0, help="Bytes per second that its nodes bring together; 0: no limit.")
+    ] = 0,
 ) -> None:
     """Say what a site is, whether or not nodes stand there yet.
 

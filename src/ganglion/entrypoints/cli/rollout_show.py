@@ -57,6 +57,7 @@ class RolloutRecord:
     limits: str
     nodes: str
     left_behind: str
+    judged: str
     revert: str
     stages: list[StageLine]
     returns: "list[NodeReturn]"
@@ -114,6 +115,7 @@ def record_of(view: "RolloutView") -> RolloutRecord:
         limits=_limits(view),
         nodes=_counts(view),
         left_behind=cut(view.left_behind),
+        judged=_judged(view),
         revert=_revert(view),
         stages=[_stage_line(stage) for stage in view.stages],
         returns=[each for each in view.revert.nodes if each.state != "returned"][:NAMES_MAX] if view.revert else [],
@@ -216,6 +218,14 @@ def _counts(view: "RolloutView") -> str:
     total = sum(max(stage.size, len(stage.nodes)) for stage in view.stages)
     retried = f", {len(view.retried)} tried again" if view.retried else ""
     return f"{view.given} of {total} given it, {view.committed} committed{retried}"
+
+
+def _judged(view: "RolloutView") -> str:
+    words = [
+        f"{each.version}: {each.right} of {each.labelled} right ({each.right / each.labelled:.1%})"
+        for each in sorted(view.judged, key=lambda each: each.version != view.version)
+    ]
+    return ", ".join(words)
 
 
 def _revert(view: "RolloutView") -> str:

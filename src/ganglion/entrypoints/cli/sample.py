@@ -18,6 +18,7 @@ app = typer.Typer(no_args_is_help=True)
 
 Model = Annotated[str | None, typer.Option("--model", help="Only samples of this model.")]
 Node = Annotated[str | None, typer.Option("--node", help="Only samples of this node.")]
+Reason = Annotated[str | None, typer.Option("--reason", help="Only samples that were kept for it: random, …")]
 Unlabelled = Annotated[bool, typer.Option("--unlabelled", help="Only samples that nobody has labelled.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="At most this many, the newest first.")]
 _COLUMNS = ("sample_id", "node", "at_s", "model", "version", "reason", "prediction", "confidence", "label")
@@ -31,13 +32,19 @@ def sample() -> None:
 
 @hub_command(app, "list")
 def list_samples(
-    session: Session, model: Model = None, node: Node = None, unlabelled: Unlabelled = False, limit: Limit = 100
+    session: Session,
+    model: Model = None,
+    node: Node = None,
+    *,
+    reason: Reason = None,
+    unlabelled: Unlabelled = False,
+    limit: Limit = 100,
 ) -> None:
     """List kept inputs, newest first.
 
-    Example: ganglion sample list --unlabelled --limit 20
+    Example: ganglion sample list --unlabelled --reason random --limit 20
     """
-    samples = session.client.samples(model=model, node=node, unlabelled=unlabelled, limit=limit)
+    samples = session.client.samples(model=model, node=node, reason=reason, unlabelled=unlabelled, limit=limit)
     session.show(
         samples,
         columns=_COLUMNS,
@@ -77,7 +84,13 @@ def label_samples(
 
 @hub_command(app, "export")
 def export_samples(
-    session: Session, model: Model = None, node: Node = None, unlabelled: Unlabelled = False, limit: Limit = 1000
+    session: Session,
+    model: Model = None,
+    node: Node = None,
+    *,
+    reason: Reason = None,
+    unlabelled: Unlabelled = False,
+    limit: Limit = 1000,
 ) -> None:
     """Print samples as CSV, for labels to be filled in.
 
@@ -87,7 +100,7 @@ def export_samples(
     """
     from ganglion.entrypoints.cli.label_files import write_samples
 
-    samples = session.client.samples(model=model, node=node, unlabelled=unlabelled, limit=limit)
+    samples = session.client.samples(model=model, node=node, reason=reason, unlabelled=unlabelled, limit=limit)
     if session.output is OutputFormat.TABLE:
         write_samples(samples, sys.stdout)
         note(f"{len(samples)} samples")

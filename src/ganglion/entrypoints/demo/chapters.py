@@ -1,10 +1,11 @@
-"""Chapters 1 to 5: release, roll out, cut, kill, mend. Each does something real and says what it proves."""
+"""Chapters 1 to 6: release, declare, roll out, cut, kill, mend. Each does something real and says what it proves."""
 
 from ganglion.entrypoints import learning
+from ganglion.entrypoints.demo import fleet, rollouts
 from ganglion.entrypoints.demo.digits import PIXEL_MAX, SIDE
 from ganglion.entrypoints.demo.play import Play
 from ganglion.entrypoints.demo.scoreboard import Fault
-from ganglion.entrypoints.demo.script import MODEL, RECOVERY_BOUND_S
+from ganglion.entrypoints.demo.script import MODEL, RECOVERY_BOUND_S, REVIEWER
 from ganglion.entrypoints.learning import InputSettings, TrainedVersion
 from ganglion.testing.ledger import Ledger
 from ganglion.testing.processes import clock_s
@@ -38,11 +39,24 @@ def train_and_release(play: Play) -> None:
 
 
 def roll_out_first(play: Play) -> None:
-    """Bring release 1 to the fleet in stages."""
-    view = play.roll_out("1")
+    """Declare the fleet in files, and bring release 1 to it in stages."""
+    fleet.declare(play)
+    told = rollouts.bring(play, "1")
+    view = told.view
     play.promise(
         "release 1 reached every node, stage by stage", held=view.state == "completed", figures=_stages_told(view)
     )
+    play.promise(
+        "the nodes that took it are those that the dry run named, in its order",
+        held=rollouts.kept_the_plan(play, told),
+        figures=f"{sum(len(stage.nodes) for stage in view.stages)} nodes in {len(view.stages)} stages",
+    )
+    play.promise(
+        "each stage was approved by a second person, and who started it could not",
+        held=bool(told.refusal) and all(stage.approved_by == [REVIEWER] for stage in view.stages),
+        figures=f"approved by {', '.join(view.stages[-1].approved_by)}; the starter was told: {told.refusal}",
+    )
+    fleet.promise_no_difference(play, "1")
 
 
 def cut_the_cable(play: Play) -> float:

@@ -8,15 +8,12 @@ from ganglion.core.errors import Unavailable
 from ganglion.entrypoints.demo.console import Console
 from ganglion.entrypoints.demo.digits import Digits
 from ganglion.entrypoints.demo.scoreboard import Fault, FaultFigures, Scoreboard
-from ganglion.entrypoints.demo.script import MODEL, STAGES, Script
+from ganglion.entrypoints.demo.script import MODEL, Script
 from ganglion.entrypoints.demo.world import World
 from ganglion.entrypoints.learning import TrainedVersion
 from ganglion.testing.ledger import Ledger
 from ganglion.testing.processes import clock_s
 from ganglion.testing.waiting import wait_until
-from ganglion.wire.rollout_resources import GateSettings, ProbationSettings, RolloutRequest, RolloutView
-
-_FINAL = frozenset({"completed", "aborted"})
 
 
 @dataclass(slots=True)
@@ -32,20 +29,10 @@ class Play:
     """Where packages are made."""
     release_1: TrainedVersion | None = None
 
-    def roll_out(self, version: str) -> RolloutView:
-        """Start a rollout and follow it to its end."""
-        view = self.world.api.start_rollout(_rollout_request(version, self.script))
-        told = ("", -1)
-
-        def finished() -> RolloutView | None:
-            nonlocal told
-            now = self.world.api.rollout(view.rollout_id)
-            told = self._tell_progress(now, told)
-            return now if now.state in _FINAL else None
-
-        end = wait_until(finished, what=f"the rollout of {MODEL}:{version}", timeout_s=self.script.wait_s)
-        self.console.say(f"{end.state}: {end.reason}")
-        return end
+    @property
+    def fleet_files(self) -> Path:
+        """The directory in which the fleet is declared."""
+        return self.workshop.parent / "fleet"
 
     def check_ledgers(self, until_s: float) -> Ledger:
         """Wait until every answer before `until_s` is at the hub, and return the sum of the comparisons."""
@@ -96,21 +83,3 @@ class Play:
     def promise(self, text: str, *, held: bool, figures: str) -> None:
         """Note and tell whether a promise held."""
         self.console.verdict(self.board.promise(text, held=held, figures=figures))
-
-    def _tell_progress(self, view: RolloutView, told: tuple[str, int]) -> tuple[str, int]:
-        stage = view.stages[view.stage]
-        nodes = ", ".join(stage.nodes)
-        self.console.progress(f"stage {view.stage + 1} ({nodes}): {stage.verdict_reason or 'the update is on its way'}")
-        if (view.state, view.stage) != told and view.state not in _FINAL:
-            self.console.say(f"stage {view.stage + 1} of {len(view.stages)} ({stage.share}): {nodes}")
-        return view.state, view.stage
-
-
-def _rollout_request(version: str, script: Script) -> RolloutRequest:
-    gate = GateSettings(
-        inferences_min=script.inferences_min, soak_s=script.soak_s, compared_min=script.compared_min
-    )  # fmt: skip
-    probation = ProbationSettings(
-        probation_s=script.probation_s, inferences_min=script.inferences_min, compare_share=script.compare_share
-    )
-    return RolloutRequest(model=MODEL, version=version, stages=list(STAGES), gate=gate, probation=probation)

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT = 960, 200
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 26, 24
+WIDTH, HEIGHT = 960, 210
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 36, 24
+_NAME_ROWS = 3
+_NAME_LETTER = 5.5
+"""Width of a letter of a band's name, about."""
 _TICKS = 6
 _ROUND = (1, 2, 4, 6, 8, 10)
 """A value axis ends at one of these, times a power of ten: half of each is a round number too."""
@@ -101,15 +104,25 @@ def _curve(frame: _Frame, series: Series) -> str:
 
 def _bands(frame: _Frame, bands: Sequence[Band]) -> str:
     parts = []
-    for number, band in enumerate(bands):
+    for band, row in zip(bands, _name_rows(frame, bands), strict=True):
         left, right = frame.x(band.from_s), frame.x(band.until_s)
         parts.append(
             f'<rect x="{left:.1f}" y="{_TOP}" width="{max(right - left, 1):.1f}"'
             f' height="{frame.height - _TOP - _BOTTOM}" fill="var(--band)"><title>{escape(band.name)}</title></rect>'
         )
-        # Neighbouring names would overlap on one line.
-        parts.append(f'<text class="band" x="{left:.1f}" y="{10 + 10 * (number % 2)}">{escape(band.name)}</text>')
+        parts.append(f'<text class="band" x="{left:.1f}" y="{10 + 10 * row}">{escape(band.name)}</text>')
     return "".join(parts)
+
+
+def _name_rows(frame: _Frame, bands: Sequence[Band]) -> list[int]:
+    """Return for each band's name the first row in which it does not run into the one before."""
+    ends, rows = [0.0] * _NAME_ROWS, []
+    for band in bands:
+        left = frame.x(band.from_s)
+        row = next((row for row, end in enumerate(ends) if end <= left), _NAME_ROWS - 1)
+        ends[row] = left + _NAME_LETTER * len(band.name)
+        rows.append(row)
+    return rows
 
 
 def _axes(frame: _Frame) -> str:

@@ -11,6 +11,7 @@ from ganglion.entrypoints.demo.lessons import BAD_VERSION
 from ganglion.entrypoints.demo.play import Play
 from ganglion.entrypoints.demo.plots import Band, Series, Strip
 from ganglion.entrypoints.demo.scoreboard import Scoreboard
+from ganglion.entrypoints.experiment_words import arm_lines
 from ganglion.testing.traffic import Exchange
 
 _COLOURS = {"1": "old", BAD_VERSION: "bad", "2": "good", "": "failed"}
@@ -29,6 +30,7 @@ def write_report(play: Play, file: Path) -> None:
         nodes=list(play.world.clients),
         pictures=_pictures(play.board),
         duration_s=_end_s(play.board),
+        arms=[line for arm in (play.board.experiment.arms if play.board.experiment else ()) for line in arm_lines(arm)],
         faults=[(fault, play.board.during(fault)) for fault in play.board.faults],
     )
     file.write_text(page, encoding="utf-8")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganglion.core.errors import CheckFailed, InvalidRequest
-from ganglion.entrypoints.demo import chapters, digits, lessons
+from ganglion.entrypoints.demo import chapters, digits, lessons, summary, trial
 from ganglion.entrypoints.demo.console import Console
 from ganglion.entrypoints.demo.ending import ends_in_order
 from ganglion.entrypoints.demo.play import Play
@@ -52,7 +52,7 @@ def _perform(options: DemoOptions, console: Console) -> list[Promise]:
     script = QUICK if options.quick else Script()
     kept = False
     try:
-        console.say("starting one hub, three nodes and a client at each of them")
+        console.say("starting one hub, four nodes and a client at each of them")
         parts = digits.load()
         with open_world(data, parts, script, keep_hub=options.keep) as world:
             play = Play(world, parts, script, Scoreboard(began_s=clock_s()), console, data / "packages")
@@ -78,13 +78,15 @@ def _tell(play: Play) -> None:
 
     story: list[tuple[str, Callable[[], None]]] = [
         ("Train on a tenth of the labels, optimise, sign, release 1", lambda: chapters.train_and_release(play)),
-        ("Roll release 1 out in stages", lambda: chapters.roll_out_first(play)),
+        ("Roll release 1 out in stages, as the fleet's files declare it", lambda: chapters.roll_out_first(play)),
         ("The cable is cut", cut),
         ("Processes are killed", lambda: chapters.kill_processes(play)),
         ("The cable is back", lambda: chapters.mend_the_cable(play, cut_s)),
         ("A plausible bad version", lambda: lessons.try_a_bad_version(play)),
         ("Learn from what the edge kept: release 2", lambda: lessons.learn(play)),
-        ("Summary", lambda: lessons.sum_up(play)),
+        ("Release 2 beside release 1: an experiment", lambda: trial.compare(play)),
+        ("The winner goes through the gate", lambda: trial.roll_out_winner(play)),
+        ("Summary", lambda: summary.sum_up(play)),
     ]
     for number, (title, work) in enumerate(story, start=1):
         began_s = clock_s()

@@ -3,8 +3,11 @@
 import itertools
 from dataclasses import dataclass, field
 
+from ganglion.entrypoints.fleet_words import FigureLine
 from ganglion.testing.ledger import Ledger
 from ganglion.testing.traffic import Exchange
+from ganglion.wire.experiment_resources import ExperimentView
+from ganglion.wire.rollout_resources import RolloutPlan, RolloutView
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,16 @@ class FaultFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class RolloutTold:
+    """A rollout at its end, and its dry run, if there was one."""
+
+    plan: RolloutPlan | None
+    view: RolloutView
+    refusal: str = ""
+    """What the account that started it was told when it approved its own rollout; empty: it was not, or did not try."""
+
+
+@dataclass(frozen=True, slots=True)
 class Chapter:
     """One chapter as it was told."""
 
@@ -60,6 +73,14 @@ class Scoreboard:
     ledgers: dict[str, Ledger] = field(default_factory=dict)
     accuracy: dict[str, float] = field(default_factory=dict)
     """Held-out accuracy by release."""
+    judged_rows: int = 0
+    """Held-out images on which both were judged."""
+    files: dict[str, str] = field(default_factory=dict)
+    """The fleet as files, by name."""
+    rollouts: list[RolloutTold] = field(default_factory=list)
+    experiment: ExperimentView | None = None
+    """As it stood when it was concluded."""
+    fleet_figures: list[FigureLine] = field(default_factory=list)
     figures: dict[str, str] = field(default_factory=dict)
     """Further lines of the summary, ready to print."""
 

@@ -1,4 +1,4 @@
-"""The demo's cast: one hub, three nodes behind a cable that can be cut, and a client at each node."""
+"""The demo's cast: one hub, four nodes behind a cable that can be cut, a client at each node, and two people."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -7,19 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganglion.entrypoints.demo.digits import LABELS, Digits
-from ganglion.entrypoints.demo.script import MODEL, SITES, Script
+from ganglion.entrypoints.demo.script import CANARY_LABEL, MODEL, REVIEWER, SITES, Script
 from ganglion.entrypoints.hub_client import HubClient
 from ganglion.entrypoints.pinned_tls import fetch_ca
 from ganglion.testing.ledger import Ledger, compare
 from ganglion.testing.processes import HubProcess, NodeProcess, free_port, join
 from ganglion.testing.relay import ThreadedRelay
 from ganglion.testing.traffic import SteadyClient
+from ganglion.wire.people_resources import AccountRequest
 from ganglion.wire.resources import NodeView, TokenRequest
 
 _PAGE = 1000
 _NODE_SETTINGS = """\
 [node.agent]
-# Three nodes need no spreading: they come back soon after the cable does.
+# Four nodes need no spreading: they come back soon after the cable does.
 backoff_s_max = 2.0
 report_s = 5.0
 """
@@ -32,6 +33,8 @@ class World:
     hub: HubProcess
     token: str
     api: HubClient
+    reviewer: HubClient
+    """The same hub, as a second person sees it."""
     cable: ThreadedRelay
     nodes: Mapping[str, NodeProcess]
     clients: Mapping[str, SteadyClient]
@@ -63,14 +66,17 @@ def open_world(data: Path, digits: Digits, script: Script, *, keep_hub: bool) ->
         stack.push(_Stopper(hub, keep=keep_hub))
         hub.start()
         token = hub.first_token()
-        api = stack.enter_context(HubClient(hub.url, ca_pem=fetch_ca(hub.url, hub.ca_pin), token=token))
+        ca_pem = fetch_ca(hub.url, hub.ca_pin)
+        api = stack.enter_context(HubClient(hub.url, ca_pem=ca_pem, token=token))
+        reviewing = api.create_account(AccountRequest(name=REVIEWER, role="operator"))
+        reviewer = stack.enter_context(HubClient(hub.url, ca_pem=ca_pem, token=reviewing))
         cable = stack.enter_context(ThreadedRelay("127.0.0.1", hub.port))
         nodes = {name: stack.enter_context(_start_node(data, name, site, cable, api)) for name, site in _names()}
         clients = {
             name: stack.enter_context(_client(name, index, node, digits, script))
             for index, (name, node) in enumerate(nodes.items())
         }
-        yield World(hub=hub, token=token, api=api, cable=cable, nodes=nodes, clients=clients)
+        yield World(hub=hub, token=token, api=api, reviewer=reviewer, cable=cable, nodes=nodes, clients=clients)
 
 
 def _names() -> list[tuple[str, str]]:
@@ -78,7 +84,8 @@ def _names() -> list[tuple[str, str]]:
 
 
 def _start_node(data: Path, name: str, site: str, cable: ThreadedRelay, api: HubClient) -> NodeProcess:
-    token = api.create_node_token(TokenRequest(name=name, site=site)).token
+    labels = dict([CANARY_LABEL]) if site == SITES[0] else {}
+    token = api.create_node_token(TokenRequest(name=name, site=site, labels=labels)).token
     join(f"https://127.0.0.1:{cable.port}", token, data / name)
     settings = data / f"{name}.toml"
     settings.write_text(_NODE_SETTINGS, encoding="utf-8")

@@ -15,6 +15,7 @@ from ganglion.adapters.control_socket import ControlClient, socket_path
 from ganglion.adapters.free_memory import free_memory_bytes
 from ganglion.adapters.kept_logs import LogQuery, LogReader
 from ganglion.adapters.machine_figures import MachineFigures
+from ganglion.adapters.shell_notice import notice_in
 from ganglion.core.behaviour import Behaviour
 from ganglion.core.errors import DataCorrupt
 from ganglion.core.serving_errors import ServingUnreachable
@@ -69,6 +70,7 @@ def examine(settings: NodeSettings, *, clock: Clock) -> Examination:
         serving=status is not None if state.models else None,
         models=_models(state, status),
         restarts=_restarts(places.logs, clock),
+        shell=_open_shell(places.runs),
     )
     return Examination(facts, state, peeked, status, machine)
 
@@ -95,6 +97,14 @@ def _stored(places: Places) -> tuple[Peeked | None, NodeState]:
         return peeked, stored_state.load_state(peeked.state if peeked else None)
     except DataCorrupt:
         return None, NodeState()
+
+
+def _open_shell(folder: Path) -> str:
+    notice = notice_in(folder)
+    if notice is None:
+        return ""
+    until = datetime.fromtimestamp(notice.until_s, UTC)
+    return f"open by {notice.person} ({notice.role}) until {until:%H:%M:%S} UTC: {notice.reason}"
 
 
 def _by_class(shed: Mapping[str, int]) -> dict[str, int]:

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Scope
 
 from ganglion.entrypoints.hub_api import (
+    alert_routes,
     apply_routes,
     audit_routes,
     curation_routes,
@@ -21,6 +22,7 @@ from ganglion.entrypoints.hub_api import (
     release_routes,
     rollout_routes,
     settings_routes,
+    shell_routes,
     status_routes,
     telemetry_routes,
     trust_routes,
@@ -29,7 +31,14 @@ from ganglion.entrypoints.hub_api import (
 from ganglion.entrypoints.hub_api.body_limit import BodyLimit
 from ganglion.entrypoints.hub_api.envelope import Envelope
 from ganglion.entrypoints.hub_api.long_polls import LongPolls
-from ganglion.entrypoints.hub_api.web import admit_routes, label_routes, login_routes, page_routes, provider_routes
+from ganglion.entrypoints.hub_api.web import (
+    admit_routes,
+    label_routes,
+    login_routes,
+    page_routes,
+    provider_routes,
+    rollout_page,
+)
 from ganglion.entrypoints.hub_api.web.manifests import Manifests
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.entrypoints.hub_wiring import Hub
@@ -47,16 +56,19 @@ _ROUTERS = (
     release_routes.router,
     rollout_routes.router,
     experiment_routes.router,
+    alert_routes.router,
     curation_routes.router,
     telemetry_routes.router,
     health_routes.router,
     settings_routes.router,
+    shell_routes.router,
     file_routes.router,
     status_routes.router,
 )
 _UNDESCRIBED = (
     openapi.router,
     page_routes.router,
+    rollout_page.router,
     login_routes.router,
     provider_routes.router,
     label_routes.router,

@@ -10,7 +10,7 @@ from ganglion.entrypoints.hub_api.access import HubPart, Viewer
 from ganglion.entrypoints.hub_api.bodies import StrictRoute
 from ganglion.hub.domain import fleet_specs, rollout_request
 from ganglion.hub.domain.declared import Declared, request_of
-from ganglion.hub.domain.fleet_specs import AssignmentSpec, SettingsSpec, place_of
+from ganglion.hub.domain.fleet_specs import AlertSpec, AssignmentSpec, SettingsSpec, place_of
 from ganglion.hub.services import rollout_planning
 from ganglion.ports.hub_store import ControlTransaction
 from ganglion.trust.roles import Caller, Right
@@ -67,10 +67,12 @@ def _check_line(caller: Caller, tx: ControlTransaction, line: PlanLine, declared
         case AssignmentSpec():
             caller.check_model(spec.model)
             if caller.scope.sites:
-                rows = rollout_planning.targets(tx, rollout_request.terms_of(request_of(spec, None)))
-                scopes.check_rows(tx, caller, rows)
+                found = rollout_planning.targets(tx, rollout_request.terms_of(request_of(spec, None)))
+                scopes.check_rows(tx, caller, tx.nodes_of([node.node_id for node in found]))
         case SettingsSpec():
             _check_place(caller, tx, *place_of(spec))
+        case AlertSpec():
+            caller.check_unlimited()
         case _ if line.kind == "Site":
             caller.check_site(line.name)
         case _:

@@ -9,20 +9,27 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from ganglion.core.errors import InvalidRequest
+from ganglion.entrypoints.hub_api.unknown_fields import unknown_field
 from ganglion.wire import codec
 
 SCHEMA_REF = "#/components/schemas/{name}"
 
 
 class _StrictRequest(Request):
-    """JSON without NaN and Infinity: they would pass every `<` that guards a limit."""
+    """JSON without NaN and Infinity, which would pass every `<` that guards a limit, and without unknown fields."""
+
+    kind: object = None
+    """What the body has to be."""
 
     async def json(self) -> object:
         try:
-            return codec.decode_json(await self.body(), object)
+            body = codec.decode_json(await self.body(), object)
         except InvalidRequest as error:
             # FastAPI passes on only this class, and replaces every other with words that tell nothing.
             raise HTTPException(400, error.message.replace("object:", "body:", 1)) from error
+        if told := unknown_field(self.kind, body):
+            raise HTTPException(400, told)
+        return body
 
 
 class StrictRoute(APIRoute):
@@ -31,9 +38,12 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[None, None, Response]]:
         """Return the route's own function, fed with strict requests."""
         serve = super().get_route_handler()
+        kind = self.body_field.field_info.annotation if self.body_field else None
 
         async def serve_strictly(request: Request) -> Response:
-            return await serve(_StrictRequest(request.scope, request.receive))
+            strict = _StrictRequest(request.scope, request.receive)
+            strict.kind = kind
+            return await serve(strict)
 
         return serve_strictly
 

@@ -32,6 +32,7 @@ def list_samples(
     node: str | None = None,
     *,
     unlabelled: bool = False,
+    reason: Annotated[str | None, Query(max_length=200)] = None,
     before: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1)] = 100,
 ) -> list[SampleView]:
@@ -40,6 +41,7 @@ def list_samples(
         model=model,
         node_id=node or None,
         unlabelled=unlabelled,
+        reason=reason or None,
         before=before or None,
         limit=bounded(limit, hub.settings.http.rows_max),
     )

@@ -20,7 +20,8 @@ from ganglion.entrypoints.hub_api.problems import problem_response
 from ganglion.wire.problems import Problem, problem_of
 
 BINARY_TYPE = "application/octet-stream"
-_CHUNK_BYTES = 262_144
+_CHUNK_BYTES = 65_536
+"""A reader on a slow line holds a few of these in memory, and a whole fleet may read at the same time."""
 _RANGE = re.compile(r"bytes=\s*(\d{0,15})-(\d{0,15})\s*")
 _UNSATISFIABLE = 416
 

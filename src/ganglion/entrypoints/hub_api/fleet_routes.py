@@ -117,7 +117,8 @@ def act_on_nodes(hub: HubPart, caller: Operator, request: NodeActionRequest) -> 
     """Do the same to many nodes in one step; a dry run tells what would be done."""
     for name in request.nodes:
         scopes.check_node(hub, caller, parse_name(name, what="node"))
-    return hub.organisation.actions.act(request, actor=caller.actor, sees=scopes.sight_of(caller))
+    sees = scopes.sight_of(caller)
+    return hub.organisation.actions.act(request, actor=caller.actor, role=caller.role.value, sees=sees)
 
 
 @router.get(paths.FLEET)

@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import Response
 
 from ganglion.entrypoints.hub_api.bodies import SCHEMA_REF
-from ganglion.wire import codec, desired, identity, paths, records
+from ganglion.wire import codec, desired, identity, paths, records, shells
 from ganglion.wire.problems import PROBLEM_TYPE, Problem
 
 VERSION = version("ganglion")
@@ -32,6 +32,10 @@ _MESSAGES = (
     records.Batch,
     records.Ack,
     records.ContentHeld,
+    shells.ShellOutput,
+    shells.ShellRoom,
+    shells.ShellInput,
+    shells.ShellRecording,
     Problem,
 )
 

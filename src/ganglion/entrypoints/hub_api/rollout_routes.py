@@ -1,6 +1,7 @@
 """Rollouts: plan one, start one, look at it, and act on it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -45,11 +46,17 @@ def list_rollouts(hub: HubPart, caller: Viewer) -> list[RolloutView]:
 
 @router.get(paths.ROLLOUTS + "/{rollout_id}")
 def show_rollout(hub: HubPart, caller: Viewer, rollout_id: str) -> RolloutView:
-    """Show one rollout with its stages and its history, and after an abort the way back of each node."""
+    """Show one rollout with its stages and its history, and after an abort the way back of each node.
+
+    To those who may see the whole fleet it also tells how often each version was right, by labels of random samples.
+    """
     found = scopes.visible_rollouts(hub, caller, [hub.rollouts.get(rollout_id, most=_shown_to(caller))])
     if not found:
         raise Forbidden(f"the role of {caller.actor} is for none of the nodes that this rollout reaches")
-    return found[0]
+    if caller.scope.sites:
+        return found[0]
+    judged = hub.curation.judged(found[0].model, since_s=found[0].created_at_s)
+    return replace(found[0], judged=judged)
 
 
 @router.post(paths.ROLLOUTS + "/{rollout_id}/{action}")

@@ -55,12 +55,13 @@ class InferenceApplication:
         repository: Repository | None = None,
         regions: SharedRegions | None = None,
         guard: Guard | None = None,
+        is_shell_open: Callable[[], bool] = bool,
     ) -> None:
         self._guard = guard or NoGuard()
         regions = regions or SharedRegions()
         self._serving = serving
         self._decoder, self._encoder = RequestDecoder(regions), ResponseEncoder(regions)
-        self._telling = Telling(serving, regions, repository, release, is_stopping)
+        self._telling = Telling(serving, regions, repository, release, is_stopping, is_shell_open)
 
     def answer(self, request: Request, reply: Reply) -> Ticket | None:
         """Call `reply` once, now or when the model has answered. The ticket takes a request back that waits."""

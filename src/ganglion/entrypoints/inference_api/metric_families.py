@@ -32,8 +32,12 @@ _COUNTERS: tuple[tuple[str, str, Callable[[LoadedVersion], int]], ...] = (
 )
 
 
-def families(models: Mapping[str, ServedModel], shed: Mapping[str, int]) -> Iterator[Family]:
+def families(
+    models: Mapping[str, ServedModel], shed: Mapping[str, int], *, is_shell_open: bool = False
+) -> Iterator[Family]:
     """Yield everything that is known; `shed` are counts of records by class."""
+    shell = "1 while a person has a shell open on this machine."
+    yield Family("ganglion_shell_open", "gauge", shell, (((), int(is_shell_open)),))
     versions = [
         ((("model", name), ("version", version.name)), version, served)
         for name, served in models.items()

@@ -49,6 +49,7 @@ class Telling:
     release: Callable[[], str]
     """The number of the installed release; looked for only when somebody asks."""
     is_stopping: Callable[[], bool]
+    is_shell_open: Callable[[], bool] = bool
 
     def tell(self, route: Route, request: Request, reply: Reply) -> None:
         """Call `reply` once, now or, for loading and unloading, later. Raises: GanglionError."""
@@ -90,7 +91,7 @@ class Telling:
 
     def _metrics(self, accept: bytes) -> Response:
         """Answer Prometheus in text, or in protobuf if it prefers that: only there are native histograms."""
-        told = families(self.serving.table.models, self.serving.shed())
+        told = families(self.serving.table.models, self.serving.shed(), is_shell_open=self.is_shell_open())
         if prefers(accept, metrics_protobuf.MEDIA_TYPE, parameters=_DELIMITED, default="text/plain"):
             return Response(200, (metrics_protobuf.metrics(told),), metrics_protobuf.CONTENT_TYPE)
         return Response(200, (metrics_text.metrics(told).encode(),), metrics_text.CONTENT_TYPE)

@@ -1,5 +1,6 @@
 """Train a multi-layer perceptron with scikit-learn."""
 
+import math
 import warnings
 from collections import Counter
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from ganglion.core.errors import InvalidRequest
 from ganglion.factory.domain.rows import FloatRows
 
 _CLASSES_MIN = 2
+_BATCH_MAX = 200
 
 
 class TrainSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,9 +67,12 @@ def train(values: FloatRows, y: tuple[str, ...], labels: tuple[str, ...], settin
     if len(seen) < _CLASSES_MIN:
         raise InvalidRequest(f"training needs rows of two classes at least; these are all {', '.join(seen)!r}")
     index = {label: position for position, label in enumerate(seen)}
+    validates = _can_validate(y, settings)
+    spared = math.ceil(settings.validation_share * len(y)) if validates else 0
     network = MLPClassifier(
         hidden_layer_sizes=settings.hidden,
-        early_stopping=_can_validate(y, settings),
+        batch_size=batch_size(len(y) - spared),
+        early_stopping=validates,
         validation_fraction=settings.validation_share,
         n_iter_no_change=settings.patience_epochs,
         max_iter=settings.epochs_max,
@@ -75,6 +80,15 @@ def train(values: FloatRows, y: tuple[str, ...], labels: tuple[str, ...], settin
     )
     _fit(network, values, np.array([index[label] for label in y]))
     return Trained(network, seen)
+
+
+def batch_size(rows: int) -> int:
+    """Return the size that cuts rows into batches as equal as can be.
+
+    The last batch counts as much as any other: a single row that is left over would pull the network to itself at the
+    end of every pass.
+    """
+    return math.ceil(rows / math.ceil(rows / _BATCH_MAX))
 
 
 def _fit(network: MLPClassifier, values: FloatRows, classes: NDArray[np.int64]) -> None:

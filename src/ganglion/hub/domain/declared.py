@@ -8,7 +8,7 @@ import msgspec
 
 from ganglion.core.errors import GanglionError
 from ganglion.core.ids import parse_name
-from ganglion.hub.domain import node_settings, places, rollout_request, selectors, stages
+from ganglion.hub.domain import alert_conditions, node_settings, places, rollout_request, selectors, stages
 from ganglion.hub.domain.fleet_specs import (
     API_VERSION,
     FLEET,
@@ -16,6 +16,7 @@ from ganglion.hub.domain.fleet_specs import (
     KINDS,
     NODE,
     SITE,
+    AlertSpec,
     AssignmentSpec,
     GroupSpec,
     RolloutPolicySpec,
@@ -157,6 +158,8 @@ def _canonical(name: str, spec: Spec) -> Spec:
                 return _checked_assignment(spec)
             case SettingsSpec():
                 return _checked_settings(spec)
+            case AlertSpec():
+                return alert_conditions.checked(spec)
     except GanglionError as error:
         raise _Unfit("spec", error.message) from error
     return spec

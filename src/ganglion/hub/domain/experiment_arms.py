@@ -44,6 +44,13 @@ def divide(seed: str, shares: Sequence[float], places: Sequence[Place]) -> list[
     return arms
 
 
+def together(arms: int, places: Sequence[Place]) -> list[list[str]]:
+    """Return every node for every arm: they meet inside of the nodes. Raises: Conflict: there is no node."""
+    if not places:
+        raise Conflict("0 nodes can take part: they must serve the control, and fit both versions")
+    return [[place.node_id for place in places] for _ in range(arms)]
+
+
 def _quotas(shares: Sequence[float], total: int) -> list[int]:
     """Return whole numbers that add up to `total`. Source: Hamilton's method of largest remainders."""
     exact = [share * total for share in shares]

@@ -8,13 +8,14 @@ import msgspec
 
 from ganglion.core.errors import InvalidRequest
 from ganglion.core.ids import parse_name
-from ganglion.hub.domain import rollout_request, selectors
+from ganglion.hub.domain import experiment_modes, rollout_request, selectors
+from ganglion.hub.domain.experiment_accuracy import ACCURACY
 from ganglion.hub.domain.stages import GROUP
 from ganglion.wire.desired import DeploymentPolicy
 from ganglion.wire.experiment_resources import ExperimentRequest
 from ganglion.wire.rollout_resources import RolloutRequest
 
-EFFECTS = {"error_rate": 0.01, "confidence": 0.02, "latency": 0.1}
+EFFECTS = {"error_rate": 0.01, "confidence": 0.02, "latency": 0.1, ACCURACY: 0.02}
 """The metrics, and the smallest difference that matters unless the request names one."""
 CHALLENGERS_MAX = 9
 _TEXT_MAX = 200
@@ -30,6 +31,7 @@ def check(request: ExperimentRequest) -> None:
     for arm in request.arms:
         parse_name(arm.version, what="version")
     problems = [*_arm_problems(request), *_figure_problems(request), *_guard_problems(request)]
+    problems += experiment_modes.problems(request)
     if request.to and request.select is not None:
         problems.append("to and select both say whom it is for: give one of them")
     if request.to and (not request.to.startswith(GROUP) or request.to == GROUP):
@@ -46,7 +48,8 @@ def check(request: ExperimentRequest) -> None:
 
 def policy_of(request: ExperimentRequest) -> DeploymentPolicy:
     """Return what each node of a challenger demands before it commits."""
-    return msgspec.convert(request.probation, DeploymentPolicy, from_attributes=True)
+    policy = msgspec.convert(request.probation, DeploymentPolicy, from_attributes=True)
+    return experiment_modes.policy_of(request, policy)
 
 
 def effect_of(request: ExperimentRequest, metric: str = "") -> float:
@@ -61,7 +64,9 @@ def seed_of(request: ExperimentRequest) -> str:
 
 
 def shares_of(request: ExperimentRequest) -> list[float]:
-    """Return the share of each arm, the control's first; they add up to 1. Raises: InvalidRequest."""
+    """Return the share of each arm, the control's first; of nodes they add up to 1. Raises: InvalidRequest."""
+    if experiment_modes.is_inside(request):
+        return experiment_modes.shares_of(request)
     given = [arm.share for arm in request.arms]
     if any(not 0.0 <= share < 1.0 for share in given):  # also true for NaN
         raise InvalidRequest("the share of a challenger lies between 0 and 1")

@@ -5,15 +5,26 @@ said of it.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import fmean
 
 from ganglion.core import sequential
 from ganglion.core.behaviour import Behaviour
 from ganglion.hub.domain import evidence as ev
+from ganglion.hub.domain import experiment_accuracy, experiment_modes, experiment_pairs
+from ganglion.hub.domain.experiment_accuracy import ACCURACY, LABELS_MIN, NodeScores, labels_needed
+from ganglion.hub.domain.experiment_modes import AGREEMENT, Mode
+from ganglion.hub.domain.experiment_pairs import Pair
 from ganglion.hub.domain.experiment_request import EFFECTS, effect_of
-from ganglion.hub.domain.experiment_statistics import Mean, arm_mean, difference, mean_of, nodes_needed
+from ganglion.hub.domain.experiment_statistics import (
+    Estimate,
+    Mean,
+    arm_mean,
+    difference,
+    mean_of,
+    middle,
+    nodes_needed,
+)
 from ganglion.wire.experiment_resources import ArmResult, ExperimentGuard, ExperimentRequest, MetricResult
 
 CHANCE = 0.05
@@ -22,7 +33,9 @@ GUARD_CHANCE = 0.001
 """Of a guard ending an experiment without a cause, for each limit and challenger."""
 _EXPONENT_MAX = 700.0
 """Of what a float holds."""
-_HIGHER_IS_BETTER = frozenset({"confidence"})
+_AGREEMENT_EFFECT = 0.02
+"""The difference between agreements that is to be seen soonest."""
+_HIGHER_IS_BETTER = frozenset({"confidence", ACCURACY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +44,8 @@ class NodeWork:
 
     node_class: str
     hours: Mapping[int, Behaviour]
+    node: str = ""
+    """Which node it is, where arms share their nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +59,28 @@ class ArmWork:
     rolled_back: int = 0
     work: Sequence[NodeWork] = ()
     node_names: Sequence[str] = field(default=())
+    scores: Sequence[NodeScores] = ()
+    """What people said of its answers; empty where nobody asks for the accuracy."""
+    is_beside: bool = False
+    """It works on the control's nodes: each of them is compared with itself."""
 
     @property
     def total(self) -> Behaviour:
         """Return the counts of all nodes and hours together."""
         return ev.merged(behaviour for node in self.work for behaviour in node.hours.values())
+
+
+def beside(mode: str, control: ArmWork, challenger: ArmWork) -> list[ArmWork]:
+    """Return the arms of an experiment inside of nodes. What was compared there was counted with the control."""
+    classes = {node.node: node.node_class for node in (*challenger.work, *control.work)}
+    own, theirs = _by_node(challenger), _by_node(control)
+    if mode == Mode.SHADOW:
+        new = {node: experiment_pairs.heard(hours) for node, hours in theirs.items()}
+    else:
+        new = {node: experiment_pairs.with_comparisons(own.get(node, {}), theirs.get(node, {})) for node in classes}
+    work = [NodeWork(classes[node], hours, node) for node, hours in sorted(new.items())]
+    alone = [replace(each, hours=experiment_pairs.without_comparisons(each.hours)) for each in control.work]
+    return [replace(control, work=alone), replace(challenger, work=work, is_beside=True)]
 
 
 def results(request: ExperimentRequest, arms: Sequence[ArmWork]) -> list[ArmResult]:
@@ -79,8 +111,36 @@ def _result(request: ExperimentRequest, arm: ArmWork, control: ArmWork | None, c
         errors=total.errors,
         compared=total.compared,
         agreed=total.agreed,
-        metrics=[each for name in EFFECTS if (each := _metric(request, name, arm, control, challengers)) is not None],
+        metrics=[*_metrics(request, arm, control, challengers), *_agreement(arm)],
         node_names=list(arm.node_names),
+    )
+
+
+def _metrics(
+    request: ExperimentRequest, arm: ArmWork, control: ArmWork | None, challengers: int
+) -> Iterator[MetricResult]:
+    for name in experiment_modes.metrics_of(request, list(EFFECTS)):
+        found = _metric(request, name, arm, control, challengers)
+        if found is not None:
+            yield found
+
+
+def _agreement(arm: ArmWork) -> Iterator[MetricResult]:
+    """Return how often a challenger says what the control beside it says, which is neither better nor worse."""
+    nodes = (experiment_pairs.agreement(node.node_class, node.hours) for node in arm.work if arm.is_beside)
+    means = [mean for mean in nodes if mean is not None]
+    if means:
+        yield _shown_mean(AGREEMENT, means, CHANCE, scale=_AGREEMENT_EFFECT)
+
+
+def _shown_mean(name: str, means: Sequence[Mean], chance: float, *, scale: float) -> MetricResult:
+    own, centre = arm_mean(means), middle(means)
+    half = own.half_width(chance, scale=scale) if own else math.inf
+    return MetricResult(
+        metric=name,
+        mean=_shown(name, centre),
+        low=None if math.isinf(half) else _shown(name, centre - half),
+        high=None if math.isinf(half) else _shown(name, centre + half),
     )
 
 
@@ -91,15 +151,9 @@ def _metric(
     if not means:
         return None
     chance, effect = CHANCE / challengers, _inner_effect(request, name)
-    own = arm_mean(means)
-    half = own.half_width(chance, scale=effect) if own else math.inf
-    middle = fmean(each.value for each in means)
-    result = MetricResult(
-        metric=name,
-        mean=_shown(name, middle),
-        low=None if math.isinf(half) else _shown(name, middle - half),
-        high=None if math.isinf(half) else _shown(name, middle + half),
-    )
+    counted = experiment_accuracy.scored(arm.scores if name == ACCURACY else ())
+    shown = _shown_mean(name, means, chance, scale=effect)
+    result = replace(shown, labelled=counted.labelled, right=counted.right)
     return result if control is None else _compared(request, result, arm, control, chance)
 
 
@@ -109,8 +163,9 @@ def _compared(
     """Return the result with the difference to the control, when there is enough to speak of one."""
     name, effect = result.metric, _inner_effect(request, result.metric)
     new, old = _together(name, arm, control)
-    found = difference(new, old)
-    too_few = min(arm.total.requests, control.total.requests) < request.requests_min
+    found, nodes = _difference(name, arm, control)
+    samples = _sample(name, arm), _sample(name, control)
+    too_few = min(samples) < (LABELS_MIN if name == ACCURACY else request.requests_min)
     half = found.half_width(chance, scale=effect) if found else math.inf
     if found is None or too_few or math.isinf(half):
         return replace(result, finding="too_early")
@@ -121,7 +176,8 @@ def _compared(
         difference_low=_shown_difference(name, low),
         difference_high=_shown_difference(name, high),
         detectable=_shown_difference(name, found.detectable(chance, scale=effect)),
-        nodes_needed=nodes_needed(found, len(new) + len(old), chance, effect=effect),
+        nodes_needed=nodes_needed(found, nodes, chance, effect=effect),
+        labels_needed=labels_needed(new, old, sum(samples), chance, effect=effect) if name == ACCURACY else None,
         finding=_finding(name, low, high),
     )
 
@@ -158,11 +214,26 @@ def _against_control(guard: ExperimentGuard, arm: ArmWork, control: ArmWork) -> 
 
 def _surely(metric: str, arm: ArmWork, control: ArmWork) -> tuple[float, float]:
     """Return the ends between which the difference lies for all that the guard knows."""
-    found = difference(*_together(metric, arm, control))
+    found, _ = _difference(metric, arm, control)
     if found is None:
         return -math.inf, math.inf
     half = found.half_width(GUARD_CHANCE, scale=EFFECTS[metric])
     return found.value - half, found.value + half
+
+
+def _difference(metric: str, arm: ArmWork, control: ArmWork) -> tuple[Estimate | None, int]:
+    """Return challenger minus control, and on how many nodes it rests. Labels are few: they are never paired."""
+    if not arm.is_beside or metric == ACCURACY:
+        new, old = _together(metric, arm, control)
+        return difference(new, old), len(new) + len(old)
+    theirs = _by_node(control)
+    pairs = [Pair(each.node_class, each.hours, theirs[each.node]) for each in arm.work if each.node in theirs]
+    means = experiment_pairs.differences(metric, pairs)
+    return arm_mean(means), len(means)
+
+
+def _by_node(arm: ArmWork) -> dict[str, Mapping[int, Behaviour]]:
+    return {node.node: node.hours for node in arm.work}
 
 
 def _together(metric: str, arm: ArmWork, control: ArmWork) -> tuple[list[Mean], list[Mean]]:
@@ -171,11 +242,18 @@ def _together(metric: str, arm: ArmWork, control: ArmWork) -> tuple[list[Mean], 
     return _means(metric, arm, hours), _means(metric, control, hours)
 
 
+def _sample(metric: str, arm: ArmWork) -> int:
+    """Return of how many answers a metric knows something."""
+    return experiment_accuracy.scored(arm.scores).labelled if metric == ACCURACY else arm.total.requests
+
+
 def _hours(arm: ArmWork) -> set[int]:
     return {hour for node in arm.work for hour, behaviour in node.hours.items() if behaviour.requests}
 
 
 def _means(metric: str, arm: ArmWork, hours: set[int] | None = None) -> list[Mean]:
+    if metric == ACCURACY:
+        return experiment_accuracy.means(arm.scores, hours)
     found = []
     for node in arm.work:
         counted = ev.merged(each for hour, each in node.hours.items() if hours is None or hour in hours)

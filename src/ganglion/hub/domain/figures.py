@@ -88,15 +88,15 @@ def figures(
     aborted = [each for each, _ in ended if each.state is RolloutState.ABORTED and each.aborted_at_s is not None]
     back = [each for each in aborted if each.reverted_at_s is not None]
     last = days[-1].last if days else Look()
-    committed = sum(len(each.committed) for each, _ in ended)
-    failed = sum(len(each.rolled_back.keys() - each.committed.keys()) for each, _ in ended)
+    committed = sum(each.commits for each, _ in ended)
+    failed = sum(each.failures for each, _ in ended)
     return FleetFigures(
         from_s=from_s,
         to_s=to_s,
         deployment_time_s=spread(
-            max(each.committed.values()) - released
+            each.last_committed_at_s - released
             for each, released in ended
-            if each.state is RolloutState.COMPLETED and each.committed and released is not None
+            if each.state is RolloutState.COMPLETED and each.last_committed_at_s is not None and released is not None
         ),
         update_success=share(committed, committed + failed),
         failed_update_recovery_s=spread(_s(each.reverted_at_s) - _s(each.aborted_at_s) for each in back),

@@ -1,9 +1,11 @@
 """The resources with which a fleet is declared in files: their fields and their schemas. No I/O."""
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
+
+from ganglion.wire.alert_resources import AlertCondition, Severity
 
 API_VERSION = "ganglion/v1"
 SITE, GROUP, NODE, FLEET = "site", "group", "node", "fleet"
@@ -74,7 +76,34 @@ class SettingsSpec(_Spec, frozen=True, kw_only=True):
     """By key, as `ganglion node settings --explain` lists them."""
 
 
-Spec: TypeAlias = GroupSpec | SiteSpec | ZoneSpec | RolloutPolicySpec | AssignmentSpec | SettingsSpec
+class AlertSpec(_Spec, frozen=True, kw_only=True):
+    """What people want to be told: a condition of a closed set, its limit, and how long it must last."""
+
+    condition: AlertCondition
+    description: str = ""
+    severity: Severity = Severity.WARNING
+    to: str = ""
+    """`group:NAME`; with neither this nor `select`: every node."""
+    select: str | None = None
+    limit: float | None = None
+    """In the unit of the condition; not given: its default."""
+    per: Literal["", "node", "site", "fleet"] = ""
+    """What it is about: each node, each site, or all of them together. Empty: as the condition has it."""
+    at_least: str = "1"
+    """How many nodes of a site or of the fleet make it true: a number, or a share such as `10%`."""
+    model: str = ""
+    """Of one model alone; empty: of each."""
+    check: str = ""
+    """node_unwell: of this health check alone, such as `clock`; empty: of any."""
+    within_s: float = 0.0
+    """How far back it looks, where it counts what happened; 0: as the condition has it."""
+    for_s: float = 300.0
+    """How long it must be true before anybody is told."""
+    resolve_after_s: float = 300.0
+    """How long it must be over before it is told to be over."""
+
+
+Spec: TypeAlias = GroupSpec | SiteSpec | ZoneSpec | RolloutPolicySpec | AssignmentSpec | SettingsSpec | AlertSpec
 KINDS: Mapping[str, type[Spec]] = {
     "Site": SiteSpec,
     "Zone": ZoneSpec,
@@ -82,6 +111,7 @@ KINDS: Mapping[str, type[Spec]] = {
     "RolloutPolicy": RolloutPolicySpec,
     "Settings": SettingsSpec,
     "Assignment": AssignmentSpec,
+    "Alert": AlertSpec,
 }
 """In the order in which they are applied: what is referred to comes first."""
 
@@ -93,6 +123,8 @@ def references(spec: Spec) -> list[tuple[str, tuple[str, str]]]:
             policy = [("spec.policy", ("RolloutPolicy", spec.policy))] if spec.policy else []
             group = [("spec.to", ("Group", spec.to.removeprefix("group:")))] if spec.to else []
             return [*policy, *group]
+        case AlertSpec():
+            return [("spec.to", ("Group", spec.to.removeprefix("group:")))] if spec.to else []
         case SettingsSpec():
             scope, name = place_of(spec)
             return [("spec.scope", ("Group", name))] if scope == GROUP else []

@@ -173,6 +173,8 @@ def _checked_comparison(comparison: ComparisonRecord) -> ComparisonRecord:
     _check_version(comparison.model, comparison.version)
     if not 0 <= comparison.agreed <= comparison.compared <= _ROWS_MAX:
         raise InvalidRequest(f"{comparison.agreed} of {comparison.compared} compared rows cannot have agreed")
+    if len(comparison.confidences) > _ROWS_MAX:
+        raise InvalidRequest(f"{len(comparison.confidences)} confidences are more rows than an answer has")
     return comparison
 
 
@@ -221,6 +223,7 @@ class Tally:
             case ComparisonRecord():
                 behaviour = self._of(content.model, content.version, at_ns // _MINUTE_NS)
                 behaviour.count_comparison(content.compared, content.agreed, content.latency_us)
+                behaviour.count_heard(content.confidences)
             case SummaryRecord():
                 began_ns = max(0, content.began_ns + shift_ns)
                 self._of(content.model, content.version, began_ns // _MINUTE_NS).merge(content.behaviour)

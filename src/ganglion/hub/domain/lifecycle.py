@@ -29,23 +29,8 @@ class StandingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A node that measures anything else is quarantined; otherwise an event tells of it."""
 
 
-class KnownNode(Protocol):
-    """What is kept of a node, as far as it matters here. Times are seconds since 1970; None: never."""
-
-    @property
-    def enrolled_at_s(self) -> float:
-        """When it joined."""
-        ...
-
-    @property
-    def last_seen_at_s(self) -> float | None:
-        """When it was last heard of."""
-        ...
-
-    @property
-    def admitted_at_s(self) -> float | None:
-        """When a person last let it back in."""
-        ...
+class StandingNode(Protocol):
+    """What people and the hub decided about a node. Times are seconds since 1970; None: never."""
 
     @property
     def quarantined_at_s(self) -> float | None:
@@ -60,6 +45,25 @@ class KnownNode(Protocol):
     @property
     def revoked_at_s(self) -> float | None:
         """When it was told that it is not trusted."""
+        ...
+
+
+class KnownNode(StandingNode, Protocol):
+    """What is kept of a node, as far as it matters here."""
+
+    @property
+    def enrolled_at_s(self) -> float:
+        """When it joined."""
+        ...
+
+    @property
+    def last_seen_at_s(self) -> float | None:
+        """When it was last heard of."""
+        ...
+
+    @property
+    def admitted_at_s(self) -> float | None:
+        """When a person last let it back in."""
         ...
 
 
@@ -88,9 +92,14 @@ def standing_of(row: KnownNode) -> Standing:
     return Standing.PENDING if row.last_seen_at_s is None else Standing.ACTIVE
 
 
-def takes_part(row: KnownNode) -> bool:
-    """Say whether a rollout may count on the node: others cannot reach the hub, and would hold it up."""
-    return standing_of(row) in {Standing.PENDING, Standing.ACTIVE}
+def takes_part(row: StandingNode) -> bool:
+    """Say whether a rollout may count on the node, pending or active: others cannot reach the hub."""
+    return row.revoked_at_s is None and row.retired_at_s is None and row.quarantined_at_s is None
+
+
+def has_left(row: StandingNode) -> bool:
+    """Say whether a node left the fleet for good, retired or revoked."""
+    return row.revoked_at_s is not None or row.retired_at_s is not None
 
 
 def away_s(row: KnownNode, *, now_s: float, absences: Absences) -> float:

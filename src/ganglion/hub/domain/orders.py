@@ -2,9 +2,10 @@
 
 from ganglion.core.errors import InvalidRequest
 from ganglion.core.identity_errors import Forbidden
-from ganglion.trust import actions
+from ganglion.trust import actions, shell
 from ganglion.trust.envelope import Envelope, NamedAction
 from ganglion.trust.limits import BUILT_IN_ACTIONS
+from ganglion.trust.shell import ShellWish
 from ganglion.wire.node_resources import CommandRequest
 
 COUNT_MAX = 10_000
@@ -22,6 +23,34 @@ def check(request: CommandRequest, envelope: Envelope | None, *, role: str) -> N
         if request.arguments and request.name != "logs":
             raise InvalidRequest(f"{request.name} takes no arguments")
         return
+    _check_named(request, envelope, role=role)
+
+
+def check_shell(wish: ShellWish, envelope: Envelope | None, *, person: str, role: str) -> None:
+    """Find out early what every node would refuse. Raises: InvalidRequest."""
+    found: list[NamedAction | None] = [action for action in named(envelope) if action.name == shell.NAME]
+    errors: list[InvalidRequest] = []
+    for action in found or [None]:
+        try:
+            shell.check(action, wish, person=person, role=role)
+        except InvalidRequest as error:
+            errors.append(error)
+        else:
+            return
+    raise errors[0]
+
+
+def named(envelope: Envelope | None) -> list[NamedAction]:
+    """Return every action that an envelope names, for all nodes or for some."""
+    if envelope is None:
+        return []
+    parts = (envelope.limits, *(scope.limits for scope in envelope.scopes))
+    return [action for limits in parts for action in limits.actions or ()]
+
+
+def _check_named(request: CommandRequest, envelope: Envelope | None, *, role: str) -> None:
+    if request.name == shell.NAME:
+        raise InvalidRequest("a shell is no action: ask for it with `ganglion node shell`")
     offered = [action for action in named(envelope) if action.name == request.name]
     if not offered:
         known = sorted({action.name for action in named(envelope)})
@@ -39,11 +68,3 @@ def check(request: CommandRequest, envelope: Envelope | None, *, role: str) -> N
             errors.append(error)
     if len(errors) == len(allowed):
         raise errors[0]
-
-
-def named(envelope: Envelope | None) -> list[NamedAction]:
-    """Return every action that an envelope names, for all nodes or for some."""
-    if envelope is None:
-        return []
-    parts = (envelope.limits, *(scope.limits for scope in envelope.scopes))
-    return [action for limits in parts for action in limits.actions or ()]

@@ -93,6 +93,26 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.group) or self.selector is not None
 
 
+class Apart(msgspec.Struct, frozen=True, kw_only=True):
+    """What a document says of nodes that are stored beside it, in parts: they are too many."""
+
+    sizes: tuple[int, ...]
+    """Nodes of each stage."""
+    given: int
+    committed: int
+    failed: int
+    """Went back, and did not commit since."""
+    held_back: int
+    """Of the stages so far, and not given the version yet."""
+    last_committed_at_s: float | None
+    newest: int
+    """The number of the newest part."""
+    first_bytes: int
+    later_bytes: int
+    digest: str
+    """Of all parts, so that no two contents have one document."""
+
+
 class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     """A rollout. A value: every function returns the next one."""
 
@@ -137,6 +157,8 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     created_at_s: float
     updated_at_s: float
     history: tuple[HistoryEntry, ...] = ()
+    apart: Apart | None = None
+    """Only in a stored document: its lists of nodes are cut, and these figures are of all."""
 
     @property
     def current(self) -> Stage:
@@ -178,6 +200,30 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
         """Return the nodes of the stages that have started, in their order."""
         started = self.stages[: self.stage + 1] if self.has_begun else ()
         return [node_id for stage in started for node_id in stage.node_ids]
+
+    @property
+    def commits(self) -> int:
+        """Return how many nodes committed, in a short document too."""
+        return self.apart.committed if self.apart else len(self.committed)
+
+    @property
+    def failures(self) -> int:
+        """Return how many nodes went back and did not commit since, in a short document too."""
+        return self.apart.failed if self.apart else len(self.rolled_back.keys() - self.committed.keys())
+
+    @property
+    def last_committed_at_s(self) -> float | None:
+        """Return when the hub learned of the newest commit, in a short document too; None: of none."""
+        return self.apart.last_committed_at_s if self.apart else max(self.committed.values(), default=None)
+
+    @property
+    def gifts(self) -> int:
+        """Return how many nodes were given the version, in a short document too."""
+        return self.apart.given if self.apart else len(self.given_at_s) or len(self.previous)
+
+    def size_of(self, index: int) -> int:
+        """Return how many nodes a stage has, in a short document too."""
+        return self.apart.sizes[index] if self.apart else len(self.stages[index].node_ids)
 
     def missing_approvals(self, index: int) -> int:
         """Return how many people must still let a stage start."""

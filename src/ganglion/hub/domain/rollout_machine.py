@@ -171,7 +171,8 @@ def approvals_wanted(rollout: Rollout) -> str:
 def why_not(error: IllegalTransition) -> str:
     """Return in words why a rollout refuses an order."""
     because = REFUSED[RolloutState(error.state)][0]
-    return f"the rollout is {error.state.value}: {error.event.value} is not possible; {because}"
+    order = "going on" if error.event is RolloutEvent.GO_ON else error.event.value
+    return f"the rollout is {error.state.value}: {order} is not possible; {because}"
 
 
 def _effect(before: Rollout, event: RolloutEvent) -> RolloutEffect | None:
@@ -206,7 +207,8 @@ def _start_stage(rollout: Rollout, index: int, cause: Cause) -> Rollout:
     begun = with_stage(msgspec.structs.replace(rollout, stage=index), index, stage)
     nodes = "1 node" if len(stage.node_ids) == 1 else f"{len(stage.node_ids)} nodes"
     size = f"stage {index + 1} of {len(rollout.stages)} ({stage.share}: {nodes})"
-    return noted(begun, "stage_started", Cause(cause.at_s, cause.actor, f"{size}; {cause.reason}"))
+    told = f"{size}; {cause.reason}" if cause.reason else size
+    return noted(begun, "stage_started", Cause(cause.at_s, cause.actor, told))
 
 
 def _with_verdict(rollout: Rollout, verdict: Verdict) -> Rollout:

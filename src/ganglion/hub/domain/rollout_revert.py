@@ -49,6 +49,11 @@ class NodeWay:
     reason: str = ""
 
 
+BACK = NodeWay(Way.RETURNED)
+_UNHEARD = NodeWay(Way.SILENT, "not heard of since the abort")
+_RETURNING = NodeWay(Way.RETURNING)
+
+
 def wanted_back(rollout: Rollout, node_id: str) -> str:
     """Return the version that a node should serve again; empty: none."""
     previous = rollout.previous.get(node_id)
@@ -58,24 +63,37 @@ def wanted_back(rollout: Rollout, node_id: str) -> str:
 def way_of(rollout: Rollout, node_id: str, sight: Sight, *, now_s: float, silent_after_s: float) -> NodeWay:
     """Judge one node. What was seen to be back stays so: what it is given later is another matter."""
     if node_id in rollout.returned:
-        return NodeWay(Way.RETURNED)
-    told = _told_way(sight, wanted_back(rollout, node_id)) if sight.is_current else None
+        return BACK
+    told = told_way(sight, wanted_back(rollout, node_id))
     if told is not None:
         return told
+    heard = {node_id: sight.heard_at_s or 0.0}
+    return waiting_ways(rollout, heard, now_s=now_s, silent_after_s=silent_after_s)[node_id]
+
+
+def waiting_ways(
+    rollout: Rollout, heard_at_s: Mapping[str, float], *, now_s: float, silent_after_s: float
+) -> dict[str, NodeWay]:
+    """Judge nodes that told nothing of their way back, by when they were last heard of; 0: never."""
     aborted_at_s = rollout.aborted_at_s if rollout.aborted_at_s is not None else rollout.updated_at_s
-    if sight.heard_at_s is None or sight.heard_at_s < aborted_at_s:
-        return NodeWay(Way.SILENT, "not heard of since the abort")
-    if now_s - sight.heard_at_s > silent_after_s:
-        return NodeWay(Way.SILENT, f"not heard of for {now_s - sight.heard_at_s:.0f} s")
-    return NodeWay(Way.RETURNING)
+
+    def heard(at_s: float) -> NodeWay:
+        silent_s = now_s - at_s
+        return NodeWay(Way.SILENT, f"not heard of for {silent_s:.0f} s") if silent_s > silent_after_s else _RETURNING
+
+    return {
+        node_id: _UNHEARD if at_s == 0.0 or at_s < aborted_at_s else heard(at_s) for node_id, at_s in heard_at_s.items()
+    }
 
 
-def _told_way(sight: Sight, wanted: str) -> NodeWay | None:
+def told_way(sight: Sight, wanted: str) -> NodeWay | None:
     """Return what a report says that was made with the newest wish in hand; None when the node is still at it."""
+    if not sight.is_current:
+        return None
     if sight.is_superseded:
         return NodeWay(Way.RETURNED, "a later rollout has given it another version since")
     if sight.committed == wanted:
-        return NodeWay(Way.RETURNED)
+        return BACK
     if sight.update_state == "rolled_back" and sight.update_version == wanted:
         return NodeWay(Way.FAILED, sight.reason)
     return None

@@ -18,8 +18,9 @@ QUALITY_ROWS_MIN = 50
 """Inputs of a node that were looked at, before it is left out for their quality."""
 IN_DOUBT_BINS = 14
 """Rows in these lowest of the twenty bins of confidence are in doubt: below 0.7."""
-_SCALE = 0.02
-"""Share of rows: a rise of so much beyond the limit is to be found soonest."""
+_SCALES = (0.02, 0.08, 0.32)
+"""Shares of rows: a rise of two points beyond the limit is to be found soonest. Where nodes are unlike, so little is
+never found, and the evidence of one scale alone would not see that half of the answers are in doubt."""
 _NODES = 5
 """Where it is not known how nodes differ, the error is trusted as little as if so many had been seen."""
 _IN_DOUBT = 0
@@ -140,7 +141,10 @@ class _Pair:
         new, old = distance.new_share[_IN_DOUBT], distance.old_share[_IN_DOUBT]
         middle = (new + old) / 2
         error = math.sqrt(middle * (1 - middle) * distance.error)
-        evidence = sequential.student_evidence(new - old - limit, error, distance.nodes or _NODES, scale=_SCALE)
+        freedom = distance.nodes or _NODES
+        evidence = sequential.divided(
+            [sequential.student_evidence(new - old - limit, error, freedom, scale=scale) for scale in _SCALES]
+        )
         is_shifted = sequential.exceeds(evidence, self.doubt.alpha)
         before = likeness.with_itself(self.new, self.before, _doubt_of) if is_shifted else None
         if before is not None:

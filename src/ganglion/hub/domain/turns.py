@@ -19,7 +19,10 @@ class Turn:
 
 def undelivered(rollout: Rollout) -> list[str]:
     """Return the nodes of the stages so far that were not given the version yet, in their order."""
-    return [node_id for node_id in rollout.node_ids_so_far() if not rollout.was_given(node_id)]
+    given_at_s = rollout.given_at_s
+    return [
+        node_id for node_id in rollout.node_ids_so_far() if node_id not in given_at_s and not rollout.was_given(node_id)
+    ]
 
 
 def in_the_air(rollout: Rollout) -> list[str]:
@@ -51,13 +54,16 @@ def turn(rollout: Rollout, places: Mapping[str, Place]) -> Turn:
     return Turn(tuple(due), tuple(waiting))
 
 
-def download_share(rollout: Rollout, places: Mapping[str, Place], site: str) -> int:
+def flying_by_site(rollout: Rollout, places: Mapping[str, Place]) -> Counter[str]:
+    """Return how many nodes of each site are in the air."""
+    return Counter(places[node_id].site for node_id in in_the_air(rollout) if node_id in places)
+
+
+def download_share(rollout: Rollout, *, flying: int, site_bytes_per_s_max: int = 0) -> int:
     """Return the bytes per second that each node of a site may bring, so that all of them keep to the site's limit.
 
-    0: no limit. With a fixed number of nodes at a time the share is fixed; otherwise it is that of all in the air.
+    That is the rollout's or the site's own, whichever is less; 0: none, of the share too. With a fixed number of nodes
+    at a time the share is fixed; otherwise it is that of all who are `flying` there.
     """
-    limit, parallel = rollout.terms.site_bytes_per_s_max, rollout.terms.site_parallel_max
-    if limit == 0:
-        return 0
-    flying = sum(node_id in places and places[node_id].site == site for node_id in in_the_air(rollout))
-    return max(1, limit // max(1, parallel or flying))
+    limits = [each for each in (rollout.terms.site_bytes_per_s_max, site_bytes_per_s_max) if each > 0]
+    return max(1, min(limits) // max(1, rollout.terms.site_parallel_max or flying)) if limits else 0

@@ -4,6 +4,7 @@ Samples lie in the telemetry database, labels in the control database: whatever 
 after the other. A label is never changed; the newest counts.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -14,7 +15,7 @@ from ganglion.core.errors import InvalidRequest, NotFound, TooLarge
 from ganglion.core.ids import Digest, parse_name
 from ganglion.hub.domain import datasets, sample_inputs
 from ganglion.hub.domain.datasets import LabelledSample
-from ganglion.hub.services import audit, stored_samples
+from ganglion.hub.services import audit, labelled_answers, stored_samples
 from ganglion.hub.services.audit import Deed
 from ganglion.hub.services.stored_samples import Wanted
 from ganglion.ports.artifacts import ArtifactStore
@@ -22,8 +23,12 @@ from ganglion.ports.clock import Clock, utc_s
 from ganglion.ports.hub_store import ControlStore, ControlTransaction, DatasetRow, LabelRow
 from ganglion.ports.telemetry_store import SampleRow, TelemetryStore
 from ganglion.wire.resources import DatasetManifest, DatasetRequest, DatasetView, LabelRequest, SampleView
+from ganglion.wire.rollout_resources import JudgedVersion
 
 log = structlog.get_logger()
+
+_JUDGED_MAX = 200
+"""Answers that are kept until the next label."""
 
 
 class CurationLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +65,8 @@ class Curation:
         self._artifacts = artifacts
         self._clock = clock
         self._limits = limits or CurationLimits()
+        self._judged: dict[tuple[str, float], list[JudgedVersion]] = {}
+        """By model and time: a watched rollout is asked for every second, and only a label changes the answer."""
 
     def samples(
         self,
@@ -67,10 +74,11 @@ class Curation:
         model: str | None = None,
         node_id: str | None = None,
         unlabelled: bool = False,
+        reason: str | None = None,
         before: str | None = None,
         limit: int = 100,
     ) -> list[SampleView]:
-        """Return samples with their labels, newest first; `unlabelled` leaves out those that have one.
+        """Return samples with their labels, newest first; only those without one, or kept for one reason, if asked so.
 
         Fewer than `limit` are returned when their inputs are large; `before` names the sample after which to go on. A
         node may be given by its name too. Raises: NotFound: no such node or sample. InvalidRequest: the limit is out
@@ -85,6 +93,7 @@ class Curation:
             model=model,
             node_id=node_id,
             unlabelled=unlabelled,
+            reason=reason,
             before=None if last is None else (last.corrected_at_ns, last.sample_id),
             limit=limit,
             bytes_max=self._limits.page_bytes_max,
@@ -124,7 +133,28 @@ class Curation:
             stored = sum(_add_label(tx, request, by, utc_s(self._clock)) for request in requests)
             if stored:
                 audit.note(tx, self._clock, Deed(actor=by, action="samples.labelled", facts={"labels": str(stored)}))
+        self._judged = {}
         return stored
+
+    def judged(self, model: str, *, since_s: float) -> list[JudgedVersion]:
+        """Return by version how many answers since then people have called right, of those that chance has kept."""
+        # A label that comes meanwhile begins a new one: what is found here is then kept in one that nobody reads.
+        known = self._judged
+        found = known.get((model, since_s))
+        if found is None:
+            found = self._judge(model, since_s)
+            if len(known) >= _JUDGED_MAX:
+                known.clear()
+            known[model, since_s] = found
+        return found
+
+    def _judge(self, model: str, since_s: float) -> list[JudgedVersion]:
+        labelled = Counter[str]()
+        right = Counter[str]()
+        for answer in labelled_answers.labelled(self._control, self._telemetry, model=model, since_s=since_s):
+            labelled[answer.version] += 1
+            right[answer.version] += answer.is_right
+        return [JudgedVersion(version, right[version], labelled[version]) for version in sorted(labelled)]
 
     def build_dataset(self, request: DatasetRequest, *, by: str = "hub") -> DatasetView:
         """Build the next version from every labelled sample of the model, or return the newest if it has the same.

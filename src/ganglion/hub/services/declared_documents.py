@@ -5,11 +5,12 @@ from typing import TypeVar
 
 import msgspec
 
-from ganglion.core.errors import NotFound
+from ganglion.core.errors import Conflict, NotFound
 from ganglion.hub.domain.declared import Declared
 from ganglion.hub.domain.fleet_plan import OWNER, Key, Present
 from ganglion.hub.domain.fleet_specs import (
     KINDS,
+    AlertSpec,
     AssignmentSpec,
     GroupSpec,
     RolloutPolicySpec,
@@ -30,10 +31,12 @@ from ganglion.wire import codec
 from ganglion.wire.apply_resources import ApplyProblem
 from ganglion.wire.fleet_resources import GroupDefinition, SiteDefinition, ZoneDefinition
 
-POLICY, ASSIGNMENT, SETTINGS = "rollout-policy", "assignment", "settings"
-_STORED = {"RolloutPolicy": POLICY, "Assignment": ASSIGNMENT, "Settings": SETTINGS}
+POLICY, ASSIGNMENT, SETTINGS, ALERT = "rollout-policy", "assignment", "settings", "alert"
+_STORED = {"RolloutPolicy": POLICY, "Assignment": ASSIGNMENT, "Settings": SETTINGS, "Alert": ALERT}
 """Kinds that are kept as they were written."""
 _TIME_ZONE = "agent.time_zone"
+ALERTS_MAX = 200
+"""Each is looked at once a minute."""
 K = TypeVar("K", bound=msgspec.Struct)
 
 
@@ -85,7 +88,7 @@ def unfit(tx: ControlTransaction, declared: Sequence[Declared]) -> list[ApplyPro
 
 
 def put(tx: ControlTransaction, declared: Declared, *, by: Author) -> list[str]:
-    """Keep a resource; return the ids of the nodes that it reaches."""
+    """Keep a resource; return the ids of the nodes that it reaches. Raises: Conflict: there are too many."""
     match declared.spec:
         case GroupSpec() as spec:
             group = GroupDefinition(select=spec.select, nodes=list(spec.nodes), description=spec.description)
@@ -105,6 +108,7 @@ def put(tx: ControlTransaction, declared: Declared, *, by: Author) -> list[str]:
             _keep(tx, declared, by=by)
             return [*reached, *renewed]
         case _:
+            _check_room(tx, declared)
             _keep(tx, declared, by=by)
     return []
 
@@ -141,6 +145,12 @@ def policies(tx: ControlTransaction) -> dict[str, tuple[RolloutPolicySpec, str]]
     """Return the policies of rollouts by name, each with its owner."""
     kept = _documents(tx, POLICY, Kept)
     return {name: (msgspec.json.decode(each.spec, type=RolloutPolicySpec), each.owner) for name, each in kept.items()}
+
+
+def alerts(tx: ControlTransaction) -> dict[str, tuple[AlertSpec, str]]:
+    """Return the alerts by name, each with its owner."""
+    kept = _documents(tx, ALERT, Kept)
+    return {name: (msgspec.json.decode(each.spec, type=AlertSpec), each.owner) for name, each in kept.items()}
 
 
 def _as_set(tx: ControlTransaction, tree: Mapping[str, object], wanted: SettingsSpec | None) -> dict[str, object]:
@@ -183,6 +193,15 @@ def _contested(declared: Sequence[Declared]) -> list[ApplyProblem]:
                 if other != each.name:
                     problems.append(_problem(each, f"spec.settings.{key}", f"the Settings {other} declare it too"))
     return problems
+
+
+def _check_room(tx: ControlTransaction, declared: Declared) -> None:
+    if (
+        declared.kind == "Alert"
+        and tx.document(ALERT, declared.name) is None
+        and len(tx.documents(ALERT)) >= ALERTS_MAX
+    ):
+        raise Conflict(f"there are {ALERTS_MAX} alerts, which is as many as a hub looks at")
 
 
 def _keep(tx: ControlTransaction, declared: Declared, *, by: Author) -> None:

@@ -12,7 +12,8 @@ from ganglion.hub.domain.fleet_specs import AssignmentSpec, GroupSpec, RolloutPo
 from ganglion.hub.domain.rollout import Rollout, RolloutState
 from ganglion.hub.services import declared_documents, groups, rollout_planning, rollout_rows
 from ganglion.hub.services.groups import Group
-from ganglion.ports.hub_store import ControlTransaction, NodeRow
+from ganglion.hub.services.rollout_planning import Target
+from ganglion.ports.hub_store import ControlTransaction
 from ganglion.wire.apply_resources import PlanLine
 
 
@@ -26,7 +27,7 @@ def judged(
     if line.action == "remove":
         return line
     nodes = _targets(tx, spec, declared)
-    have = {row.node_id: row.version for row in tx.assignments(model=spec.model)}
+    have = tx.assigned_versions(spec.model)
     lacking = [row.name for row in nodes if have.get(row.node_id) != spec.version]
     if not lacking:
         return line if nodes else _with(line, line.action, "no node in service is meant yet")
@@ -48,7 +49,7 @@ def _with(line: PlanLine, action: str, note: str) -> PlanLine:
     return replace(line, action=action, note=note)
 
 
-def _targets(tx: ControlTransaction, spec: AssignmentSpec, declared: Mapping[Key, Declared]) -> Sequence[NodeRow]:
+def _targets(tx: ControlTransaction, spec: AssignmentSpec, declared: Mapping[Key, Declared]) -> Sequence[Target]:
     """Return whom an assignment means once everything is declared."""
     named = declared.get(("Group", spec.to.removeprefix("group:"))) if spec.to else None
     try:
@@ -80,7 +81,7 @@ def _ended(tx: ControlTransaction, spec: AssignmentSpec) -> Rollout | None:
     """Return the newest rollout of what is assigned, if it was aborted."""
     rows = [row for row in tx.rollouts(model=spec.model) if row.version == spec.version]
     for row in rows:
-        rollout = rollout_rows.decode(row)
+        rollout = rollout_rows.short(row)
         if _is_for(rollout, spec):
             return rollout if rollout.state is RolloutState.ABORTED else None
     return None

@@ -12,17 +12,16 @@ import structlog
 
 from ganglion.core.errors import NotFound
 from ganglion.core.ids import Digest
-from ganglion.hub.domain import lifecycle, node_settings, variants
-from ganglion.hub.domain.variants import VariantOffer
+from ganglion.hub.domain import lifecycle, node_settings
 from ganglion.hub.services import file_documents, settings_documents
 from ganglion.hub.services.incarnation import known_incarnation
+from ganglion.hub.services.release_choice import choose_release
 from ganglion.ports.hub_store import AssignmentRow, ControlStore, ControlTransaction, NodeRow, ReleaseRow
 from ganglion.trust.assignment import AssignmentStatement, SignedAssignment
 from ganglion.trust.files import FilesStatement, SignedFiles
 from ganglion.trust.orders import OrderSigner, OrderStatement
 from ganglion.wire import codec, paths
 from ganglion.wire.desired import Assignment, DeploymentPolicy, DesiredState, NodeCommand
-from ganglion.wire.identity import NodeFacts
 
 log = structlog.get_logger()
 
@@ -114,6 +113,17 @@ class Desired:
         _bump(tx, node_id)
         return True
 
+    def assign_all(self, tx: ControlTransaction, rows: Sequence[AssignmentRow]) -> list[str]:
+        """Let each of these nodes serve a version; return those for which that is news."""
+        return _bumped(tx, tx.put_assignments(rows))
+
+    def withdraw_all(self, tx: ControlTransaction, node_ids: Sequence[str], model: str) -> list[str]:
+        """Let these nodes serve no version of the model; return those for which that is news."""
+        had = tx.assigned_versions(model) if node_ids else {}
+        touched = [node_id for node_id in node_ids if node_id in had]
+        tx.remove_assignments(touched, model)
+        return _bumped(tx, touched)
+
     def announce(self, node_ids: Sequence[str]) -> None:
         """Wake the long polls of these nodes. Call it after the transaction."""
         if node_ids:
@@ -157,8 +167,11 @@ class Desired:
 
     def adopt_everywhere(self, tx: ControlTransaction, model: str) -> list[str]:
         """Give the fleet's version to every active node that has none of the model, and return those nodes."""
-        active = [node for node in tx.nodes() if lifecycle.takes_part(node)]
-        return [node.node_id for node in active if self._adopt_model(tx, node, model)]
+        if model not in _defaults(tx):
+            return []
+        has = tx.assigned_versions(model)
+        lacking = [each.node_id for each in tx.node_sights() if lifecycle.takes_part(each) and each.node_id not in has]
+        return [node.node_id for node in tx.nodes_of(lacking) if self._adopt_model(tx, node, model)]
 
     def _signed(self, wish: Assignment, node_id: str, state: DesiredState) -> Assignment:
         """Return the assignment with the hub's signature, if the hub has a key that nodes know."""
@@ -217,18 +230,15 @@ def _unsigned_order(_statement: OrderStatement) -> None:
     """As above."""
 
 
-def choose_release(releases: Sequence[ReleaseRow], node: NodeRow) -> ReleaseRow | None:
-    """Return the package of a version that suits this node best, or None when none fits."""
-    by_variant = {row.variant: row for row in releases}
-    offers = [VariantOffer(row.variant, row.arch, row.runtime, row.size_bytes) for row in releases]
-    chosen = variants.choose(offers, codec.decode_json(node.facts, NodeFacts))
-    return by_variant[chosen] if chosen is not None else None
-
-
 def assignment_row(node: NodeRow, release: ReleaseRow, *, rollout_id: str, policy: DeploymentPolicy) -> AssignmentRow:
     """Return the row that gives `release` to `node`."""
+    return row_for(node.node_id, release, rollout_id=rollout_id, policy=policy)
+
+
+def row_for(node_id: str, release: ReleaseRow, *, rollout_id: str, policy: DeploymentPolicy) -> AssignmentRow:
+    """Return the row that gives `release` to the node with this id."""
     return AssignmentRow(
-        node_id=node.node_id,
+        node_id=node_id,
         model=release.model,
         version=release.version,
         variant=release.variant,
@@ -258,6 +268,13 @@ def _bump(tx: ControlTransaction, node_id: str) -> None:
     node = tx.node(node_id)
     assert node is not None, "assignments belong to nodes"
     tx.put_node(dataclasses.replace(node, desired_revision=tx.next_revision()))
+
+
+def _bumped(tx: ControlTransaction, node_ids: list[str]) -> list[str]:
+    """Return these nodes, with one new revision for all: revisions are compared within a node."""
+    if node_ids:
+        tx.set_revision(node_ids, tx.next_revision())
+    return node_ids
 
 
 def _defaults(tx: ControlTransaction) -> dict[str, FleetDefault]:

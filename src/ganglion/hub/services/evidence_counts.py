@@ -15,7 +15,7 @@ ROWS_READ_MAX = 4000
 """Minutes of nodes that are read at once without keeping anything."""
 _FRESH_MINUTES = 2
 """The newest minutes still grow."""
-_HOURS_APART = 14 * 24
+HOURS_APART = 14 * 24
 """Older hours are counted as one."""
 _ROUND = 120
 """Looks until every node was read anew."""
@@ -67,7 +67,7 @@ class Counts:
         """Return the counts hour by hour; without `until` the last hour has no end, for clocks may run ahead."""
         found: dict[str, Hours] = {}
         last = self._last_hour(since, until)
-        first = max(since // HOUR_MINUTES, last - _HOURS_APART + 1)
+        first = max(since // HOUR_MINUTES, last - HOURS_APART + 1)
         for hour in range(first, last + 1):
             ends = None if until is None and hour == last else (hour + 1) * HOUR_MINUTES
             counted = records.behaviour(
@@ -106,6 +106,7 @@ def _plus(one: Behaviour, other: Behaviour) -> Behaviour:
         compared_failed=one.compared_failed,
         quality={name: [*counts] for name, counts in one.quality.items()},
         inputs={name: [*counts] for name, counts in one.inputs.items()},
+        compared_confidence=[*one.compared_confidence],
     )
     total.merge(other)
     return total

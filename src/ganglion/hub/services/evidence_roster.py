@@ -5,27 +5,33 @@ control database says of its nodes is read every few minutes: that costs seconds
 """
 
 import hashlib
+import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, TypeVar
+
+import msgspec
 
 from ganglion.hub.domain import lifecycle
 from ganglion.hub.domain.rollout import Previous, Rollout
 from ganglion.hub.services.fleet import report_of
 from ganglion.hub.services.incarnation import known_incarnation
-from ganglion.ports.hub_store import ControlStore, ControlTransaction, NodeRow
-from ganglion.wire.desired import NodeReport, UpdateState
+from ganglion.ports.hub_store import ControlStore, ControlTransaction
+from ganglion.ports.many_nodes import NodeSight, Reporter
+from ganglion.wire import codec
+from ganglion.wire.desired import ModelStatus, NodeReport, UpdateState
 
 LARGE_NODES = 2000
 """A fleet of more nodes is a large one."""
 REFRESHED_S = 300.0
 _ROLLOUTS_KEPT = 4
+_AT_ONCE = 1000
 SAMPLE_NODES = 200
 """Nodes of a stage, and controls, whose work is counted; of more, so many are chosen, spread over classes and sites."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """What is known of one node."""
+class Member(NamedTuple):
+    """What is known of one node. A tuple: there are as many as nodes."""
 
     node_id: str
     name: str
@@ -34,6 +40,18 @@ class Member:
     heard_at_s: float
     reports_commit: bool = False
     """Its report says that it has the rollout's version for good."""
+
+
+class _Placed(Protocol):
+    @property
+    def node_id(self) -> str: ...
+    @property
+    def node_class(self) -> str: ...
+    @property
+    def site(self) -> str: ...
+
+
+P = TypeVar("P", bound=_Placed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +103,21 @@ class Rosters:
         return roster
 
 
-def spread(members: Iterable[Member], seed: str, *, limit: int) -> list[Member]:
+def spread(members: Iterable[P], seed: str, *, limit: int) -> list[P]:
     """Return so many at most, the same ones at each look, as many of each class and site as there can be."""
-    groups: dict[tuple[str, str], list[Member]] = {}
+    groups: dict[tuple[str, str], list[P]] = {}
     for member in members:
         groups.setdefault((member.node_class, member.site), []).append(member)
     if sum(map(len, groups.values())) <= limit:
         return [member for _, group in sorted(groups.items()) for member in group]
-    ranked = []
+    sizes, rounds, ranked = [len(group) for group in groups.values()], 1, []
+    while sum(min(size, rounds) for size in sizes) < limit:
+        rounds += 1
     for key, group in groups.items():
-        ordered = sorted(group, key=lambda member: hashlib.sha256(f"{seed} {member.node_id}".encode()).digest())
-        ranked += [(place, key, member) for place, member in enumerate(ordered[:limit])]
+        ordered = heapq.nsmallest(
+            rounds, group, key=lambda each: hashlib.sha256(f"{seed} {each.node_id}".encode()).digest()
+        )
+        ranked += [(place, key, member) for place, member in enumerate(ordered)]
     ranked.sort(key=lambda entry: entry[:2])
     return [member for _, _, member in ranked[:limit]]
 
@@ -106,22 +128,22 @@ def replaced_version(rollout: Rollout, previous: Previous | None) -> str | None:
 
 
 def _read(tx: ControlTransaction, rollout: Rollout, now_s: float) -> Roster:
-    rows = {row.node_id: row for row in tx.nodes() if lifecycle.takes_part(row)}
-    incarnation = known_incarnation(tx)
-    members = {node_id: _member(rows[node_id], rollout, incarnation) for node_id in _given(rollout) if node_id in rows}
-    controls = _controls(tx, rollout, rows, members)
+    fleet = {sight.node_id: sight for sight in tx.node_sights() if lifecycle.takes_part(sight)}
+    heard, reporting = tx.heard(), _reporting(tx, rollout, fleet)
+    members = {node_id: _member(fleet[node_id], heard, reporting) for node_id in _given(rollout) if node_id in fleet}
+    controls = _controls(tx, rollout, fleet, members)
     counted = counted_of(rollout, members)
-    told = [*(control.member.node_id for control in controls), *counted]
-    machine = {node_id: report.machine for node_id in told if (report := report_of(rows[node_id])) and report.machine}
+    told = tx.nodes_of([*(control.member.node_id for control in controls), *counted])
+    machine = {row.node_id: report.machine for row in told if (report := report_of(row)) and report.machine}
     return Roster(
         members=members,
         controls=controls,
         counted=counted,
         machine=machine,
-        reporting=frozenset(node_id for node_id, member in members.items() if member.reports_commit),
+        reporting=frozenset(reporting),
         read_at_s=now_s,
         stage=rollout.stage,
-        fleet=len(rows),
+        fleet=len(fleet),
     )
 
 
@@ -143,37 +165,53 @@ def _given(rollout: Rollout) -> dict[str, None]:
     )
 
 
-def _member(row: NodeRow, rollout: Rollout, incarnation: str) -> Member:
-    is_open = row.node_id in rollout.previous and row.node_id not in rollout.committed
-    return Member(
-        node_id=row.node_id,
-        name=row.name,
-        node_class=row.node_class,
-        site=row.site,
-        heard_at_s=row.last_seen_at_s or 0.0,
-        reports_commit=is_open and _reports_commit(row, rollout, incarnation),
-    )
+def _reporting(tx: ControlTransaction, rollout: Rollout, fleet: Mapping[str, NodeSight]) -> set[str]:
+    """Return the nodes that were given the version, have not told of a commit, and report one."""
+    unheard = [node_id for node_id in rollout.previous if node_id not in rollout.committed and node_id in fleet]
+    incarnation, found = known_incarnation(tx), set[str]()
+    for begin in range(0, len(unheard), _AT_ONCE):
+        rows = tx.reports_of(unheard[begin : begin + _AT_ONCE])
+        found |= {row.node_id for row in rows if _reports_commit(row, rollout, incarnation)}
+    return found
 
 
-def _reports_commit(row: NodeRow, rollout: Rollout, incarnation: str) -> bool:
-    report = report_of(row)
-    if report is None or not is_current(report, row, incarnation):
+def _member(sight: NodeSight, heard: Mapping[str, float], reporting: set[str]) -> Member:
+    node_id = sight.node_id
+    return Member(node_id, sight.name, sight.node_class, sight.site, heard.get(node_id, 0.0), node_id in reporting)
+
+
+def _reports_commit(row: Reporter, rollout: Rollout, incarnation: str) -> bool:
+    told = told_in(row)
+    if told is None or not is_current(told, row, incarnation):
         return False
     return any(
         status.model == rollout.model
         and status.committed == rollout.version
         and status.update_state in ("", UpdateState.COMMITTED)
-        for status in report.models
+        for status in told.models
     )
 
 
-def is_current(report: NodeReport, node: NodeRow, incarnation: str) -> bool:
+class Told(msgspec.Struct, frozen=True):
+    """What a report says of models, and of which desired state: a third of the work of reading all of it."""
+
+    incarnation: str
+    revision: int
+    models: tuple[ModelStatus, ...] = ()
+
+
+def told_in(row: Reporter) -> Told | None:
+    """Return what a node's newest report says of models, or None before the first."""
+    return codec.decode_json(row.report, Told) if row.report else None
+
+
+def is_current(report: NodeReport | Told, node: Reporter, incarnation: str) -> bool:
     """Say whether a report was made after the node took in its newest desired state."""
     return report.incarnation == incarnation and report.revision >= node.desired_revision
 
 
 def _controls(
-    tx: ControlTransaction, rollout: Rollout, rows: Mapping[str, NodeRow], members: Mapping[str, Member]
+    tx: ControlTransaction, rollout: Rollout, fleet: Mapping[str, NodeSight], members: Mapping[str, Member]
 ) -> list[Control]:
     replaced = {
         (members[node_id].node_class, version)
@@ -181,14 +219,9 @@ def _controls(
         if node_id in members and (version := replaced_version(rollout, previous)) is not None
     }
     versions = {
-        row.node_id: row.version
-        for row in tx.assignments(model=rollout.model)
-        if row.node_id in rows and (rows[row.node_id].node_class, row.version) in replaced
+        node_id: version
+        for node_id, version in sorted(tx.assigned_versions(rollout.model).items())
+        if node_id in fleet and (fleet[node_id].node_class, version) in replaced
     }
-    candidates = [_bare(rows[node_id]) for node_id in versions]
-    chosen = spread(candidates, rollout.rollout_id, limit=SAMPLE_NODES)
-    return [Control(member, versions[member.node_id]) for member in chosen]
-
-
-def _bare(row: NodeRow) -> Member:
-    return Member(row.node_id, row.name, row.node_class, row.site, row.last_seen_at_s or 0.0)
+    chosen = spread([fleet[node_id] for node_id in versions], rollout.rollout_id, limit=SAMPLE_NODES)
+    return [Control(_member(sight, {}, set()), versions[sight.node_id]) for sight in chosen]

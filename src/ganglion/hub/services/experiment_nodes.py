@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ganglion.core.errors import Conflict, NotFound
-from ganglion.hub.domain import experiment_arms, experiment_request, rollout_request
+from ganglion.hub.domain import experiment_arms, experiment_modes, experiment_request, rollout_request
 from ganglion.hub.domain.experiment import Experiment
 from ganglion.hub.domain.rollout import Previous, Terms
 from ganglion.hub.domain.stages import GROUP
 from ganglion.hub.services import rollout_planning, rollout_rows
-from ganglion.hub.services.desired import Desired, assignment_row, choose_release
+from ganglion.hub.services.desired import Desired, assignment_row
 from ganglion.hub.services.evidence_roster import is_current
 from ganglion.hub.services.fleet import report_of
 from ganglion.hub.services.incarnation import known_incarnation
+from ganglion.hub.services.release_choice import choose_release
 from ganglion.ports.hub_store import AssignmentRow, ControlTransaction, NodeRow, ReleaseRow
 from ganglion.wire.experiment_resources import ExperimentRequest
 
@@ -52,7 +53,10 @@ def cast(tx: ControlTransaction, experiment: Experiment) -> Cast:
     )
     for place in partners[: LEFT_OUT_MAX - len(left_out)]:
         left_out[fit[place.node_id].name] = "the node that stands in for it takes part"
-    members = experiment_arms.divide(seed, [arm.share for arm in experiment.arms], places)
+    if experiment_modes.is_inside(request):
+        members = experiment_arms.together(len(experiment.arms), places)
+    else:
+        members = experiment_arms.divide(seed, [arm.share for arm in experiment.arms], places)
     challengers = [node_id for arm in members[1:] for node_id in arm]
     had = {node_id: Previous(given[node_id].version, given[node_id].variant) for node_id in challengers}
     return Cast(members, had, left_out)
@@ -60,7 +64,8 @@ def cast(tx: ControlTransaction, experiment: Experiment) -> Cast:
 
 def reached(tx: ControlTransaction, request: ExperimentRequest) -> Sequence[NodeRow]:
     """Return the nodes in service that a request means, by name. Raises: NotFound: there is no such group."""
-    return rollout_planning.targets(tx, Terms(group=request.to.removeprefix(GROUP), selector=request.select))
+    found = rollout_planning.targets(tx, Terms(group=request.to.removeprefix(GROUP), selector=request.select))
+    return tx.nodes_of([node.node_id for node in found])
 
 
 def give(tx: ControlTransaction, desired: Desired, experiment: Experiment) -> list[str]:

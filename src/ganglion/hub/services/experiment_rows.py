@@ -3,6 +3,7 @@
 import msgspec
 
 from ganglion.core.errors import Conflict, NotFound
+from ganglion.hub.domain import experiment_modes
 from ganglion.hub.domain.experiment import Experiment, ExperimentState
 from ganglion.hub.services import audit
 from ganglion.hub.services.audit import Deed
@@ -64,6 +65,8 @@ def store(tx: ControlTransaction, clock: Clock, before: Experiment | None, after
         tx.remove_document(RUNNING, model)
     for entry in after.history[len(before.history) if before else 0 :]:
         facts = {"model": model, "arms": ", ".join(arm.version for arm in after.arms)}
+        if experiment_modes.is_inside(after.request):
+            facts["mode"] = f"{after.request.mode}, {after.request.share:.1%}"
         if after.winner:
             facts["winner"] = after.winner
         deed = Deed(

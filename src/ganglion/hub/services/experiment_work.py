@@ -3,8 +3,11 @@
 import threading
 from collections.abc import Mapping, Sequence
 
+from ganglion.hub.domain import experiment_modes
 from ganglion.hub.domain.experiment import Arm, Experiment
-from ganglion.hub.domain.experiment_results import ArmWork, NodeWork
+from ganglion.hub.domain.experiment_modes import Mode
+from ganglion.hub.domain.experiment_results import ArmWork, NodeWork, beside
+from ganglion.hub.services import experiment_labels
 from ganglion.hub.services.evidence_counts import Counts
 from ganglion.hub.services.fleet import report_of
 from ganglion.ports.hub_store import ControlStore, ControlTransaction, NodeRow
@@ -28,11 +31,19 @@ class ExperimentWork:
         """By experiment id and version. They can be made anew at any time."""
         self._counting = threading.Lock()
 
-    def gather(self, experiment: Experiment, *, now_s: float) -> list[ArmWork]:
-        """Return what is known of each arm of an experiment that was started, the control first."""
+    def gather(self, experiment: Experiment, *, now_s: float, with_labels: bool = False) -> list[ArmWork]:
+        """Return what is known of each arm of an experiment that was started, the control first.
+
+        What people said of answers is read `with_labels` only: no guard asks for it.
+        """
         with self._control.read() as tx:
             rows = _rows(tx, experiment)
-        return [self._arm(experiment, arm, rows, now_s=now_s) for arm in experiment.arms]
+        arms = [self._arm(experiment, arm, rows, now_s=now_s) for arm in experiment.arms]
+        if experiment_modes.is_inside(experiment.request):
+            arms = beside(experiment.request.mode, *arms)
+        if not with_labels:
+            return arms
+        return experiment_labels.with_scores(self._control, self._telemetry, experiment, arms, now_s=now_s)
 
     def forget(self, experiment: Experiment) -> None:
         """Drop what is kept between looks at an experiment that has ended."""
@@ -47,7 +58,7 @@ class ExperimentWork:
             version=arm.version,
             share=arm.share,
             nodes=len(arm.node_ids),
-            serving=sum(each.committed == arm.version for each in statuses),
+            serving=sum(_has(each, arm.version, experiment) for each in statuses),
             rolled_back=0 if arm is experiment.control else sum(_went_back(each, arm.version) for each in statuses),
             work=self._counted(experiment, arm, nodes, now_s=now_s),
             node_names=sorted(node.name for node in nodes)[:NODES_NAMED_MAX],
@@ -61,7 +72,7 @@ class ExperimentWork:
             if key not in self._counts:
                 self._counts[key] = Counts(model=experiment.request.model, version=arm.version, since_minute=since)
             found = self._counts[key].read(records, list(classes), minute=int(now_s // _MINUTE_S))
-        return [NodeWork(classes[node_id], hours) for node_id, hours in sorted(found.items())]
+        return [NodeWork(classes[node_id], hours, node_id) for node_id, hours in sorted(found.items())]
 
 
 def _rows(tx: ControlTransaction, experiment: Experiment) -> dict[str, NodeRow]:
@@ -74,6 +85,15 @@ def _rows(tx: ControlTransaction, experiment: Experiment) -> dict[str, NodeRow]:
 def _status(node: NodeRow, model: str) -> ModelStatus:
     report = report_of(node)
     return next((each for each in report.models if each.model == model), _NOTHING) if report else _NOTHING
+
+
+def _has(status: ModelStatus, version: str, experiment: Experiment) -> bool:
+    """Say whether a node works with a version; a challenger beside its control is held on trial there."""
+    if version == experiment.control.version or not experiment_modes.is_inside(experiment.request):
+        return status.committed == version
+    if experiment.request.mode == Mode.TRAFFIC:
+        return version in status.shares
+    return status.update_version == version and status.update_state == UpdateState.SHADOW
 
 
 def _went_back(status: ModelStatus, version: str) -> bool:

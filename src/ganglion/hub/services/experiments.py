@@ -6,6 +6,7 @@ transaction in which it starts.
 
 import builtins
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 import structlog
@@ -14,9 +15,11 @@ from ganglion.core.errors import Conflict, GanglionError, InvalidRequest
 from ganglion.core.transitions import IllegalTransition
 from ganglion.hub.domain import experiment as documents
 from ganglion.hub.domain import experiment_request, experiment_results
+from ganglion.hub.domain.declared import request_of
 from ganglion.hub.domain.experiment import HUB, WHY_NOT, Experiment, ExperimentEvent, ExperimentState
+from ganglion.hub.domain.fleet_specs import AssignmentSpec
 from ganglion.hub.domain.rollout import Cause
-from ganglion.hub.services import experiment_nodes, experiment_rows
+from ganglion.hub.services import declared_documents, experiment_nodes, experiment_rows
 from ganglion.hub.services.desired import Desired
 from ganglion.hub.services.experiment_views import view_of
 from ganglion.hub.services.experiment_work import ExperimentWork
@@ -98,7 +101,7 @@ class Experiments:
         if not action.reason.strip():
             raise InvalidRequest("a conclusion needs a reason")
         cause = self._by(actor, action.reason)
-        return self._end(name, ExperimentEvent.CONCLUDE, cause, winner=action.winner, stages=action.stages)
+        return self._end(name, ExperimentEvent.CONCLUDE, cause, action)
 
     def get(self, name: str) -> ExperimentView:
         """Return one experiment with what its arms show. Raises: NotFound."""
@@ -162,8 +165,9 @@ class Experiments:
         return experiment_nodes.give(tx, self._desired, after)
 
     def _end(
-        self, name: str, event: ExperimentEvent, cause: Cause, *, winner: str = "", stages: Sequence[str] = ()
+        self, name: str, event: ExperimentEvent, cause: Cause, action: ExperimentAction | None = None
     ) -> ExperimentView:
+        winner = action.winner if action else ""
         with self._control.read() as tx:
             seen = experiment_rows.load(tx, name)
         if documents.is_said_again(seen, event, winner=winner):
@@ -175,7 +179,7 @@ class Experiments:
                 raise Conflict("somebody else has just changed the experiment; look at it again")
             after = _ended(before, event, cause, results=results, winner=winner)
             touched = experiment_nodes.give_back(tx, self._desired, after)
-            begun = self._promote(tx, before, after, cause, stages)
+            begun = self._promote(tx, before, after, cause, action)
         self._work.forget(seen)
         self._due_at_s.pop(name, None)
         self._tell(name, after.state.value, touched, cause)
@@ -184,23 +188,20 @@ class Experiments:
         return self.get(name)
 
     def _promote(
-        self, tx: ControlTransaction, before: Experiment, after: Experiment, cause: Cause, stages: Sequence[str]
+        self,
+        tx: ControlTransaction,
+        before: Experiment,
+        after: Experiment,
+        cause: Cause,
+        action: ExperimentAction | None,
     ) -> Begun | None:
         """Store the end, and start the rollout of a challenger that won, all in this transaction."""
         request = after.request
         # The rollout looks whether an experiment runs: this one must have ended by then.
         experiment_rows.store(tx, self._clock, before, after)
-        if after.winner in ("", request.control):
+        if action is None or after.winner in ("", request.control):
             return None
-        wanted = RolloutRequest(
-            model=request.model,
-            version=after.winner,
-            stages=list(stages),
-            probation=request.probation,
-            to=request.to,
-            select=request.select,
-            reason=f"winner of the experiment {request.name}: {cause.reason}"[:_REASON_MAX],
-        )
+        wanted = _rollout_of_winner(tx, request, action)
         # Nodes that had it in the experiment know it, and commit without comparing: the others compare enough for all.
         enough = wanted.gate.compared_min
         begun = self._rollouts.start_within(tx, wanted, actor=cause.actor, comparisons_min=enough)
@@ -210,7 +211,7 @@ class Experiments:
     def _results(self, experiment: Experiment) -> Sequence[ArmResult]:
         if experiment.state is not ExperimentState.RUNNING:
             return experiment.results
-        arms = self._work.gather(experiment, now_s=utc_s(self._clock))
+        arms = self._work.gather(experiment, now_s=utc_s(self._clock), with_labels=True)
         return experiment_results.results(experiment.request, arms)
 
     def _tell(self, name: str, moved_to: str, touched: Sequence[str], cause: Cause) -> None:
@@ -220,6 +221,15 @@ class Experiments:
 
     def _by(self, actor: str, reason: str) -> Cause:
         return Cause(utc_s(self._clock), actor, reason)
+
+
+def _rollout_of_winner(tx: ControlTransaction, request: ExperimentRequest, action: ExperimentAction) -> RolloutRequest:
+    """Return what brings the winner to whom the experiment was for. Raises: NotFound: there is no such policy."""
+    reason = f"winner of the experiment {request.name}: {action.reason}"[:_REASON_MAX]
+    meant = AssignmentSpec(model=request.model, version=action.winner, to=request.to, select=request.select)
+    if action.policy:
+        return request_of(meant, declared_documents.policy(tx, action.policy), reason=reason)
+    return replace(request_of(meant, None, reason=reason), stages=list(action.stages), probation=request.probation)
 
 
 def _ended(

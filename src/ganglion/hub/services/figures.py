@@ -120,7 +120,7 @@ def _figures(tx: ControlTransaction, *, with_day: Look | None, days: int, now_s:
         released[key] = min(row.released_at_s, released.get(key, row.released_at_s))
     # A rollout that ended in this time was changed in it.
     ended = [row for row in tx.rollouts(states=("completed", "aborted")) if row.updated_at_s >= from_s]
-    rollouts = [(rollout_rows.decode(row), released.get((row.model, row.version))) for row in ended]
+    rollouts = [(rollout_rows.short(row), released.get((row.model, row.version))) for row in ended]
     return figures.figures(rollouts, kept, from_s=from_s, to_s=now_s)
 
 

@@ -7,10 +7,12 @@ from typing import TypeAlias
 
 from ganglion.core.errors import NotFound
 from ganglion.hub.domain import lifecycle
+from ganglion.hub.domain.report_news import is_progress
 from ganglion.hub.services import file_documents, settings_documents
 from ganglion.hub.services.desired import Desired
 from ganglion.ports.clock import Clock, utc_s
 from ganglion.ports.hub_store import AssignmentRow, ControlStore, ControlTransaction, NodeQuery, NodeRow
+from ganglion.ports.many_nodes import NodeStanding, Reporter
 from ganglion.ports.telemetry_store import CursorRow, TelemetryStore
 from ganglion.wire import codec
 from ganglion.wire.desired import ModelStatus, NodeReport
@@ -55,7 +57,7 @@ class Fleet:
 
     def take_report(self, node_id: str, report: NodeReport) -> None:
         """Keep a node's newest report; with the first one the node gets the fleet's versions. Raises: NotFound."""
-        with self._control.write() as tx:
+        with self._control.write(lasting=not self._is_progress(node_id, report)) as tx:
             node = tx.node(node_id)
             if node is None:
                 raise NotFound(f"no node has the id {node_id}")
@@ -79,7 +81,14 @@ class Fleet:
                 tx.set_revision([node_id], tx.next_revision())
         self._desired.announce([node_id] if adopted or regrouped else [])
 
-    def last_seen_at_s(self, node: NodeRow) -> float | None:
+    def _is_progress(self, node_id: str, report: NodeReport) -> bool:
+        """Say whether the disk need not be waited for: a fleet that updates tells of each step at the same time."""
+        with self._control.read() as tx:
+            node = tx.node(node_id)
+        before = report_of(node) if node is not None else None
+        return before is not None and is_progress(before, report)
+
+    def last_seen_at_s(self, node: NodeRow | NodeStanding) -> float | None:
         """Return when the hub last knew that the node is there, by the hub's clock; None: never."""
         if self._listening[node.node_id]:
             return utc_s(self._clock)
@@ -101,9 +110,11 @@ class Fleet:
         """Return the nodes that a query asks for, by name; of these, those that `sees` lets pass."""
         with self._control.read() as tx:
             rows = found(tx, query, sees)
-            assignments = {row.node_id: tx.assignments(node_id=row.node_id) for row in rows}
+            assignments: dict[str, list[AssignmentRow]] = {row.node_id: [] for row in rows}
+            for assignment in tx.all_assignments_of(list(assignments)):
+                assignments[assignment.node_id].append(assignment)
         with self._telemetry.read() as records:
-            cursors = [cursor for row in rows for cursor in records.cursors(row.node_id)]
+            cursors = records.cursors_of(list(assignments))
         stored = {(cursor.node_id, cursor.epoch): cursor for cursor in cursors}
         return [_view(self._as_heard(row), assignments[row.node_id], stored) for row in rows]
 
@@ -143,7 +154,7 @@ def found(tx: ControlTransaction, query: NodeQuery, sees: Sight | None) -> list[
     return found[:limit]
 
 
-def report_of(row: NodeRow) -> NodeReport | None:
+def report_of(row: Reporter) -> NodeReport | None:
     """Return a node's newest report, or None before the first."""
     return codec.decode_json(row.report, NodeReport) if row.report else None
 
@@ -188,7 +199,7 @@ def told_settings(report: NodeReport | None) -> str:
     """Return what a node says of the settings that it was given; empty when it says nothing."""
     if report is None or not report.settings.state:
         return ""
-    said = f"{report.settings.state} of revision {report.settings.revision}"
+    said = f"revision {report.settings.revision}: {report.settings.state}"
     return f"{said}: {report.settings.reason}" if report.settings.reason else said
 
 
@@ -234,4 +245,5 @@ def _model(status: ModelStatus, desired: str) -> ModelOnNode:
         update_version=status.update_version,
         update_state=status.update_state,
         reason=status.reason,
+        shares=dict(status.shares),
     )

@@ -81,6 +81,18 @@ def whom(tx: ControlTransaction, meant: Group) -> list[NodeRow]:
     return [row for _, row in sorted(found.items())]
 
 
+def names_in(tx: ControlTransaction, meant: Group) -> list[str]:
+    """Return the names of the nodes in service that a group means, which costs less than the nodes.
+
+    Raises: InvalidRequest: its selector cannot be read.
+    """
+    found = set[str]()
+    if meant.selector is not None:
+        found.update(tx.find_names(NodeQuery(terms=terms_of(selectors.parse(meant.selector)), standings=IN_SERVICE)))
+    named = (tx.node_by_name(name) for name in meant.nodes if name not in found)
+    return sorted(found | {row.name for row in named if row is not None and takes_part(row)})
+
+
 def has(meant: Group, node: NodeRow) -> bool:
     """Tell whether a node belongs to a group, in service or not."""
     if node.name in meant.nodes:

@@ -1,6 +1,6 @@
 """How the inputs of a node differ from the held-out rows of the version that it is to serve, figure by figure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -8,7 +8,7 @@ from ganglion.core import drift, input_counts
 from ganglion.core.errors import DataCorrupt, NotFound
 from ganglion.core.manifest import HistogramReference, Manifest
 from ganglion.ports.clock import Clock, utc_s
-from ganglion.ports.hub_store import AssignmentRow, ControlStore, ControlTransaction
+from ganglion.ports.hub_store import AssignmentRow, ControlStore, ControlTransaction, ReleaseRow
 from ganglion.ports.telemetry_store import TelemetryStore
 from ganglion.wire.resources import InputShiftView
 
@@ -39,6 +39,21 @@ def of_node(
     return sorted(views, key=lambda view: -(view.psi or 0.0))
 
 
+def reference_of(tx: ControlTransaction, model: str, version: str) -> dict[str, HistogramReference]:
+    """Return what the inputs of a version were like on held-out rows, by its first variant that says it.
+
+    Raises: DataCorrupt.
+    """
+    found = (_inputs_of(row) for row in sorted(tx.releases(model, version), key=lambda row: row.variant))
+    return next((reference for reference in found if reference), {})
+
+
+def shifted(reference: Mapping[str, HistogramReference], counted: Mapping[str, Sequence[int]]) -> list[str]:
+    """Return the figures of the inputs that have moved beyond chance."""
+    views = (_view(name, histogram, counted.get(name, [])) for name, histogram in sorted(reference.items()))
+    return [view.figure for view in views if view.is_shifted]
+
+
 def _assigned(tx: ControlTransaction, name: str, model: str) -> AssignmentRow:
     node = tx.node_by_name(name)
     if node is None:
@@ -52,8 +67,10 @@ def _assigned(tx: ControlTransaction, name: str, model: str) -> AssignmentRow:
 def _reference(tx: ControlTransaction, assigned: AssignmentRow) -> dict[str, HistogramReference]:
     rows = tx.releases(assigned.model, assigned.version)
     row = next((row for row in rows if row.variant == assigned.variant), None)
-    if row is None:
-        return {}
+    return _inputs_of(row) if row else {}
+
+
+def _inputs_of(row: ReleaseRow) -> dict[str, HistogramReference]:
     try:
         manifest = msgspec.json.decode(row.manifest, type=Manifest)
     except msgspec.DecodeError as error:

@@ -48,17 +48,17 @@ class NodeActions:
         """`changed` wakes the waiting questions of nodes."""
         self._control, self._node_settings, self._clock, self._changed = control, node_settings, clock, changed
 
-    def act(self, request: NodeActionRequest, *, actor: str, sees: Sight | None) -> NodeActionReply:
-        """Do it to every node that `sees` lets pass, or only tell what would be done.
+    def act(self, request: NodeActionRequest, *, actor: str, sees: Sight | None, role: str = "") -> NodeActionReply:
+        """Do it to every node that `sees` lets pass, or only tell what would be done. `role` is the actor's.
 
         A node that cannot do it is told with the reason, and does not keep the others waiting.
 
         Raises: InvalidRequest, InvalidName, NotFound: a name, TooLarge: too many nodes,
-        Conflict: another number of nodes would change than was expected.
+        Conflict: another number of nodes would change than was expected, Forbidden: an action is not for this role.
         """
         _check(request)
         if request.action == "ask":
-            return self._ask(request, actor=actor, sees=sees)
+            return self._ask(request, actor=actor, role=role, sees=sees)
         if request.dry_run:
             with self._control.read() as tx:
                 return _reply(request, [line for line, _ in self._judged(tx, request, sees)])
@@ -79,22 +79,28 @@ class NodeActions:
         act, now_s = _act_of(request), utc_s(self._clock)
         return [_judged(row, act, now_s) for row in _chosen(tx, request, sees)]
 
-    def _ask(self, request: NodeActionRequest, *, actor: str, sees: Sight | None) -> NodeActionReply:
+    def _ask(self, request: NodeActionRequest, *, actor: str, role: str, sees: Sight | None) -> NodeActionReply:
         """Hand out commands: each is kept for itself, since a node may have too many already."""
+        wish = CommandRequest(
+            name=request.command,
+            count=request.count,
+            expires_in_s=request.expires_in_s,
+            arguments=request.arguments,
+        )
+        self._node_settings.check_command(wish, role=role)
         with self._control.read() as tx:
             rows = _chosen(tx, request, sees)
         if len(rows) > ASKED_MAX:
             raise TooLarge(f"{len(rows)} nodes are meant, and at most {ASKED_MAX} are asked at once")
-        wish = CommandRequest(name=request.command, count=request.count, expires_in_s=request.expires_in_s)
         told = _reply(request, [NodeActionLine(row.name, row.site, "changed", request.command) for row in rows])
         if request.dry_run:
             return told
         _check_expected(request, told)
-        return _reply(request, [self._asked(row, wish, actor) for row in rows])
+        return _reply(request, [self._asked(row, wish, actor=actor, role=role) for row in rows])
 
-    def _asked(self, row: NodeRow, wish: CommandRequest, actor: str) -> NodeActionLine:
+    def _asked(self, row: NodeRow, wish: CommandRequest, *, actor: str, role: str) -> NodeActionLine:
         try:
-            self._node_settings.command(row.name, wish, actor=actor)
+            self._node_settings.command(row.name, wish, actor=actor, role=role)
         except Conflict as error:
             return NodeActionLine(row.name, row.site, "refused", error.message)
         return NodeActionLine(row.name, row.site, "changed", wish.name)
@@ -109,6 +115,8 @@ def _check(request: NodeActionRequest) -> None:
         raise InvalidRequest("labels are given for the action label, and for no other")
     if (request.action == "ask") != bool(request.command):
         raise InvalidRequest("a command is given for the action ask, and for no other")
+    if request.arguments and request.action != "ask":
+        raise InvalidRequest("arguments are given for the action ask, and for no other")
     if len(request.nodes) > NODES_MAX:
         raise TooLarge(f"{len(request.nodes)} names at once, at most {NODES_MAX} are possible")
     selectors.changed_labels({}, request.labels)

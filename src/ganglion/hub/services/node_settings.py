@@ -92,10 +92,18 @@ class NodeSettings:
 
         Raises: NotFound, InvalidRequest, Conflict, Forbidden.
         """
+        self.check_command(request, role=role)
+        return self.hand_out(name, request, new_id(self._chance), actor=actor, role=role)
+
+    def check_command(self, request: CommandRequest, *, role: str) -> None:
+        """Find out early what every node would refuse. Raises: InvalidRequest, Forbidden: not for this role."""
         orders.check(request, self._envelope(), role=role)
+
+    def hand_out(self, name: str, request: CommandRequest, command_id: str, *, actor: str, role: str) -> CommandView:
+        """Give a node a command that was checked. Raises: NotFound, Conflict: too many wait."""
         now_s = utc_s(self._clock)
         command = NodeCommand(
-            id=new_id(self._chance),
+            id=command_id,
             name=request.name,
             expires_at_s=now_s + request.expires_in_s,
             count=request.count,

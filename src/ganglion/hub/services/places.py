@@ -228,7 +228,7 @@ def _renewed(tx: ControlTransaction, rows: Iterable[NodeRow]) -> list[str]:
 
 
 def _group_view(tx: ControlTransaction, name: str, group: Group) -> GroupView:
-    members = groups.whom(tx, group)
+    members = groups.names_in(tx, group)
     return GroupView(
         name=name,
         select=group.selector,
@@ -236,7 +236,7 @@ def _group_view(tx: ControlTransaction, name: str, group: Group) -> GroupView:
         description=group.description,
         owner=group.owner,
         count=len(members),
-        members=[row.name for row in members[:MEMBERS_SHOWN_MAX]],
+        members=members[:MEMBERS_SHOWN_MAX],
     )
 
 
@@ -264,6 +264,12 @@ def _zone_view(name: str, zone: Zone | None, nodes: int) -> ZoneView:
         declared=zone is not None,
         nodes=nodes,
     )
+
+
+def site_limits(tx: ControlTransaction) -> dict[str, int]:
+    """Return the bytes per second that the nodes of a site bring together, of the sites that have a limit."""
+    sites = ((row.name, codec.decode_json(row.document, Site)) for row in tx.documents(SITE))
+    return {name: site.bytes_per_s_max for name, site in sites if site.bytes_per_s_max > 0}
 
 
 def is_time_zone(name: str) -> bool:

@@ -1,28 +1,44 @@
 """Carries out what the rollout machine decided: the document first, then assignments, all in one transaction."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 import structlog
 
-from ganglion.core.ids import NodeId
 from ganglion.hub.domain import rollout as documents
 from ganglion.hub.domain import rollout_request, turns
 from ganglion.hub.domain.rollout import Cause, Previous, Rollout, RolloutState
 from ganglion.hub.domain.rollout_machine import HUB, Decision
 from ganglion.hub.domain.rollout_table import RolloutEffect
 from ganglion.hub.services import rollout_planning, rollout_reverts, rollout_rows
-from ganglion.hub.services.desired import Desired, FleetDefault, assignment_row, choose_release
+from ganglion.hub.services.desired import Desired, FleetDefault, row_for
 from ganglion.hub.services.evidence_roster import is_current
 from ganglion.hub.services.fleet import report_of
 from ganglion.hub.services.incarnation import known_incarnation
-from ganglion.ports.hub_store import ControlTransaction, NodeRow
+from ganglion.hub.services.places import site_limits
+from ganglion.hub.services.release_choice import Choice
+from ganglion.ports.hub_store import AssignmentRow, ControlTransaction, NodeRow, ReleaseRow
 from ganglion.wire.desired import DeploymentPolicy
 
 log = structlog.get_logger()
 
 _GIVING = (RolloutState.RUNNING, RolloutState.AWAITING_APPROVAL)
 """A pause gives the version to nobody else; what a stage began goes on while the next one waits for people."""
+_AT_ONCE = 2000
+"""Nodes whose reports are in memory at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipient:
+    """A node that is given the version now."""
+
+    node_id: str
+    name: str
+    site: str
+    release: ReleaseRow | None
+    """What suits it; None: nothing does any more."""
+    had: Previous | None
 
 
 class RolloutEffects:
@@ -52,47 +68,39 @@ class RolloutEffects:
     def _give(self, tx: ControlTransaction, rollout: Rollout) -> tuple[Rollout, list[str]]:
         """Give the version to those whose turn it is, and remember what they had."""
         rollout = _with_those_who_joined(tx, rollout)
-        nodes = _due(tx, rollout) if rollout.state in _GIVING else []
-        rollout = _with_given(tx, rollout, nodes)
-        rollout_rows.store(tx, rollout)
-        return rollout, self._assign(tx, rollout, nodes)
+        due = _due(tx, rollout) if rollout.state in _GIVING else ()
+        return self._give_to(tx, rollout, due)
 
-    def _assign(self, tx: ControlTransaction, rollout: Rollout, nodes: Sequence[NodeRow]) -> list[str]:
-        releases = tx.releases(rollout.model, rollout.version)
+    def _give_to(self, tx: ControlTransaction, rollout: Rollout, node_ids: Sequence[str]) -> tuple[Rollout, list[str]]:
+        recipients = _recipients(tx, rollout, node_ids)
+        rollout = _with_given(rollout, recipients)
+        rollout_rows.store(tx, rollout)
+        return rollout, self._assign(tx, rollout, recipients)
+
+    def _assign(self, tx: ControlTransaction, rollout: Rollout, recipients: Sequence[_Recipient]) -> list[str]:
         policy = rollout_request.policy_for(rollout.policy, rollout.gate, len(rollout.current.node_ids))
-        shares = _Shares(tx, rollout)
-        touched = []
-        for node in nodes:
-            release = choose_release(releases, node)
-            if release is None:
+        shares, rows = _Shares(tx, rollout), list[AssignmentRow]()
+        for each in recipients:
+            if each.release is None:
                 # Every node had a variant when the rollout started: this one's hardware changed. It stays silent.
-                log.warning("node.variant_missing", node=node.name, model=rollout.model, version=rollout.version)
+                log.warning("node.variant_missing", node=each.name, model=rollout.model, version=rollout.version)
                 continue
-            own = shares.of(policy, node)
-            row = assignment_row(node, release, rollout_id=rollout.rollout_id, policy=own)
-            if self._desired.assign(tx, row):
-                touched.append(node.node_id)
-        return touched
+            rows.append(_row(each.node_id, each.release, rollout, shares.of(policy, each)))
+        return self._desired.assign_all(tx, rows)
 
     def _restore(self, tx: ControlTransaction, rollout: Rollout) -> list[str]:
         """Give every node what it had; one that had nothing of the model loses the assignment."""
-        return [
-            node_id
-            for node_id, previous in rollout.previous.items()
-            if (self._give_back(tx, rollout, node_id, previous) if previous else self._take(tx, rollout, node_id))
-        ]
-
-    def _give_back(self, tx: ControlTransaction, rollout: Rollout, node_id: str, previous: Previous) -> bool:
-        node = tx.node(node_id)
-        releases = tx.releases(rollout.model, previous.version)
-        release = next((row for row in releases if row.variant == previous.variant), None)
-        assert node is not None, "nodes are revoked, never removed"
-        assert release is not None, "what a node had was released, and releases stay"
-        row = assignment_row(node, release, rollout_id=rollout.rollout_id, policy=rollout_request.RESTORE_POLICY)
-        return self._desired.assign(tx, row)
-
-    def _take(self, tx: ControlTransaction, rollout: Rollout, node_id: str) -> bool:
-        return self._desired.withdraw(tx, NodeId(node_id), rollout.model)
+        releases = {(row.version, row.variant): row for row in tx.releases(rollout.model)}
+        rows, without = list[AssignmentRow](), list[str]()
+        for node_id, previous in rollout.previous.items():
+            if previous is None:
+                without.append(node_id)
+                continue
+            release = releases.get((previous.version, previous.variant))
+            assert release is not None, "what a node had was released, and releases stay"
+            rows.append(_row(node_id, release, rollout, rollout_request.RESTORE_POLICY))
+        touched = self._desired.assign_all(tx, rows)
+        return [*touched, *self._desired.withdraw_all(tx, without, rollout.model)]
 
     def _make_default(self, tx: ControlTransaction, rollout: Rollout) -> tuple[Rollout, list[str]]:
         """Let nodes that join from now on start with it; those that joined meanwhile, with or without one, take it."""
@@ -102,41 +110,47 @@ class RolloutEffects:
         return rollout, [*touched, *self._desired.adopt_everywhere(tx, rollout.model)]
 
     def _let_follow(self, tx: ControlTransaction, rollout: Rollout) -> tuple[Rollout, list[str]]:
-        nodes = rollout_planning.joined_since(tx, rollout)
-        rollout = _with_given(tx, rollout, nodes)
-        rollout_rows.store(tx, rollout)
-        return rollout, self._assign(tx, rollout, nodes)
+        return self._give_to(tx, rollout, rollout_planning.joined_since(tx, rollout))
 
 
 class _Shares:
     """What each node may bring per second, and which attempt it is."""
 
     def __init__(self, tx: ControlTransaction, rollout: Rollout) -> None:
-        self._rollout = rollout
-        is_limited = rollout.terms.site_bytes_per_s_max > 0
-        self._places = rollout_planning.places_in_service(tx) if is_limited else {}
-        self._by_site: dict[str, int] = {}
+        self._rollout, self._limits = rollout, site_limits(tx)
+        is_limited = bool(rollout.terms.site_bytes_per_s_max or self._limits)
+        places = rollout_planning.places_in_service(tx) if is_limited else {}
+        self._flying = turns.flying_by_site(rollout, places)
 
-    def of(self, policy: DeploymentPolicy, node: NodeRow) -> DeploymentPolicy:
+    def of(self, policy: DeploymentPolicy, node: _Recipient) -> DeploymentPolicy:
         """Return the policy for one node."""
-        if node.site not in self._by_site:
-            self._by_site[node.site] = turns.download_share(self._rollout, self._places, node.site)
-        share, attempt = self._by_site[node.site], self._rollout.attempts.get(node.node_id, 0)
+        flying, own = self._flying[node.site], self._limits.get(node.site, 0)
+        share = turns.download_share(self._rollout, flying=flying, site_bytes_per_s_max=own)
+        attempt = self._rollout.attempts.get(node.node_id, 0)
         if not share and not attempt:
             return policy
         return msgspec.structs.replace(policy, download_bytes_per_s_max=share, attempt=attempt)
 
 
-def _due(tx: ControlTransaction, rollout: Rollout) -> list[NodeRow]:
-    places = rollout_planning.places_in_service(tx)
-    rows = [tx.node(node_id) for node_id in turns.turn(rollout, places).due]
-    return [row for row in rows if row is not None]
+def _due(tx: ControlTransaction, rollout: Rollout) -> Sequence[str]:
+    return turns.turn(rollout, rollout_planning.places_in_service(tx)).due
 
 
-def _with_given(tx: ControlTransaction, rollout: Rollout, nodes: Sequence[NodeRow]) -> Rollout:
-    had = {row.node_id: _previous(tx, row, rollout.model) for row in nodes if row.node_id not in rollout.previous}
-    given = documents.with_given(rollout, [row.node_id for row in nodes], now_s=rollout.updated_at_s)
-    return documents.with_previous(given, had)
+def _recipients(tx: ControlTransaction, rollout: Rollout, node_ids: Sequence[str]) -> list[_Recipient]:
+    choice, past = Choice(tx.releases(rollout.model, rollout.version)), _Past(tx, rollout.model)
+    found = list[_Recipient]()
+    for begin in range(0, len(node_ids), _AT_ONCE):
+        some = node_ids[begin : begin + _AT_ONCE]
+        assigned = tx.assignments_of(some, rollout.model)
+        for row in tx.nodes_of(some):
+            had = past.of(row, assigned.get(row.node_id))
+            found.append(_Recipient(row.node_id, row.name, row.site, choice.of(row), had))
+    return found
+
+
+def _with_given(rollout: Rollout, recipients: Sequence[_Recipient]) -> Rollout:
+    given = documents.with_given(rollout, [each.node_id for each in recipients], now_s=rollout.updated_at_s)
+    return documents.with_previous(given, {each.node_id: each.had for each in recipients})
 
 
 def _with_those_who_joined(tx: ControlTransaction, rollout: Rollout) -> Rollout:
@@ -145,24 +159,38 @@ def _with_those_who_joined(tx: ControlTransaction, rollout: Rollout) -> Rollout:
     if rollout.stage == 0 or not rollout.is_last_stage or not begins:
         return rollout
     # One that was never heard of would hold the gate up; it follows when the rollout ends.
-    found = rollout_planning.joined_since(tx, rollout)
+    found = tx.nodes_of(rollout_planning.joined_since(tx, rollout))
     joined = [node.node_id for node in found if node.last_seen_at_s is not None]
     return documents.with_joined(rollout, joined, Cause(rollout.updated_at_s, HUB, ""))
 
 
-def _previous(tx: ControlTransaction, node: NodeRow, model: str) -> Previous | None:
-    """Return what a node has of the model: what it was assigned, unless its newest report knows better.
+def _row(node_id: str, release: ReleaseRow, rollout: Rollout, policy: DeploymentPolicy) -> AssignmentRow:
+    return row_for(node_id, release, rollout_id=rollout.rollout_id, policy=policy)
 
-    A node may have refused its assignment by itself, and then serves the version before. An old report
-    proves nothing: it may name a version that was aborted since.
-    """
-    assigned = next(iter(tx.assignments(node_id=node.node_id, model=model)), None)
-    if assigned is None:
-        return None
-    report = report_of(node)
-    if report and is_current(report, node, known_incarnation(tx)):
-        committed = next((status.committed for status in report.models if status.model == model), "")
-        release = choose_release(tx.releases(model, committed), node) if committed != assigned.version else None
-        if committed and release:
-            return Previous(committed, release.variant)
-    return Previous(assigned.version, assigned.variant)
+
+class _Past:
+    """What nodes had of a model before."""
+
+    def __init__(self, tx: ControlTransaction, model: str) -> None:
+        self._model, self._incarnation = model, known_incarnation(tx)
+        packages: dict[str, list[ReleaseRow]] = {}
+        for row in tx.releases(model):
+            packages.setdefault(row.version, []).append(row)
+        self._choices = {version: Choice(rows) for version, rows in packages.items()}
+
+    def of(self, node: NodeRow, assigned: AssignmentRow | None) -> Previous | None:
+        """Return what a node has of the model: what it was assigned, unless its newest report knows better.
+
+        A node may have refused its assignment by itself, and then serves the version before. An old report
+        proves nothing: it may name a version that was aborted since.
+        """
+        if assigned is None:
+            return None
+        report = report_of(node)
+        if report and is_current(report, node, self._incarnation):
+            committed = next((status.committed for status in report.models if status.model == self._model), "")
+            choice = self._choices.get(committed) if committed != assigned.version else None
+            release = choice.of(node) if choice else None
+            if release is not None:
+                return Previous(committed, release.variant)
+        return Previous(assigned.version, assigned.variant)

@@ -5,7 +5,7 @@ a node that had the version already has nothing to tell. Minutes are those of co
 node clock hides nothing; every duration is measured by the hub's clock.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from ganglion.core.behaviour import Behaviour
@@ -35,6 +35,17 @@ class _Looks:
     """By version and node: the hour before the stage."""
     days_before: dict[tuple[str, int], dict[str, Behaviour]] = field(default_factory=dict)
     """By version and hour, by node: the same hour a day earlier."""
+    _parts: tuple[Roster, tuple[str, ...], list[str], list[str]] | None = None
+
+    def parts(self, rollout: Rollout, roster: Roster) -> tuple[Sequence[str], Sequence[str]]:
+        """Return the nodes of the stage and those of the stages before it, as far as they take part."""
+        known, node_ids = self._parts, rollout.current.node_ids
+        if known is None or known[0] is not roster or known[1] is not node_ids:
+            earlier = (node_id for part in rollout.stages[: rollout.stage] for node_id in part.node_ids)
+            stage = [node_id for node_id in node_ids if node_id in roster.members]
+            known = roster, node_ids, stage, [node_id for node_id in earlier if node_id in roster.members]
+            self._parts = known
+        return known[2], known[3]
 
 
 class RolloutEvidence:
@@ -50,8 +61,9 @@ class RolloutEvidence:
         roster = self._rosters.of(rollout, now_s=now_s)
         with self._telemetry.read() as records:
             kept = self._kept(rollout)
-            told = self._events[rollout.rollout_id].read(records, rollout, now_s=now_s)
-            look = _Look(kept, rollout, roster, told, records, now_s)
+            events = self._events[rollout.rollout_id]
+            events.read(records, rollout, now_s=now_s)
+            look = _Look(kept, rollout, roster, events, records, now_s)
             return look.evidence()
 
     def _kept(self, rollout: Rollout) -> _Looks:
@@ -74,17 +86,14 @@ class _Look:
     kept: _Looks
     rollout: Rollout
     roster: Roster
-    told: Mapping[str, Told]
+    events: Events
     records: TelemetryTransaction
     now_s: float
 
     def evidence(self) -> tuple[Rollout, Evidence]:
         members, rollout = self.roster.members, self.rollout
         noted = documents.with_committed(rollout, sorted(self._new_commits()), now_s=self.now_s)
-        stage = [node_id for node_id in rollout.current.node_ids if node_id in members]
-        earlier = [
-            node_id for part in rollout.stages[: rollout.stage] for node_id in part.node_ids if node_id in members
-        ]
+        stage, earlier = self.kept.parts(rollout, self.roster)
         counts = self._counted()
         shown, rest = self._shown(stage)
         controls = self._controls()
@@ -104,9 +113,9 @@ class _Look:
         )
 
     def _new_commits(self) -> set[str]:
-        given, known = self.rollout.previous.keys(), self.rollout.committed.keys()
-        told = {node_id for node_id, told in self.told.items() if told.is_committed}
-        return (told | self.roster.reporting) & given - known
+        given, known = self.rollout.previous, self.rollout.committed
+        told = self.events.committed.difference(known) | self.roster.reporting.difference(known)
+        return {node_id for node_id in told if node_id in given}
 
     def _shown(self, node_ids: Sequence[str]) -> tuple[list[str], list[str]]:
         """Part nodes into those that are shown one by one, and the many of a large stage that only have an outcome.
@@ -115,17 +124,17 @@ class _Look:
         """
         if len(node_ids) <= len(self.roster.counted):
             return [*node_ids], []
-        failed = {node_id for node_id, told in self.told.items() if told.is_rolled_back or told.has_crashed}
-        wanted = failed | self.roster.counted.keys()
+        wanted = self.events.failed | self.roster.counted.keys()
         return [one for one in node_ids if one in wanted], [one for one in node_ids if one not in wanted]
 
     def _others(self, rollout: Rollout, rest: Sequence[str]) -> Others:
         silent = [node_id for node_id in rest if node_id not in rollout.committed]
-        aside = sum(self._is_set_aside(self.roster.members[node_id]) for node_id in silent)
+        may_be_aside = self.rollout.gate.silence_s_max > 0.0 or bool(self.rollout.left_behind)
+        aside = sum(self._is_set_aside(self.roster.members[node_id]) for node_id in silent) if may_be_aside else 0
         return Others(committed=len(rest) - len(silent), silent=len(silent) - aside, set_aside=aside)
 
     def _told_by(self, node_id: str) -> Told:
-        return self.told.get(node_id, NOTHING_TOLD)
+        return self.events.told.get(node_id, NOTHING_TOLD)
 
     def _node(self, rollout: Rollout, member: Member, hours: Hours) -> NodeEvidence:
         node_id, told = member.node_id, self._told_by(member.node_id)

@@ -102,7 +102,10 @@ class RolloutLooks:
         return noted, evidence
 
     def _look(self, row: RolloutRow) -> tuple[Rollout, list[str]] | None:
-        seen = rollout_rows.decode(row)
+        with self._control.read() as tx:
+            # The nodes of a large rollout lie beside its row, and fit no other.
+            row = rollout_rows.row_of(tx, row.rollout_id)
+            seen = rollout_rows.whole(tx, row)
         decision = machine.overdue(seen, now_s=utc_s(self._clock))
         if decision is None and seen.has_begun:
             decision = self._judged(seen)

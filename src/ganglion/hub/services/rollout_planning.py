@@ -1,23 +1,28 @@
 """For whom a rollout is, in which stages, and whether it can be at all: what `start` does and a plan only shows."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import msgspec
 
 from ganglion.core.errors import Conflict, InvalidRequest, NotFound, TargetMismatch
 from ganglion.hub.domain import lifecycle, rollout_request, stages
 from ganglion.hub.domain import rollout as documents
-from ganglion.hub.domain.rollout import Rollout, Terms
+from ganglion.hub.domain.rollout import Rollout, RolloutState, Terms
 from ganglion.hub.domain.stages import Place, StageShare
 from ganglion.hub.services import groups, rollout_rows
-from ganglion.hub.services.desired import choose_release
+from ganglion.hub.services.release_choice import Choice
 from ganglion.ports.hub_store import ControlTransaction, NodeRow
+from ganglion.ports.many_nodes import NodeSight
 from ganglion.wire import codec
 from ganglion.wire.rollout_resources import RolloutRequest
 
 PAIR_LABEL = "ha_pair"
 """Two nodes with the same value of this label stand in for each other."""
 _NAMES_MAX = 5
+_ENDED = (RolloutState.COMPLETED.value, RolloutState.ABORTED.value)
+
+Target: TypeAlias = NodeRow | NodeSight
 
 
 def drafted(tx: ControlTransaction, request: RolloutRequest, *, rollout_id: str, now_s: float) -> Rollout:
@@ -36,12 +41,18 @@ def drafted(tx: ControlTransaction, request: RolloutRequest, *, rollout_id: str,
         version=request.version,
         stages=documents.planned(planned),
         gate=rollout_request.gate_of(request),
-        policy=rollout_request.policy_of(request),
+        policy=msgspec.structs.replace(rollout_request.policy_of(request), anew=_was_taken_back(tx, request)),
         terms=terms,
         is_partial=sum(len(stage.node_ids) for stage in planned) < len(nodes),
         created_at_s=now_s,
         updated_at_s=now_s,
     )
+
+
+def _was_taken_back(tx: ControlTransaction, request: RolloutRequest) -> bool:
+    """Say whether the last rollout of the version that has ended was aborted: some nodes know it, and not as good."""
+    ended = tx.rollouts(model=request.model, states=_ENDED)
+    return next((row.state == RolloutState.ABORTED for row in ended if row.version == request.version), False)
 
 
 def replanned(tx: ControlTransaction, rollout: Rollout) -> Rollout:
@@ -53,17 +64,17 @@ def replanned(tx: ControlTransaction, rollout: Rollout) -> Rollout:
     return msgspec.structs.replace(documents.replanned(rollout, planned), is_partial=covered < len(nodes))
 
 
-def targets(tx: ControlTransaction, terms: Terms) -> Sequence[NodeRow]:
+def targets(tx: ControlTransaction, terms: Terms) -> Sequence[Target]:
     """Return the nodes in service that a rollout is for, by name. Raises: NotFound: there is no such group."""
     if terms.group:
         return groups.members(tx, terms.group)
     if terms.selector is not None:
         return groups.selected(tx, terms.selector)
-    return [node for node in tx.nodes() if lifecycle.takes_part(node)]
+    return [node for node in tx.node_sights() if lifecycle.takes_part(node)]
 
 
-def joined_since(tx: ControlTransaction, rollout: Rollout) -> list[NodeRow]:
-    """Return the nodes that a rollout is for and that none of its stages has: they joined while it ran."""
+def joined_since(tx: ControlTransaction, rollout: Rollout) -> list[str]:
+    """Return the ids of nodes that a rollout is for and that none of its stages has: they joined while it ran."""
     if rollout.is_partial:
         return []
     staged = {node_id for stage in rollout.stages for node_id in stage.node_ids}
@@ -72,24 +83,25 @@ def joined_since(tx: ControlTransaction, rollout: Rollout) -> list[NodeRow]:
     except (NotFound, InvalidRequest):
         # Somebody has removed the group meanwhile: nobody belongs to it any more.
         return []
-    return [node for node in found if node.node_id not in staged]
+    return [node.node_id for node in found if node.node_id not in staged]
 
 
-def check_release(tx: ControlTransaction, model: str, version: str, nodes: Sequence[NodeRow]) -> None:
+def check_release(tx: ControlTransaction, model: str, version: str, nodes: Sequence[Target]) -> None:
     """Raises: NotFound: it was not released. Conflict: there is no node. TargetMismatch: nodes fit no variant."""
     releases = tx.releases(model, version)
     if not releases:
         raise NotFound(f"{model[:80]}:{version[:80]} was not released")
     if not nodes:
         raise Conflict("no active node is enrolled, or meant, so there is nothing to roll out to")
-    misfits = [node.name for node in nodes if choose_release(releases, node) is None]
+    choice = Choice(releases)
+    misfits = [node.name for node in nodes if choice.of(node) is None]
     if misfits:
         named = ", ".join(misfits[:_NAMES_MAX]) + (" and others" if len(misfits) > _NAMES_MAX else "")
         offered = ", ".join(sorted({f"{row.variant} ({row.runtime}, {row.arch})" for row in releases}))
         raise TargetMismatch(f"{len(misfits)} nodes fit none of the variants {offered}: {named}")
 
 
-def stages_of(tx: ControlTransaction, terms: Terms, nodes: Sequence[NodeRow]) -> tuple[stages.PlannedStage, ...]:
+def stages_of(tx: ControlTransaction, terms: Terms, nodes: Sequence[Target]) -> tuple[stages.PlannedStage, ...]:
     """Return the stages over these nodes. Raises: InvalidRequest, NotFound: a stage names a group that is missing."""
     shares = stages.parse(terms.stages)
     return stages.divide(
@@ -101,7 +113,7 @@ def stages_of(tx: ControlTransaction, terms: Terms, nodes: Sequence[NodeRow]) ->
     )
 
 
-def place_of(node: NodeRow) -> Place:
+def place_of(node: Target) -> Place:
     """Return what spreads and separates a node."""
     pair = codec.decode_json(node.labels, dict[str, str]).get(PAIR_LABEL, "")
     return Place(node.node_id, node.site, node.node_class, pair)
@@ -109,7 +121,7 @@ def place_of(node: NodeRow) -> Place:
 
 def places_in_service(tx: ControlTransaction) -> dict[str, Place]:
     """Return the place of every node that takes part, by id."""
-    return {node.node_id: place_of(node) for node in tx.nodes() if lifecycle.takes_part(node)}
+    return {node.node_id: place_of(node) for node in tx.node_sights() if lifecycle.takes_part(node)}
 
 
 def ahead_of(tx: ControlTransaction, rollout: Rollout) -> list[Rollout]:

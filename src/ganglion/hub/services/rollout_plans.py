@@ -10,15 +10,16 @@ from ganglion.hub.domain import rollout_request, stages
 from ganglion.hub.domain.rollout import Rollout
 from ganglion.hub.domain.stages import PlannedStage
 from ganglion.hub.services import rollout_planning, rollout_rows
-from ganglion.hub.services.desired import choose_release
-from ganglion.ports.hub_store import AssignmentRow, ControlTransaction, NodeRow, ReleaseRow
+from ganglion.hub.services.release_choice import Choice
+from ganglion.hub.services.rollout_planning import Target
+from ganglion.ports.hub_store import AssignmentRow, ControlTransaction
 from ganglion.wire.rollout_resources import PlannedNode, PlannedStageView, RolloutPlan, RolloutRequest
 
 
 @dataclass(frozen=True, slots=True)
 class _Fleet:
-    nodes: Mapping[str, NodeRow]
-    releases: Sequence[ReleaseRow]
+    nodes: Mapping[str, Target]
+    choice: Choice
     assigned: Mapping[str, AssignmentRow]
 
 
@@ -33,13 +34,14 @@ def planned(tx: ControlTransaction, request: RolloutRequest, *, now_s: float, mo
         raise NotFound(f"{request.model[:80]}:{request.version[:80]} was not released")
     terms = rollout_request.terms_of(request)
     nodes = rollout_planning.targets(tx, terms)
-    fitting = [node for node in nodes if choose_release(releases, node) is not None]
+    choice = Choice(releases)
+    fitting = [node for node in nodes if choice.of(node) is not None]
     if not fitting:
         raise Conflict(f"of {len(nodes)} nodes none can take {request.model}:{request.version}")
     divided = rollout_planning.stages_of(tx, terms, fitting)
     fleet = _Fleet(
         nodes={node.node_id: node for node in fitting},
-        releases=releases,
+        choice=choice,
         assigned={row.node_id: row for row in tx.assignments(model=request.model)},
     )
     views = _stages(request, divided, fleet, now_s=now_s, most=most)
@@ -74,8 +76,8 @@ def _stages(
     return views
 
 
-def _node(node: NodeRow, fleet: _Fleet) -> PlannedNode:
-    release, assigned = choose_release(fleet.releases, node), fleet.assigned.get(node.node_id)
+def _node(node: Target, fleet: _Fleet) -> PlannedNode:
+    release, assigned = fleet.choice.of(node), fleet.assigned.get(node.node_id)
     assert release is not None, "only nodes that fit are planned for"
     has_it = assigned is not None and (assigned.version, assigned.variant) == (release.version, release.variant)
     return PlannedNode(

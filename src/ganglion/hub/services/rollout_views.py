@@ -1,5 +1,6 @@
 """Rollouts as people see them."""
 
+import heapq
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from ganglion.hub.domain import rollout_revert, turns
 from ganglion.hub.domain.rollout import Rollout, RolloutState
 from ganglion.hub.domain.rollout_revert import Way
 from ganglion.hub.domain.stages import GROUP
-from ganglion.hub.services.rollout_reverts import Ways
+from ganglion.hub.services.rollout_returns import Ways
 from ganglion.wire.rollout_resources import NodeReturn, RevertView, RolloutEntry, RolloutLimits, RolloutView, StageView
 
 
@@ -29,7 +30,12 @@ def shown_ids(rollout: Rollout, most: int | None) -> set[str]:
 
 def shown_returns(found: Ways, most: int | None) -> list[str]:
     """Return the ids of the nodes whose way back a view tells, `most` of them: those that are not back first."""
-    return sorted(found.ways, key=lambda node_id: (found.ways[node_id].way is Way.RETURNED, node_id))[:most]
+    waited_for = [node_id for node_id, each in found.ways.items() if each.way is not Way.RETURNED]
+    back = [node_id for node_id, each in found.ways.items() if each.way is Way.RETURNED]
+    if most is None:
+        return [*sorted(waited_for), *sorted(back)]
+    first = heapq.nsmallest(most, waited_for)
+    return [*first, *heapq.nsmallest(most - len(first), back)]
 
 
 def view_of(
@@ -59,9 +65,9 @@ def view_of(
         started_by=rollout.started_by,
         limits=_limits(rollout),
         place=place,
-        given=len(rollout.given_at_s) or len(rollout.previous),
-        committed=len(rollout.committed),
-        held_back=len(turns.undelivered(rollout)) if is_open else 0,
+        given=rollout.gifts,
+        committed=rollout.commits,
+        held_back=_held_back(rollout) if is_open else 0,
         left_behind=_named(list(rollout.left_behind)[:most], names),
         retried=_named(list(rollout.retried_at_s)[:most], names),
         revert=_revert(rollout, ways, names, most) if ways is not None else None,
@@ -73,7 +79,7 @@ def _stage(rollout: Rollout, index: int, names: Mapping[str, str], most: int | N
     return StageView(
         share=stage.share,
         nodes=[names.get(node_id, node_id) for node_id in stage.node_ids[:most]],
-        size=len(stage.node_ids),
+        size=rollout.size_of(index),
         started_at_s=stage.started_at_s,
         verdict=stage.verdict,
         verdict_reason=stage.verdict_reason,
@@ -81,6 +87,10 @@ def _stage(rollout: Rollout, index: int, names: Mapping[str, str], most: int | N
         approved_by=list(stage.approved_by),
         approvals_missing=rollout.missing_approvals(index) if stage.started_at_s is None else 0,
     )
+
+
+def _held_back(rollout: Rollout) -> int:
+    return rollout.apart.held_back if rollout.apart else len(turns.undelivered(rollout))
 
 
 def _limits(rollout: Rollout) -> RolloutLimits:

@@ -11,22 +11,23 @@ import structlog
 
 from ganglion.core.errors import Conflict, InvalidRequest
 from ganglion.core.transitions import IllegalTransition
-from ganglion.hub.domain import lifecycle, rollout_request, stages, turns
+from ganglion.hub.domain import lifecycle, rollout_parts, rollout_request, stages, turns
 from ganglion.hub.domain import rollout as documents
 from ganglion.hub.domain import rollout_machine as machine
 from ganglion.hub.domain import rollout_orders as orders
 from ganglion.hub.domain.rollout import Cause, Rollout, RolloutState
 from ganglion.hub.domain.rollout_machine import Decision
 from ganglion.hub.domain.rollout_table import OPEN_STATES, RolloutEvent
-from ganglion.hub.services import experiment_rows, rollout_planning, rollout_plans, rollout_reverts, rollout_rows
+from ganglion.hub.services import experiment_rows, rollout_planning, rollout_plans, rollout_rows
 from ganglion.hub.services.desired import Desired
 from ganglion.hub.services.rollout_effects import RolloutEffects
 from ganglion.hub.services.rollout_evidence import RolloutEvidence
 from ganglion.hub.services.rollout_looks import RolloutLooks, carried_out
+from ganglion.hub.services.rollout_returns import Returns
 from ganglion.hub.services.rollout_reverts import RolloutReverts
 from ganglion.hub.services.rollout_views import Begun, shown_ids, shown_returns, view_of
 from ganglion.ports.clock import Chance, Clock, new_id, utc_s
-from ganglion.ports.hub_store import ControlStore, ControlTransaction
+from ganglion.ports.hub_store import ControlStore, ControlTransaction, RolloutRow
 from ganglion.ports.telemetry_store import TelemetryStore
 from ganglion.wire.rollout_resources import RolloutPlan, RolloutRequest, RolloutView
 
@@ -71,11 +72,9 @@ class Rollouts:
             effects=self._effects,
             verdict_every_s=self._settings.verdict_every_s,
         )
+        self._returns = Returns(silent_after_s=self._settings.silent_after_s)
         self._reverts = RolloutReverts(
-            control=control,
-            clock=clock,
-            silent_after_s=self._settings.silent_after_s,
-            late_every_s=self._settings.late_every_s,
+            control=control, clock=clock, returns=self._returns, late_every_s=self._settings.late_every_s
         )
 
     def plan(self, request: RolloutRequest, *, most: int | None = None) -> RolloutPlan:
@@ -144,7 +143,7 @@ class Rollouts:
         Raises: NotFound.
         """
         with self._control.read() as tx:
-            return self._view(tx, rollout_rows.load(tx, rollout_id), most=most)
+            return self._view(tx, _shown(tx, rollout_rows.row_of(tx, rollout_id), most), most=most)
 
     def pause(self, rollout_id: str, *, actor: str, reason: str = "") -> RolloutView:
         """Hold the next stage back until `resume`. Raises: NotFound, Conflict: it has ended."""
@@ -193,7 +192,7 @@ class Rollouts:
         """
         with self._control.read() as tx:
             seen = rollout_rows.load(tx, rollout_id)
-            names = _names_of(tx, turns.in_the_air(seen))
+            names = tx.names_of(turns.in_the_air(seen))
         is_open = seen.has_begun and seen.state in OPEN_STATES
         told = self._looks.told(seen)[0] if is_open else seen
         cause = self._by(actor, reason)
@@ -214,16 +213,18 @@ class Rollouts:
         cause = self._by(actor, reason)
         with self._control.read() as tx:
             seen = rollout_rows.load(tx, rollout_id)
-            rows = [tx.node(node_id) for node_id in seen.previous if node_id not in seen.committed]
-            names = {row.node_id: row.name for row in rows if row is not None and lifecycle.takes_part(row)}
+            rows = tx.nodes_of([node_id for node_id in seen.previous if node_id not in seen.committed])
+            names = {row.node_id: row.name for row in rows if lifecycle.takes_part(row)}
         return self._act(rollout_id, cause, lambda rollout: orders.retry(rollout, cause, names=names))
 
     def list(self, *, most: int | None = None) -> builtins.list[RolloutView]:
         """Return every rollout, newest first. `most`: nodes in each list; None: all."""
         with self._control.read() as tx:
-            rollouts = [rollout_rows.decode(row) for row in tx.rollouts()]
+            is_short = most is not None and most <= rollout_parts.SHOWN_MAX
+            found = tx.rollouts()
+            rollouts = [rollout_rows.short(row) if is_short else rollout_rows.whole(tx, row) for row in found]
             shown = {node_id for each in rollouts for node_id in shown_ids(each, most)}
-            names = _names(tx) if most is None else _names_of(tx, shown)
+            names = _names_of(tx, shown, most=most)
             return [view_of(each, names, most=most) for each in rollouts]
 
     def _act(self, rollout_id: str, cause: Cause, decide: Callable[[Rollout], Decision]) -> RolloutView:
@@ -233,24 +234,24 @@ class Rollouts:
                 decision = decide(before)
             except IllegalTransition as error:
                 raise Conflict(machine.why_not(error)) from error
-            if decision.rollout is before:
-                return self._view(tx, before, most=NAMED_MAX)
-            if not decision.rollout.has_begun:
+            if decision.rollout is not before and not decision.rollout.has_begun:
                 # What a person said may have been the last thing that it waited for.
                 decision = self._looks.settled(tx, decision.rollout, cause, is_fresh=False)
-            rollout, touched = carried_out(tx, self._clock, self._effects, before, decision)
-            view = self._view(tx, rollout, most=NAMED_MAX)
-        self._tell(rollout, touched)
-        return view
+            if decision.rollout is not before:
+                rollout, touched = carried_out(tx, self._clock, self._effects, before, decision)
+        if decision.rollout is not before:
+            self._tell(rollout, touched)
+        # To look at the way back of a large fleet takes long: whoever wants to write does not wait for it.
+        return self.get(rollout_id, most=NAMED_MAX)
 
     def _view(self, tx: ControlTransaction, rollout: Rollout, *, most: int | None = None) -> RolloutView:
-        ways, silent_after_s = None, self._settings.silent_after_s
+        ways = None
         if rollout.state is RolloutState.ABORTED and rollout.previous:
-            ways = rollout_reverts.ways_of(tx, rollout, now_s=utc_s(self._clock), silent_after_s=silent_after_s)
+            ways = self._returns.of(tx, rollout, now_s=utc_s(self._clock))
         is_queued = rollout.state is RolloutState.QUEUED
         place = len(rollout_planning.ahead_of(tx, rollout)) if is_queued else 0
         shown = shown_ids(rollout, most).union(shown_returns(ways, most) if ways else ())
-        names = _names(tx) if most is None else _names_of(tx, shown)
+        names = _names_of(tx, shown, most=most)
         return view_of(rollout, names, place=place, ways=ways, most=most)
 
     def _tell(self, rollout: Rollout, touched: Sequence[str]) -> None:
@@ -290,9 +291,11 @@ def _check_free(tx: ControlTransaction, draft: Rollout, *, now_s: float) -> None
         )
 
 
-def _names_of(tx: ControlTransaction, node_ids: Iterable[str]) -> dict[str, str]:
-    return {row.node_id: row.name for node_id in node_ids if (row := tx.node(node_id)) is not None}
+def _names_of(tx: ControlTransaction, node_ids: Iterable[str], *, most: int | None) -> dict[str, str]:
+    return tx.node_names() if most is None else tx.names_of([*node_ids])
 
 
-def _names(tx: ControlTransaction) -> dict[str, str]:
-    return tx.node_names()
+def _shown(tx: ControlTransaction, row: RolloutRow, most: int | None) -> Rollout:
+    """Return as much of a rollout as it takes to show so many of its nodes."""
+    is_whole = most is None or most > rollout_parts.SHOWN_MAX or row.state == RolloutState.ABORTED.value
+    return rollout_rows.whole(tx, row) if is_whole else rollout_rows.short(row)

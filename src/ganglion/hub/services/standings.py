@@ -104,7 +104,7 @@ class Standings:
         now_s, after_s = utc_s(self._clock), self._settings.rekey_after_s
         with self._control.write() as tx:
             _note_awake(tx, now_s=now_s)
-            due = [row for row in tx.nodes() if after_s and _is_due(row, now_s=now_s, after_s=after_s)]
+            due = [row for row in tx.nodes() if _is_due(row, now_s=now_s, after_s=after_s)] if after_s else []
             for row in due:
                 node_acts.act_on(tx, row, node_acts.ask_rekey, By(self._clock, "hub"))
         if due:

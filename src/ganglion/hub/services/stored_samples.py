@@ -16,6 +16,8 @@ class Wanted:
     model: str | None = None
     node_id: str | None = None
     unlabelled: bool = False
+    reason: str | None = None
+    """Why they were kept; None: for any reason."""
     before: tuple[int, str] | None = None
     """(corrected_at_ns, sample_id): only older ones."""
     limit: int
@@ -36,7 +38,9 @@ def find(control: ControlStore, telemetry: TelemetryStore, wanted: Wanted) -> li
         if not page:
             break
         before = (page[-1].corrected_at_ns, page[-1].sample_id)
-        fitting = _unlabelled(control, page) if wanted.unlabelled else page
+        fitting = [row for row in page if wanted.reason in (None, row.reason)]
+        if wanted.unlabelled:
+            fitting = _unlabelled(control, fitting)
         room_bytes -= sum(len(row.inputs) for row in fitting)
         if found and room_bytes < 0:
             break

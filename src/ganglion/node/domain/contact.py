@@ -23,6 +23,20 @@ def withheld(models: Mapping[str, ModelState], silent_s: float) -> dict[str, str
     }
 
 
+def trial_over(model: ModelState, silent_s: float) -> str:
+    """Return why a version on trial must not answer until the hub is heard of again; empty when it may."""
+    term_s = model.update.offline_s_max if model.update else 0
+    if not 0 < term_s < silent_s:
+        return ""
+    return f"no word of the hub for {silent_s:,.0f} s, and it may be served for {term_s:,} s without one"
+
+
 def needs_contact(models: Mapping[str, ModelState]) -> bool:
     """Say whether any model's term depends on when the hub was last heard of."""
-    return any(model.committed is not None and model.committed.offline_s_max > 0 for model in models.values())
+    return any(_term_s(model) > 0 for model in models.values())
+
+
+def _term_s(model: ModelState) -> int:
+    """Return the longest term of what may answer for a model: other trials end soon, one that is held does not."""
+    held = model.update.offline_s_max if model.update and model.update.is_held else 0
+    return max(held, model.committed.offline_s_max if model.committed else 0)

@@ -90,6 +90,8 @@ class HealthFacts:
     restarts: int | None = None
     refused: str = ""
     """Why the newest desired state was not believed."""
+    shell: str = ""
+    """Who has a shell open on this machine, why, and until when; empty: nobody."""
 
 
 _Judge: TypeAlias = Callable[[HealthFacts, HealthLimits], Iterable[HealthCheck]]
@@ -177,6 +179,12 @@ def _serving(facts: HealthFacts, limits: HealthLimits) -> Iterable[HealthCheck]:
         yield _check("restarts", verdict, f"{facts.restarts} within an hour", remedy)
 
 
+def _shell(facts: HealthFacts, _limits: HealthLimits) -> Iterable[HealthCheck]:
+    if facts.shell:
+        remedy = "Nothing, if you know of it; `ganglion node shell close` on the machine ends it."
+        yield HealthCheck("shell", Verdict.WARN, facts.shell, remedy)
+
+
 def _models(facts: HealthFacts, limits: HealthLimits) -> Iterable[HealthCheck]:
     for name, model in sorted(facts.models.items()):
         yield _model(name, model, limits)
@@ -196,7 +204,18 @@ def _model(name: str, model: ModelFacts, limits: HealthLimits) -> HealthCheck:
     return _check(what, verdict, fact, "Read `ganglion node logs`, and compare with the version before.")
 
 
-_JUDGES: Final[tuple[_Judge, ...]] = (_disk, _memory, _thermal, _outbox, _link, _clock, _trust, _serving, _models)
+_JUDGES: Final[tuple[_Judge, ...]] = (
+    _disk,
+    _memory,
+    _thermal,
+    _outbox,
+    _link,
+    _clock,
+    _trust,
+    _serving,
+    _shell,
+    _models,
+)
 
 
 def _check(name: str, verdict: Verdict, fact: str, remedy: str) -> HealthCheck:

@@ -90,11 +90,30 @@ def begin(model: ModelState, assignment: Assignment | None) -> ModelState:
         return msgspec.structs.replace(model, update=withdrawn)
     if assignment is None or not _needs_update(model, assignment):
         return model
-    known = model.spare if _knows(model.spare, assignment) else None
+    # A trial is a trial, also of a version that this node knows.
+    is_held = assignment.policy.held
+    is_trial = is_held or assignment.policy.anew
+    known = model.spare if _knows(model.spare, assignment) and not is_trial else None
     update = Update(
-        assignment=assignment, was_committed=known is not None, offline_s_max=known.offline_s_max if known else 0
+        assignment=assignment,
+        was_committed=known is not None,
+        offline_s_max=known.offline_s_max if known else 0,
+        control=model.committed.version if is_held and model.committed else "",
     )
     return msgspec.structs.replace(model, update=update)
+
+
+def why_not_held(model: ModelState) -> str:
+    """Return why a version that is held on trial has to go; empty when it need not, or is not held."""
+    update = model.update
+    if update is None or not update.is_held:
+        return ""
+    committed = model.committed.version if model.committed else ""
+    if not update.control or not committed:
+        return "no version answers beside which it could be tried"
+    if committed != update.control:
+        return f"version {update.control}, beside which it was tried, is committed no more"
+    return ""
 
 
 def settle(model: ModelState) -> ModelState:

@@ -170,15 +170,15 @@ def _strangeness(answered: Answered, prediction: Prediction) -> float:
 def choose(
     settings: CollectionSettings, confidences: Sequence[float], *, rows: int, random_row: float | None
 ) -> Choice | None:
-    """Return the row to keep, if any: the least certain one below the limit, else the one that chance points at.
+    """Return the row to keep, if any: the one that chance points at, else the least certain one below the limit.
 
-    `random_row` is in [0, 1) when this request is kept by chance, else None; `confidences` is empty for a model that
-    makes no predictions.
+    Chance comes first, or what it keeps would be the sure answers alone, and no picture of all. `random_row` is in
+    [0, 1) when this request is kept by chance, else None; `confidences` is empty for a model that makes no predictions.
     """
-    if is_doubtful(settings, confidences):
-        return Choice(_least_certain(confidences), SampleReason.LOW_CONFIDENCE)
     if random_row is not None and rows > 0:
         return Choice(min(int(random_row * rows), rows - 1), SampleReason.RANDOM)
+    if is_doubtful(settings, confidences):
+        return Choice(_least_certain(confidences), SampleReason.LOW_CONFIDENCE)
     return None
 
 

@@ -38,7 +38,7 @@ def judge(policy: DeploymentPolicy, watch: Watch, active: Behaviour) -> Judgemen
     seen = since(active, watch.before)
     if seen.compared + seen.compared_failed == 0 and seen.requests * watch.share >= _UNANSWERED_MAX:
         return Judgement(Verdict.UNHEALTHY, f"shadow: of {seen.requests} inputs none could be compared")
-    broken = probation.broken_limit(policy, _turned(seen))
+    broken = probation.broken_limit(policy, turned(seen))
     if broken:
         return Judgement(Verdict.UNHEALTHY, f"shadow: {broken}")
     figures = f"agreement {seen.agreement:.3f} over {seen.compared} inputs"
@@ -71,7 +71,7 @@ def since(now: Behaviour, before: Behaviour) -> Behaviour:
     )
 
 
-def _turned(seen: Behaviour) -> Behaviour:
+def turned(seen: Behaviour) -> Behaviour:
     """Return the counts as a probation sees them: here it is the candidate that was asked for comparison."""
     return Behaviour(
         requests=seen.compared_latency_us.count + seen.compared_failed,

@@ -59,6 +59,7 @@ class Folding:
         if isinstance(content, ComparisonRecord):
             behaviour = self._minute(content, at_ns)
             behaviour.count_comparison(content.compared, content.agreed, content.latency_us)
+            behaviour.count_heard(content.confidences)
             return False
         if content is None or content.error or self._is_chosen(results_share):
             return True

@@ -29,6 +29,8 @@ class UpdateEvent(StrEnum):
     """The hub has another word on how to bring the same bytes."""
     SWITCHED = "switched"
     HEALTHY = "healthy"
+    HELD = "held"
+    """A version that is held on trial has long been in order, and stays on trial."""
     FAILED = "failed"
     WITHDRAWN = "withdrawn"
     """The hub wants something else now."""
@@ -83,6 +85,7 @@ TRANSITIONS: Transitions[UpdateState, UpdateEvent] = Transitions(
         (_S.PROVEN, _E.SERVING_LOST): _S.VERIFIED,
         (_S.SHADOW, _E.SWITCHED): _S.PROBATION,
         (_S.SHADOW, _E.WINDOW_CLOSED): _S.STAGED,
+        (_S.SHADOW, _E.HELD): _S.SHADOW,
         # Serving kept both versions; the agent counts anew from here.
         (_S.SHADOW, _E.RESTARTED): _S.SHADOW,
         (_S.SHADOW, _E.SERVING_LOST): _S.VERIFIED,
@@ -93,6 +96,7 @@ TRANSITIONS: Transitions[UpdateState, UpdateEvent] = Transitions(
         # Nothing of what the hub says now was compared with what is signed.
         (_S.STAGED, _E.RESTATED): _S.OFFERED,
         (_S.PROBATION, _E.HEALTHY): _S.COMMITTED,
+        (_S.PROBATION, _E.HELD): _S.PROBATION,
         # Serving kept the counts; only the clock of the probation begins again.
         (_S.PROBATION, _E.RESTARTED): _S.PROBATION,
         (_S.PROBATION, _E.SERVING_LOST): _S.VERIFIED,
@@ -134,6 +138,23 @@ class Update(msgspec.Struct, frozen=True):
     """How long it may be served without contact with the hub, as its model's role has signed; 0: for ever."""
     was_heard: bool = False
     """It has passed its time in the shadow before it had to wait, which is not asked of it again."""
+    control: str = ""
+    """Of a held version: the one that was committed when it was offered. Beside another one it is not tried."""
+
+    @property
+    def is_held(self) -> bool:
+        """Say whether it stays on trial until the hub wants something else."""
+        return self.assignment.policy.held
+
+    @property
+    def only_listens(self) -> bool:
+        """Say whether it is held, and answers nobody."""
+        return self.is_held and not self.assignment.policy.traffic_share > 0.0
+
+    @property
+    def is_settled(self) -> bool:
+        """Say whether it is held, and as far as it will come."""
+        return self.is_held and (self.state is _S.PROBATION or (self.state is _S.SHADOW and self.only_listens))
 
     @property
     def effect(self) -> UpdateEffect:
@@ -152,6 +173,10 @@ class Update(msgspec.Struct, frozen=True):
         Raises: IllegalTransition.
         """
         starts = self.starts
+        if self.is_held and event is UpdateEvent.HEALTHY:
+            event, starts = UpdateEvent.HELD, 0
+        if self.only_listens and event is UpdateEvent.SWITCHED:
+            event, reason = UpdateEvent.FAILED, "it may only listen, and was about to answer"
         if event is UpdateEvent.SERVING_LOST and self.state in _HELD_BY_SERVING:
             starts += 1
             if starts >= self.assignment.policy.start_attempts_max:

@@ -29,6 +29,7 @@ from ganglion.node.services.journal_intake import JournalIntake
 from ganglion.node.services.limits import EnvelopeWatch, with_envelope
 from ganglion.node.services.orders import Orders
 from ganglion.node.services.reference_files import ReferenceFiles
+from ganglion.node.services.shells import Shells
 from ganglion.node.services.updates import Updates
 from ganglion.ports.agent_store import AgentStore
 from ganglion.ports.clock import Chance, Clock
@@ -87,6 +88,8 @@ class Wishes:
     envelopes: EnvelopeWatch
     files: ReferenceFiles | None = None
     """Nobody keeps reference files where there is none."""
+    shells: Shells | None = None
+    """No session can be opened where there is none."""
 
 
 class Agent:
@@ -113,7 +116,7 @@ class Agent:
         self._poll_time = PollTime.beginning(settings.long_poll_s, most_s=settings.long_poll_s_max)
         self._commands, self._orders, self._envelopes = wishes.commands, wishes.orders, wishes.envelopes
         self._orders.ended = self.hurry
-        self._files = wishes.files
+        self._files, self._shells = wishes.files, wishes.shells
         if self._files is not None:
             self._files.changed = self.hurry
         self._pace = Pace(burst=_ANSWERS_BURST, every_s=_ANSWERS_EVERY_S)
@@ -134,8 +137,9 @@ class Agent:
             tasks.start_soon(self._report)
             tasks.start_soon(self._orders.run)
             tasks.start_soon(self._obey_held)
-            if self._files is not None:
-                tasks.start_soon(self._files.run)
+            for part in (self._files, self._shells):
+                if part is not None:
+                    tasks.start_soon(part.run)
 
     async def _obey_held(self) -> None:
         """Do what the agent that ran before had taken in, and had not come to."""

@@ -44,6 +44,8 @@ class Alignment:
         self._control, self._places, self._replace_file = control, places, replace_file
         self._written = written
         self._collection: tuple[str, CollectionSettings] | None = None
+        self._in_line: NodeState | None = None
+        """The state that file and serving were last brought in line with."""
         self._cleaned: tuple[NodeState, frozenset[str]] | None = None
         self.settings_refused = ""
         """Why serving did not take the settings that it was last given."""
@@ -53,15 +55,16 @@ class Alignment:
     async def align(
         self, state: NodeState, status: ServingStatus, *, busy: frozenset[str], withheld: frozenset[str] = frozenset()
     ) -> bool:
-        """Bring file, serving and disk in line with `state`. True when serving had to change.
+        """Bring file and serving in line with `state`. True when serving had to change.
 
         Models in `busy` are being worked on, and are left alone until that has ended; no version of those `withheld`
-        answers, and their packages stay.
+        answers.
         A serving process that is lost on the way is left for the next time.
         Raises: DiskUnusable: the file could not be replaced; serving was brought in line all the same.
         """
         # The file goes first: if serving dies on the way it must start with what is committed now.
         served = _without_committed(state, withheld)
+        self._in_line = None
         trouble = self._align_file(served)
         try:
             changed = await self._align_serving(served, status, busy)
@@ -69,10 +72,18 @@ class Alignment:
             return False
         if trouble is not None:
             raise trouble
-        if (state, busy) != self._cleaned:
+        self._in_line = state
+        return changed
+
+    async def clean(self, state: NodeState, *, busy: frozenset[str]) -> None:
+        """Remove the packages that nobody needs, if file and serving are in line with `state`.
+
+        Nobody may store another state meanwhile: of one that is older than what is stored it is not known what is
+        needed by now, and by one that is newer than what is served it is not known what is needed still.
+        """
+        if state is self._in_line and (state, busy) != self._cleaned:
             await anyio.to_thread.run_sync(self._remove_unused, state, busy)
             self._cleaned = (state, busy)
-        return changed
 
     def _align_file(self, state: NodeState) -> DiskUnusable | None:
         active = ActiveModels(
@@ -131,11 +142,14 @@ def commands(name: str, model: ModelState, serving: ModelServing) -> list[Comman
     """Return what serving must do so that `model` is served as stored."""
     update = model.update
     candidate = update.assignment.version if update and update.state is not UpdateState.STAGED else ""
-    if update and update.state in _SWITCHED:
+    is_on_trial = update is not None and update.state in _SWITCHED
+    if is_on_trial and not (update and update.is_held):
         return []
     wanted: list[Command] = []
     committed = model.committed
-    if committed and serving.active != committed.version:
+    # Beside a version that is held on trial the committed one stays active. After it nobody shares its requests.
+    is_shared = bool(serving.weights) and not is_on_trial
+    if committed and (serving.active != committed.version or is_shared):
         if committed.version not in serving.loaded:
             wanted.append(Load(name, committed.version, committed.path))
         wanted.append(Switch(name, committed.version))

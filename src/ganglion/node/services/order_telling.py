@@ -11,7 +11,10 @@ from ganglion.wire.records import EventRecord
 BEGUN: Final = "action.begun"
 ENDED: Final = "action.ended"
 REFUSED: Final = "action.refused"
-CHAINED: Final[tuple[str, ...]] = ("order", "action", "arguments", "person", "role", "exit", "output_sha256", "untold")
+CHAINED: Final[tuple[str, ...]] = (
+    *("order", "action", "arguments", "person", "role", "exit", "output_sha256", "untold"),
+    *("closed_by", "recording_sha256"),
+)
 """Facts that the audit chain keeps. The output itself is not among them."""
 _TEXT_MAX: Final = 400
 

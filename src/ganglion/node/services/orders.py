@@ -22,7 +22,7 @@ from ganglion.node.services import order_telling as telling
 from ganglion.node.services.updates import Updates
 from ganglion.ports.action_runner import ActionCall, ActionOutcome, ActionRunner
 from ganglion.ports.clock import Clock, utc_s
-from ganglion.trust import actions, orders
+from ganglion.trust import actions, orders, shell
 from ganglion.trust.envelope import NamedAction
 from ganglion.trust.orders import OrderStatement, SignedOrder
 from ganglion.wire.desired import DesiredState, NodeCommand
@@ -48,6 +48,10 @@ _PACES: Final = {"restart-serving": Pace(burst=2, every_s=600.0)}
 _PACE: Final = Pace(burst=20, every_s=10.0)
 
 
+def _no_shell(_command: NodeCommand, _action: NamedAction | None) -> None:
+    raise InvalidRequest("this node opens no shells")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderPorts:
     """What carries orders out."""
@@ -56,6 +60,8 @@ class OrderPorts:
     built_in: dict[str, Deed]
     order_keys: Callable[[], tuple[str, ...]]
     """Keys that may sign orders, as the newest root names them."""
+    check_shell: Callable[[NodeCommand, NamedAction | None], None] = _no_shell
+    """Looks at an order for a shell before it begins; the action is what the envelope names. Raises: Rejected."""
 
 
 def _unheard() -> None:
@@ -145,7 +151,10 @@ class Orders:
         if why:
             raise InvalidRequest(why)
         action = limits.action(command.name)
-        call = _call(action, command) if action else None
+        if command.name == shell.NAME:
+            # Whatever an envelope says of it, this is no program that runs to its end.
+            self._ports.check_shell(command, action)
+        call = _call(action, command) if action and command.name != shell.NAME else None
         self._check_pace(command.name)
         return call
 

@@ -85,6 +85,26 @@ class Places:
         return self.data / "files-under-way"
 
     @property
+    def runs(self) -> Path:
+        """What is told of this run of the node: who serves where, and whether a shell is open."""
+        return self.data / "run"
+
+    @property
+    def shell_notice(self) -> Path:
+        """Who has a shell open; there while somebody has."""
+        return self.runs / "shell.json"
+
+    @property
+    def shells(self) -> Path:
+        """Recordings of interactive sessions."""
+        return self.data / "shells"
+
+    @property
+    def shell_home(self) -> Path:
+        """Where an interactive session begins: empty, and emptied for the next one."""
+        return self.data / "shell-home"
+
+    @property
     def downloads(self) -> Path:
         """Packages under way."""
         return self.data / "downloads"

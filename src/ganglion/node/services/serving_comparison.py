@@ -87,5 +87,6 @@ class Comparisons:
                 compared=compared,
                 agreed=agreed,
                 latency_us=result.latency_us,
+                confidences=result.confidences,
             )
         )

@@ -127,13 +127,10 @@ class Recorder:
         if self._requested:
             return Choice(0, SampleReason.REQUESTED)
         settings, confidences = self._collection, run.confidences
-        if not self._closer.is_wanted:
-            return choose(settings, confidences, rows=rows_of(inputs), random_row=random_row)
-        return (
-            choose(settings, confidences, rows=0, random_row=None)
-            or self._closer.choose(_answered(inputs, run, typicality))
-            or choose(settings, confidences, rows=rows_of(inputs), random_row=random_row)
-        )
+        choice = choose(settings, confidences, rows=rows_of(inputs), random_row=random_row)
+        if choice is None and self._closer.is_wanted:
+            choice = self._closer.choose(_answered(inputs, run, typicality))
+        return choice
 
     def consider_measured(
         self, name: RequestName, inputs: Tensors, run: Run, measures: Mapping[str, float], typicality: Typicality | None

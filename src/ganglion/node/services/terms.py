@@ -36,9 +36,18 @@ class Terms:
 
     def over(self, state: NodeState) -> dict[str, str]:
         """Return the models that must not be served until the hub is heard of again, and why."""
+        return contact.withheld(state.models, self._silence_s(state))
+
+    def trial_over(self, state: NodeState, name: str) -> str:
+        """Return why a model's version on trial must not answer, or beside which nothing may; empty when it may."""
+        silent_s = self._silence_s(state)
+        return contact.withheld(state.models, silent_s).get(name, "") or contact.trial_over(
+            state.models[name], silent_s
+        )
+
+    def _silence_s(self, state: NodeState) -> float:
         now_s = utc_s(self._clock)
-        silent_s = contact.silence_s(now_s=now_s, heard_at_s=state.contact_at_s or now_s, running_s=self._ran_s())
-        return contact.withheld(state.models, silent_s)
+        return contact.silence_s(now_s=now_s, heard_at_s=state.contact_at_s or now_s, running_s=self._ran_s())
 
     def _ran_s(self) -> float:
         return self._silent_s + self._clock.monotonic_s() - self._since_s

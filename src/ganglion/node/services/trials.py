@@ -6,6 +6,7 @@ from ganglion.node.domain.probation import Judgement, Verdict
 from ganglion.node.domain.reconcile import ModelState
 from ganglion.node.domain.shadow import Watch
 from ganglion.node.domain.update import Update
+from ganglion.node.services.held_trials import HeldTrials
 from ganglion.node.services.update_effects import policy_of
 from ganglion.ports.clock import Clock
 from ganglion.ports.serving_control import ModelServing, ServingControl, ServingStatus, Switch
@@ -25,15 +26,19 @@ class Trials:
         self._control, self._clock = control, clock
         self._since_s: dict[str, float] = {}
         self._watches: dict[str, Watch] = {}
+        self._held = HeldTrials(control=control, clock=clock)
 
     def forget(self, name: str) -> None:
         """Let the next look at this model be the first."""
         self._since_s.pop(name, None)
         self._watches.pop(name, None)
+        self._held.forget(name)
 
     async def look(self, name: str, model: ModelState, update: Update, status: ServingStatus) -> Judgement:
         """Judge a version on trial by what serving has counted. Raises: GanglionError."""
         serving = status.models.get(name)
+        if update.is_settled:
+            return await self._held.look(name, update, serving)
         if update.state is UpdateState.SHADOW:
             return await self._look_at_shadow(name, update, serving)
         return self._look_at_probation(name, model, update, serving)

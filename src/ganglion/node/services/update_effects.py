@@ -12,10 +12,12 @@ import msgspec
 from ganglion.core import install_windows
 from ganglion.core.errors import Conflict, DiskUnusable, InvalidPackage, NotFound, TargetMismatch
 from ganglion.core.manifest import Limits
+from ganglion.core.serving_errors import ModelNotReady
 from ganglion.core.trust_errors import ArtifactUntrusted
 from ganglion.node.domain.reconcile import Installed, ModelState
 from ganglion.node.domain.shadow import wants_shadow
 from ganglion.node.domain.update import Update, UpdateEffect, UpdateEvent
+from ganglion.node.services.held_trials import split
 from ganglion.node.services.places import Places
 from ganglion.ports.hub_link import HubLink, Vouched
 from ganglion.ports.packages import PackageFiles
@@ -236,6 +238,11 @@ class UpdateEffects:
 
     async def _switch(self, update: Update, model: ModelState, status: ServingStatus) -> Outcome:
         serving = status.models.get(update.assignment.model)
+        if update.is_held:
+            if serving is None or serving.active != update.control:
+                raise ModelNotReady(f"version {update.control} does not answer yet, beside which it is to be tried")
+            await self._call(split(update, update.assignment.policy.compare_share), timeout_s=_COMMAND_TIMEOUT_S)
+            return Outcome(UpdateEvent.SWITCHED)
         before = model.committed.version if model.committed else ""
         has_both = serving is not None and before in serving.loaded and before != update.assignment.version
         compare = before if has_both and not update.was_committed else ""
@@ -256,9 +263,10 @@ class UpdateEffects:
 def can_shadow(update: Update, model: ModelState, status: ServingStatus) -> bool:
     """Say whether the version is wanted in the shadow first, was not there yet, and there is one that answers."""
     serving, committed = status.models.get(update.assignment.model), model.committed
-    if update.was_heard or update.was_committed or committed is None or serving is None:
+    if committed is None or serving is None:
         return False
-    if not wants_shadow(update.assignment.policy):
+    is_due = not (update.was_heard or update.was_committed) and wants_shadow(update.assignment.policy)
+    if not (is_due or update.only_listens):
         return False
     return serving.active == committed.version != update.assignment.version
 

@@ -8,6 +8,9 @@ from ganglion.ports.serving_control import ServingStatus
 from ganglion.wire.desired import ModelStatus, UpdateState
 from ganglion.wire.records import KNOWN_HERE, EventRecord
 
+_DIGITS = 6
+"""Of a share that is told: 0.8 is what somebody asked for, and not 0.8000000000000002."""
+
 
 def event(name: str, update: Update) -> EventRecord:
     """Return the event that an attempt has begun or ended."""
@@ -38,7 +41,14 @@ def _status(name: str, model: ModelState, status: ServingStatus | None, waiting:
         update_version=version,
         update_state=state,
         reason=waiting or reason,
+        shares=_shares(status.models[name].weights) if status and name in status.models else {},
     )
+
+
+def _shares(weights: Mapping[str, float]) -> dict[str, float]:
+    total = sum(weights.values())
+    shares = {version: round(weight / total, _DIGITS) for version, weight in weights.items() if weight}
+    return shares if len(shares) > 1 else {}
 
 
 def _shown_update(model: ModelState) -> tuple[str, str, str]:

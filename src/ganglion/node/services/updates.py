@@ -5,35 +5,32 @@ State and the events that tell of it are stored in one transaction. Everything a
 what is with what should be, so that a kill at any point only delays it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TypeVar, assert_never
 
 import anyio
 import anyio.to_thread
 import msgspec
 import structlog
 
-from ganglion.core.errors import DiskUnusable, GanglionError, Unavailable
-from ganglion.core.identity_errors import Unauthenticated
 from ganglion.core.serving_errors import ServingUnreachable
 from ganglion.core.trust_errors import ArtifactUntrusted
-from ganglion.node.domain import backoff, reconcile, statements
+from ganglion.node.domain import reconcile, statements
 from ganglion.node.domain.backoff import BackoffPolicy
-from ganglion.node.domain.probation import Verdict
 from ganglion.node.domain.reconcile import ModelState, NodeState
 from ganglion.node.domain.settings_trial import SettingsTrial
-from ganglion.node.domain.update import Update, UpdateEffect, UpdateEvent
+from ganglion.node.domain.update import Update, UpdateEvent
 from ganglion.node.services import decision_chain, desired_intake, settings_trials
 from ganglion.node.services import update_telling as telling
 from ganglion.node.services.alignment import Alignment
-from ganglion.node.services.install_times import LOOK_S, InstallTimes
+from ganglion.node.services.attempts import Around, Attempts
+from ganglion.node.services.install_times import InstallTimes
 from ganglion.node.services.losses import Losses
 from ganglion.node.services.refusals import Refusals
 from ganglion.node.services.settings_trials import SettingsTrials
 from ganglion.node.services.terms import Terms
 from ganglion.node.services.trials import Trials
-from ganglion.node.services.update_effects import Outcome, UpdateEffects, can_shadow
+from ganglion.node.services.update_effects import UpdateEffects
 from ganglion.ports.agent_store import AgentStore, NewRecord
 from ganglion.ports.clock import Chance, Clock
 from ganglion.ports.serving_control import ServingControl, ServingStatus, Status
@@ -43,16 +40,10 @@ from ganglion.wire.desired import Assignment, DesiredState, ModelStatus, UpdateS
 from ganglion.wire.records import EventRecord, RecordClass
 
 log = structlog.get_logger()
-T = TypeVar("T")
 
 _STATUS_TIMEOUT_S = 5.0
 _HOLDING = frozenset({UpdateState.GATED, UpdateState.PROVEN, UpdateState.SHADOW, UpdateState.PROBATION})
 """States in which a certain serving process holds the version."""
-_TRIED = frozenset({UpdateEffect.LISTEN, UpdateEffect.WATCH})
-
-
-def _built_in(_state: NodeState) -> InForce:
-    return BUILT_IN
 
 
 class Updates:
@@ -73,19 +64,22 @@ class Updates:
     ) -> None:
         """`times` is left out by whoever knows one time zone only."""
         self._store, self._control = store, control
-        self._effects, self._alignment = effects, alignment
-        self._clock, self._chance, self._retry = clock, chance, retry
+        self._effects, self._alignment, self._clock = effects, alignment, clock
         self.state = state
-        self._failures: dict[str, int] = {}
-        self._retry_at_s: dict[str, float] = {}
-        self._trials = Trials(control=control, clock=clock)
+        times = times or InstallTimes(clock)
+        self._attempts = Attempts(
+            effects=effects,
+            trials=Trials(control=control, clock=clock),
+            times=times,
+            clock=clock,
+            chance=chance,
+            retry=retry,
+        )
         self._terms = Terms(clock, silent_s=state.silent_s)
-        self._times = times or InstallTimes(clock)
-        self._settings = SettingsTrials(clock, zone=self._times.zone)
-        self.reason_waiting: dict[str, str] = {}
+        self._settings = SettingsTrials(clock, zone=times.zone)
         self.refused = ""
         """Why the newest desired state was not believed; empty when it was."""
-        self.limits: Callable[[NodeState], InForce] = _built_in
+        self.limits: Callable[[NodeState], InForce] = lambda _state: BUILT_IN
         """What a hub may ask of this node at most."""
         self._refusals = Refusals()
         self._writing = anyio.Lock()
@@ -139,15 +133,14 @@ class Updates:
             if events:
                 await self._save(self.state, events)
             return False
-        for notes in (self._failures, self._retry_at_s, self.reason_waiting):
-            notes.clear()
+        self._attempts.begin_anew()
         await self._save(state, events)
         log.info("desired.taken", revision=desired.revision, models=len(desired.assignments))
         return True
 
     def hurry(self) -> None:
         """Try again at once what waits after a failure."""
-        self._retry_at_s.clear()
+        self._attempts.hurry()
 
     async def step(self) -> bool:
         """Bring every attempt one effect further. True when anything moved, so that more may be due at once."""
@@ -163,7 +156,10 @@ class Updates:
             return False
         await self._note_lost_serving(status)
         withheld = frozenset(self._terms.over(self.state))
-        moved = await self._alignment.align(self.state, status, busy=frozenset(self._busy), withheld=withheld)
+        busy = frozenset(self._busy)
+        moved = await self._alignment.align(self.state, status, busy=busy, withheld=withheld)
+        async with self._writing:
+            await self._alignment.clean(self.state, busy=busy)
         moved |= await self._give_up_lost()
         refused = self._alignment.settings_refused
         moved |= await self._move_settings(partial(self._settings.looked, instance=status.instance, refused=refused))
@@ -173,11 +169,10 @@ class Updates:
 
     def claim_due(self) -> list[str]:
         """Return the models whose attempt can go on now, and hold them for the caller, who drives each of them once."""
-        now_s = self._clock.monotonic_s()
         due = [
             name
             for name, model in self.state.models.items()
-            if model.update and name not in self._busy and now_s >= self._retry_at_s.get(name, 0.0)
+            if model.update and name not in self._busy and self._attempts.is_due(name)
         ]
         self._busy.update(due)
         return due
@@ -186,7 +181,7 @@ class Updates:
         """Bring a claimed model's attempt one effect further, and let the model go. True when it moved."""
         try:
             status = await self._serving_status()
-            return status is not None and await self._step_model(name, status)
+            return status is not None and await self._drive(name, status)
         finally:
             self._busy.discard(name)
 
@@ -194,7 +189,12 @@ class Updates:
     def is_under_way(self) -> bool:
         """Say whether an attempt needs more than a look from time to time."""
         updates = (model.update for model in self.state.models.values())
-        return any(update and update.state is not UpdateState.STAGED for update in updates)
+        return any(update and update.state is not UpdateState.STAGED and not update.is_settled for update in updates)
+
+    @property
+    def reason_waiting(self) -> Mapping[str, str]:
+        """Return by model what it waits for, or what its trial shows."""
+        return self._attempts.reason_waiting
 
     def statuses(self, status: ServingStatus | None) -> tuple[ModelStatus, ...]:
         """Return what is true of each model now, for the report."""
@@ -226,6 +226,22 @@ class Updates:
             after = self._terms.aged(self.state)
             if after is not None:
                 await self._save(after, [])
+
+    async def _drive(self, name: str, status: ServingStatus) -> bool:
+        model = self.state.models.get(name)
+        if model is None or model.update is None:
+            return False
+        before = model.update
+        # Also of settings that failed: rather not at all than at an hour that nobody meant.
+        newest = self.state.settings.wanted or self.state.settings.kept
+        around = Around(
+            others=self._other_attempts(name),
+            is_wanted=lambda: self._is_present(name, before),
+            time_zone=newest.agent.time_zone,
+            term_over=self._terms.trial_over(self.state, name),
+        )
+        after = await self._attempts.after_next(name, model, status, around)
+        return after is not None and await self._apply(name, before, after)
 
     def _other_attempts(self, name: str) -> tuple[Assignment, ...]:
         others = (model.update for other, model in self.state.models.items() if other != name)
@@ -259,84 +275,6 @@ class Updates:
                     moved = True
         return moved
 
-    async def _step_model(self, name: str, status: ServingStatus) -> bool:
-        model = self.state.models.get(name)
-        if model is None or model.update is None:
-            return False
-        update = model.update
-        if update.effect in _TRIED:
-            return await self._watch(name, model, update, status)
-        if update.effect is UpdateEffect.AWAIT_WINDOW:
-            return await self._await_window(name, update)
-        if update.effect is UpdateEffect.SWITCH and not can_shadow(update, model, status):
-            return await self._switch_in_time(name, model, update, status)
-        return await self._perform(name, model, update, status)
-
-    async def _switch_in_time(self, name: str, model: ModelState, update: Update, status: ServingStatus) -> bool:
-        """Let a version answer that has shown all it can, or put it aside until a window of its policy opens."""
-        if early := self._reason_to_wait(update):
-            return await self._apply(name, update, update.after(UpdateEvent.WINDOW_CLOSED, reason=early))
-        return await self._perform(name, model, update, status)
-
-    async def _await_window(self, name: str, update: Update) -> bool:
-        if early := self._reason_to_wait(update):
-            self.reason_waiting[name] = early
-            self._retry_at_s[name] = self._clock.monotonic_s() + LOOK_S
-            return False
-        self.reason_waiting.pop(name, None)
-        return await self._apply(name, update, update.after(UpdateEvent.WINDOW_OPENED, reason="its window is open"))
-
-    def _reason_to_wait(self, update: Update) -> str:
-        # Also of settings that failed: rather not at all than at an hour that nobody meant.
-        newest = self.state.settings.wanted or self.state.settings.kept
-        return self._times.reason_to_wait(update, newest.agent.time_zone)
-
-    async def _perform(self, name: str, model: ModelState, update: Update, status: ServingStatus) -> bool:
-        try:
-            outcome = await self._effects.perform(
-                update,
-                model,
-                status,
-                others=self._other_attempts(name),
-                is_wanted=lambda: self._is_present(name, update),
-            )
-        except ServingUnreachable as error:
-            log.warning("update.serving_lost", model=name, state=update.state.value, reason=error.message)
-            outcome = Outcome(UpdateEvent.SERVING_LOST)
-        except (Unavailable, Unauthenticated) as error:
-            # A node that the hub does not accept waits to be enrolled again: the version is not at fault.
-            self._wait(name, error)
-            return False
-        except GanglionError as error:
-            if update.was_committed and isinstance(error, DiskUnusable):
-                # A full disk is no fault of a version that this node knows: it goes back when there is room.
-                self._wait(name, error)
-                return False
-            outcome = Outcome(UpdateEvent.FAILED, f"{error.code}: {error.message}")
-        self._failures.pop(name, None)
-        self.reason_waiting.pop(name, None)
-        after = update.after(outcome.event, reason=outcome.reason)
-        if outcome.event is UpdateEvent.LOADED:
-            after = msgspec.structs.replace(after, instance=status.instance)
-        if outcome.vouched is not None:
-            after = msgspec.structs.replace(after, offline_s_max=outcome.vouched.offline_s_max)
-        return await self._apply(name, update, after)
-
-    async def _watch(self, name: str, model: ModelState, update: Update, status: ServingStatus) -> bool:
-        judgement = await self._trials.look(name, model, update, status)
-        self.reason_waiting[name] = judgement.reason
-        match judgement.verdict:
-            case Verdict.WAIT:
-                return False
-            case Verdict.HEALTHY if update.effect is UpdateEffect.LISTEN:
-                return await self._switch_in_time(name, model, update, status)
-            case Verdict.HEALTHY:
-                return await self._apply(name, update, update.after(UpdateEvent.HEALTHY, reason=judgement.reason))
-            case Verdict.UNHEALTHY:
-                return await self._apply(name, update, update.after(UpdateEvent.FAILED, reason=judgement.reason))
-            case _:
-                assert_never(judgement.verdict)
-
     async def _apply(self, name: str, before: Update, update: Update) -> bool:
         """Store an attempt's new state, and, when it has ended, what follows for the model.
 
@@ -351,7 +289,7 @@ class Updates:
 
     async def _store_attempt(self, name: str, held: ModelState, update: Update) -> None:
         model = msgspec.structs.replace(held, update=update)
-        self._trials.forget(name)
+        self._attempts.moved(name)
         events: list[EventRecord] = []
         if update.is_final:
             committed = update.state is UpdateState.COMMITTED
@@ -359,7 +297,7 @@ class Updates:
             if committed:
                 model = reconcile.commit(model, self._effects.installed(update))
             model = reconcile.settle(model)
-            self.reason_waiting.pop(name, None)
+            self._attempts.ended(name)
         log.info(
             "update.moved",
             model=name,
@@ -374,17 +312,5 @@ class Updates:
         records = [NewRecord(RecordClass.EVENT, at_ns, codec.encode_packed(event)) for event in events]
         state, links = decision_chain.chained(self.state, state, events, self._clock)
         records += links
-        await _in_thread(lambda: self._store.save(msgspec.msgpack.encode(state), records))
+        await anyio.to_thread.run_sync(lambda: self._store.save(msgspec.msgpack.encode(state), records))
         self.state = state
-
-    def _wait(self, name: str, error: GanglionError) -> None:
-        failures = self._failures[name] = self._failures.get(name, 0) + 1
-        self._retry_at_s[name] = self._clock.monotonic_s() + backoff.delay_s(
-            self._retry, failures, share=self._chance.share()
-        )
-        self.reason_waiting[name] = f"{error.code}: {error.message}"
-        log.warning("update.delayed", model=name, reason=error.message, failures=failures)
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    return await anyio.to_thread.run_sync(work)

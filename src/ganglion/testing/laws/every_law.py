@@ -12,6 +12,7 @@ from ganglion.testing.laws.law_6_silence import SilenceIsNothing
 from ganglion.testing.laws.law_7_power_loss import OldOrNew
 from ganglion.testing.laws.law_8_converges import Converges
 from ganglion.testing.laws.law_9_zones import ClosedBorders
+from ganglion.testing.laws.law_11_own_arm import OwnArm
 
 
 @dataclass(slots=True)
@@ -27,13 +28,14 @@ class Laws:
     power: OldOrNew = field(default_factory=OldOrNew)
     converges: Converges = field(default_factory=Converges)
     borders: ClosedBorders = field(default_factory=ClosedBorders)
+    arms: OwnArm = field(default_factory=OwnArm)
 
     @property
     def judges(self) -> tuple[Law, ...]:
         """Every law, in the order of its number."""
         return (
             self.serves, self.healthy, self.once, self.spool, self.previous, self.silence, self.power, self.converges,
-            self.borders,
+            self.borders, self.arms,
         )  # fmt: skip
 
     @property

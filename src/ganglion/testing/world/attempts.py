@@ -17,11 +17,11 @@ from ganglion.node.services.update_effects import policy_of
 from ganglion.node.services.update_telling import event as told
 from ganglion.testing.world.bugs import Bug
 from ganglion.testing.world.disk import Part, PowerLost
-from ganglion.testing.world.habits import counts, seen_at
+from ganglion.testing.world.habits import counts_of_trial, seen_at
 from ganglion.testing.world.hub import MODEL
 from ganglion.testing.world.installs import installed_by, is_whole, look_every_s, steps_s
 from ganglion.testing.world.machine import Machine
-from ganglion.testing.world.witnesses import note_begin, note_commit, note_end
+from ganglion.testing.world.witnesses import note_begin, note_commit, note_end, note_wish
 from ganglion.wire.desired import DesiredState, UpdateState
 from ganglion.wire.records import EventRecord
 
@@ -64,11 +64,7 @@ class Attempts:
         if not self._is_newer(desired):
             return False
         before, after = reconcile.wanted(state.desired), reconcile.wanted(desired)
-        if before.get(MODEL) != after.get(MODEL):
-            device.around.laws.healthy.wished_anew(device.name)
-        if MODEL in after and after[MODEL].rollout_id:
-            had = {device.serves, before[MODEL].version if MODEL in before else ""}
-            device.around.laws.previous.given(after[MODEL].rollout_id, device.name, had=had)
+        note_wish(device, before.get(MODEL), after.get(MODEL))
         taken, events = desired_intake.taken(state, desired)
         self._save(taken, events)
         self._failures = 0
@@ -131,8 +127,7 @@ class Attempts:
             case UpdateEffect.DOWNLOAD:
                 self._download(update)
             case UpdateEffect.LOAD:
-                loaded = update.after(UpdateEvent.LOADED)
-                self._apply(MODEL, update, msgspec.structs.replace(loaded, instance=str(self._device.serving_starts)))
+                self._load(update)
             case UpdateEffect.PROVE:
                 self._done(update, UpdateEvent.PROVED)
             case UpdateEffect.SWITCH:
@@ -177,6 +172,15 @@ class Attempts:
         disk.packages[part.digest] = "torn" if part.spoiled else part.digest
         self._done(update, UpdateEvent.DOWNLOADED)
 
+    def _load(self, update: Update) -> None:
+        device = self._device
+        if device.around.hub.habits[update.assignment.version].crashes_at_load:
+            device.kill_serving()
+            self._apply(MODEL, update, update.after(UpdateEvent.SERVING_LOST))
+            return
+        loaded = update.after(UpdateEvent.LOADED)
+        self._apply(MODEL, update, msgspec.structs.replace(loaded, instance=str(device.serving_starts)))
+
     def _switch(self, update: Update) -> None:
         self._device.activate(MODEL, update.assignment.version, update.assignment.sha256)
         self._requests = self._compared = 0
@@ -191,8 +195,8 @@ class Attempts:
             device.kill_serving()
             return
         device.account()
-        behaviour = counts(habit, requests=self._requests, compared=self._compared)
         elapsed_s = device.now_s - self._since_s
+        behaviour = counts_of_trial(habit, requests=self._requests, compared=self._compared, elapsed_s=elapsed_s)
         policy = policy_of(update, device.model)
         if Bug.COMMIT_WITHOUT_SOAK in device.around.bugs:
             policy = msgspec.structs.replace(policy, probation_s=0.0, inferences_min=0, comparisons_min=0)

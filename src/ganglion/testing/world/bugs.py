@@ -34,6 +34,8 @@ class Bug(StrEnum):
     ANOTHER_NODES_WISH = "another_nodes_wish"
     NODE_ID_FROM_THE_BATCH = "node_id_from_the_batch"
     UNAUDITED = "unaudited"
+    EXPERIMENT_FORGETS_THE_AWAY = "experiment_forgets_the_away"
+    NODE_IN_TWO_ARMS = "node_in_two_arms"
 
 
 CAUGHT_BY = {
@@ -62,5 +64,7 @@ CAUGHT_BY = {
     Bug.ANOTHER_NODES_WISH: 2,
     Bug.NODE_ID_FROM_THE_BATCH: 9,
     Bug.UNAUDITED: 9,
+    Bug.EXPERIMENT_FORGETS_THE_AWAY: 11,
+    Bug.NODE_IN_TWO_ARMS: 11,
 }
 """The law that notices first, or beside others."""

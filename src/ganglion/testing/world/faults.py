@@ -49,6 +49,8 @@ class FaultKind(StrEnum):
     RETRY = "retry"
     SKIP = "skip"
     IMAGE_CHANGED = "image_changed"
+    EXPERIMENT = "experiment"
+    EXPERIMENT_ENDED = "experiment_ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,9 @@ HEAVY: Mapping[FaultKind, Manner] = {
     _K.RETRY: Manner(0.5, per_fleet=True),
     _K.SKIP: Manner(0.3, per_fleet=True),
     _K.IMAGE_CHANGED: Manner(0.5, _HOUR, 8 * _HOUR, per_fleet=True),
+    # While an experiment runs no rollout begins, so only those who ask for them have any.
+    _K.EXPERIMENT: Manner(0.0, per_fleet=True),
+    _K.EXPERIMENT_ENDED: Manner(0.0, per_fleet=True),
 }
 LEVELS: Mapping[str, float] = {"none": 0.0, "light": 0.1, "heavy": 1.0}
 """How much of the heavy rates each level has."""

@@ -1,5 +1,6 @@
 """How versions behave, as counts: what a node and its hub would have measured of so many answers."""
 
+import math
 from dataclasses import dataclass
 
 from ganglion.core.behaviour import CONFIDENCE_BINS, Behaviour
@@ -26,6 +27,11 @@ class Habit:
     """It shows on the first site alone."""
     crashes: bool = False
     """It takes the serving process down under traffic."""
+    crashes_at_load: bool = False
+    """It takes the serving process down before it has answered anything."""
+    soured_after_s: float = math.inf
+    """From then on it is `soured` on each node: that long after it began to answer there. Only the node measures it."""
+    soured: "Habit | None" = None
 
 
 HABITS = {
@@ -41,6 +47,17 @@ _GOOD = HABITS["good"]
 def seen_at(habit: Habit, site: int) -> Habit:
     """Return the habit as a site sees it."""
     return _GOOD if habit.one_site and site else habit
+
+
+def counts_of_trial(habit: Habit, *, requests: int, compared: int, elapsed_s: float) -> Behaviour:
+    """Return the counts of a version that has answered for `elapsed_s`, evenly, and may have soured meanwhile."""
+    if habit.soured is None or elapsed_s <= habit.soured_after_s:
+        return counts(habit, requests=requests, compared=compared)
+    share = 1.0 - habit.soured_after_s / elapsed_s
+    late, late_compared = round(requests * share), round(compared * share)
+    behaviour = counts(habit, requests=requests - late, compared=compared - late_compared)
+    behaviour.merge(counts(habit.soured, requests=late, compared=late_compared))
+    return behaviour
 
 
 def counts(habit: Habit, *, requests: int, compared: int) -> Behaviour:

@@ -10,7 +10,9 @@ import msgspec
 
 from ganglion.core.errors import EpochTaken
 from ganglion.hub.domain.lifecycle import takes_part
+from ganglion.hub.services import experiment_rows
 from ganglion.hub.services.desired import Desired, assignment_row
+from ganglion.hub.services.experiments import Experiments
 from ganglion.hub.services.fleet import Fleet
 from ganglion.hub.services.incarnation import incarnation_of
 from ganglion.hub.services.repository import Repository
@@ -95,6 +97,10 @@ class Hub:
         self.rollouts = Rollouts(
             control=self.control, telemetry=self.telemetry, desired=self.desired, clock=self.clock, chance=self.chance
         )
+        self.experiments = Experiments(
+            control=self.control, telemetry=self.telemetry, desired=self.desired, rollouts=self.rollouts,
+            clock=self.clock, chance=self.chance,
+        )  # fmt: skip
         self.door = Door(
             control=self.control, telemetry=self.telemetry, clock=self.clock, changed=self._wake,
             law=self._laws.borders, bugs=self._bugs,
@@ -126,6 +132,19 @@ class Hub:
         row = ReleaseRow(model, version, "fp32", "any", "onnxruntime", digest, size_bytes, b"{}", self._agenda.now_s)
         with self.control.write() as tx:
             tx.add_release(row)
+
+    def is_released(self, version: str) -> bool:
+        """Say whether a version of the model that is rolled out was released."""
+        with self.control.read() as tx:
+            return bool(tx.releases(MODEL, version))
+
+    def experiment_running(self) -> str:
+        """Return the name of the experiment that runs, or ""."""
+        # The world asks at every look, and most of its fleets have no experiment at all.
+        if not any(kind == experiment_rows.RUNNING for kind, _ in self.control.tables.documents):
+            return ""
+        with self.control.read() as tx:
+            return next(iter(experiment_rows.running(tx)), "")
 
     def revision(self, node_id: str) -> tuple[str, int]:
         """Return (incarnation, revision) of what is wanted of a node, as a long poll compares it."""
@@ -197,6 +216,7 @@ class Hub:
         self._laws.borders.restored(backup.deeds)
         self._start()
         self._laws.previous.hub_restored()
+        self._laws.arms.hub_restored()
         return self._laws.once.restored(backup.stored)
 
     def restart(self) -> None:

@@ -152,3 +152,8 @@ class _TelemetryTransaction(MemoryTelemetryTransaction):
         rows = self._store.by_rollout.get(rollout_id or "", [])
         wanted = [row for row in rows if node_id in {None, row.node_id}]
         return sorted(wanted, key=lambda row: (row.at_ns, row.node_id, row.epoch, row.seq), reverse=True)[:limit]
+
+    def events_since(self, rollout_id: str, number: int) -> tuple[Sequence[EventRow], int]:
+        """Return what came after so many events, and how many there are."""
+        found = self._store.by_rollout.get(rollout_id, [])
+        return found[number:], len(found)

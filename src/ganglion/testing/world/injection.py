@@ -6,6 +6,7 @@ from functools import partial
 from ganglion.testing.laws.intervals import Intervals
 from ganglion.testing.world.device import Device
 from ganglion.testing.world.disk import Disk
+from ganglion.testing.world.experimenters import Experimenters
 from ganglion.testing.world.faults import Fault, FaultKind
 from ganglion.testing.world.hub import Backup
 from ganglion.testing.world.hub_door import RELEASED
@@ -26,6 +27,7 @@ _LINK_TROUBLE = {
     FaultKind.DELAYED: "delayed",
     FaultKind.SLOW: "slow",
 }
+_EXPERIMENTERS = frozenset({FaultKind.EXPERIMENT, FaultKind.EXPERIMENT_ENDED})
 _PEOPLE = frozenset(
     {FaultKind.PAUSE, FaultKind.RESUME, FaultKind.ABORT, FaultKind.PROMOTE, FaultKind.RETRY, FaultKind.SKIP}
 )
@@ -41,10 +43,11 @@ class Injection:
         devices: list[Device],
         watch: RolloutWatch,
         operators: Operators,
+        experimenters: Experimenters,
         clone: Callable[[Device], None],
     ) -> None:
         self._around, self._devices, self._watch, self._operators = around, devices, watch, operators
-        self._clone = clone
+        self._experimenters, self._clone = experimenters, clone
         self._backups: list[Backup] = []
 
     def plan(self, faults: tuple[Fault, ...]) -> None:
@@ -69,6 +72,8 @@ class Injection:
             self._for_a_while(fault.for_s, partial(_add, device.link, name), after=self._reconnect(device, name))
         elif fault.kind in _PEOPLE:
             self._operators.act(fault)
+        elif fault.kind in _EXPERIMENTERS:
+            self._experimenters.act(fault)
         elif fault.kind is FaultKind.SITE_DARK:
             around.note(f"site {fault.target} is dark for {fault.for_s / 3600:.1f} h")
             for each in self._devices:
@@ -181,6 +186,7 @@ class Injection:
         around = self._around
         forgotten = around.hub.restore(self._backups[0 if fault.size < 0.5 else -1])  # noqa: PLR2004 - older or newer
         self._watch.forget()
+        self._experimenters.forget()
         around.note(f"the hub is restored from a backup and forgets {forgotten:,} records")
         self.stop_hub(max(fault.for_s, 1.0))
 

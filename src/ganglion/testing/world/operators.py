@@ -102,7 +102,8 @@ class Operators:
         around, scenario = self._around, self._around.scenario
         hub = around.hub
         terms = self._terms()
-        if hub.down or (self._watch.open_rollouts() and terms.if_busy == "refuse"):
+        is_busy = self._watch.open_rollouts() and terms.if_busy == "refuse"
+        if hub.down or is_busy or hub.experiment_running():
             if around.agenda.now_s < scenario.hours * 3600.0:
                 around.agenda.after(_AGAIN_S, partial(self._release, release))
             return

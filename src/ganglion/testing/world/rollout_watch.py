@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from ganglion.hub.domain.lifecycle import takes_part
 from ganglion.hub.domain.rollout import Rollout
-from ganglion.ports.hub_store import AssignmentRow
+from ganglion.hub.services import rollout_rows
+from ganglion.ports.hub_store import AssignmentRow, RolloutRow
 from ganglion.ports.telemetry_store import EventRow
 from ganglion.testing.laws.every_law import Laws
 from ganglion.testing.world.bugs import Bug
 from ganglion.testing.world.hub import BESIDE, COMMITTED, FIRST, MODEL, Hub
-from ganglion.wire import codec
 
 _OPEN = ("scheduled", "queued", "awaiting_approval", "running", "paused")
 
@@ -62,7 +62,7 @@ class RolloutWatch:
             seen = self._seen.get(rollout_id)
             if seen is not None and seen[0] is row.document:
                 continue
-            rollout = codec.decode_json(row.document, Rollout)
+            rollout = self._whole(row)
             for node_id, said_s in rollout.retried_at_s.items():
                 self._retried.setdefault((rollout_id, node_id, said_s), now_s)
             self._judge(now_s, rollout, seen[1] if seen else rollout.stage)
@@ -70,7 +70,7 @@ class RolloutWatch:
             if seen is None or seen[1:] != (left, row.state):
                 self._tell(rollout)
             self._seen[rollout_id] = row.document, left, row.state
-        is_open = bool(self.open_rollouts())
+        is_open = bool(self.open_rollouts() or self._hub.experiment_running())
         if self._hub.counts_wanted and not is_open:
             self._hub.telemetry.forget_counts()
         self._hub.counts_wanted = is_open
@@ -80,7 +80,7 @@ class RolloutWatch:
         rows = list(self._hub.control.tables.rollouts.values())
         if not rows:
             return None
-        newest = codec.decode_json(rows[-1].document, Rollout)
+        newest = self._whole(rows[-1])
         return newest if rows[-1].state == "aborted" else None
 
     def spoil_abort(
@@ -162,4 +162,8 @@ class RolloutWatch:
                 )
 
     def _document(self, rollout_id: str) -> Rollout:
-        return codec.decode_json(self._hub.control.tables.rollouts[rollout_id].document, Rollout)
+        return self._whole(self._hub.control.tables.rollouts[rollout_id])
+
+    def _whole(self, row: RolloutRow) -> Rollout:
+        with self._hub.control.read() as tx:
+            return rollout_rows.whole(tx, row)

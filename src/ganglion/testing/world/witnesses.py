@@ -4,8 +4,21 @@ from ganglion.core.behaviour import Behaviour
 from ganglion.node.domain.update import Update
 from ganglion.node.services.update_effects import policy_of
 from ganglion.testing.world.machine import Machine
-from ganglion.wire.desired import UpdateState
+from ganglion.wire.desired import Assignment, UpdateState
 from ganglion.wire.records import EventRecord
+
+
+def note_wish(machine: Machine, before: Assignment | None, after: Assignment | None) -> None:
+    """A machine hears what the hub wants of it."""
+    laws, now_s = machine.around.laws, machine.now_s
+    if before != after:
+        laws.healthy.wished_anew(machine.name)
+    if after is None:
+        return
+    had = {machine.serves, before.version if before else ""}
+    if after.rollout_id:
+        laws.previous.given(after.rollout_id, machine.name, had=had)
+    laws.arms.heard(now_s, after.rollout_id, machine.name, version=after.version, had=had)
 
 
 def note_begin(machine: Machine, events: list[EventRecord]) -> None:

@@ -13,6 +13,7 @@ from ganglion.testing.world import scenario as scenarios
 from ganglion.testing.world.bugs import Bug
 from ganglion.testing.world.clock import Agenda
 from ganglion.testing.world.device import Device
+from ganglion.testing.world.experimenters import Experimenters
 from ganglion.testing.world.faults import Fault, by_kind, plan, rates_of
 from ganglion.testing.world.hub import BESIDE, FIRST, MODEL, Hub
 from ganglion.testing.world.injection import Injection, waiting_of
@@ -64,9 +65,11 @@ class World:
         self.watch = RolloutWatch(self.hub, self.laws, bugs, self.note)
         self.operators = Operators(self.around, self.watch)
         self.devices: list[Device] = []
+        self.experimenters = Experimenters(self.around, self.watch, self._away)
         self.injection = Injection(
-            self.around, devices=self.devices, watch=self.watch, operators=self.operators, clone=self.clone
-        )
+            self.around, devices=self.devices, watch=self.watch, operators=self.operators, clone=self.clone,
+            experimenters=self.experimenters,
+        )  # fmt: skip
         self.releases = planned_releases(scenario, self.chance.share())
         for model in (MODEL, BESIDE):
             self.hub.release(model, FIRST, scenario.model_bytes)
@@ -142,6 +145,8 @@ class World:
         self.agenda.after(every_s, self._tick)
         if not self.hub.down and self.watch.open_rollouts():
             self.watch.tick(self.agenda.now_s, self._away)
+        if not self.hub.down:
+            self.experimenters.tick()
 
     def _away(self) -> set[str]:
         return {device.node_id for device in self.devices if not device.link.carries or not device.works}
@@ -175,7 +180,10 @@ class World:
         for device in self.devices:
             held = waiting.get(device.maker, Intervals())
             self.laws.once.settled(self.agenda.now_s, device.maker, held)
-        self._judge_abort()
+        at_rest = [device for device in self.devices if self._is_at_rest(device)]
+        by_experiments = self.experimenters.gave()
+        self._judge_abort([device for device in at_rest if device.node_id not in by_experiments])
+        self.experimenters.judge(at_rest)
         links, faults = self.hub.door.chain()
         self.laws.borders.written(self.agenda.now_s, links, faults=faults)
 
@@ -184,8 +192,7 @@ class World:
         if not device.is_copied:
             self.laws.once.counted(now_s, device.maker, said=outbox.shed_before + sum(outbox.shed.values()))
         row = self.hub.control.tables.nodes[device.node_id]
-        wished_s = self._wished_s.get(device.node_id, 0.0)
-        if not takes_part(row) or not self._can_be_reached(device) or now_s - wished_s < _BOUND_S:
+        if not self._is_at_rest(device):
             return
         assigned = self.hub.control.tables.assignments.get((device.node_id, MODEL))
         report = msgspec.json.decode(row.report, type=NodeReport) if row.report else None
@@ -198,23 +205,23 @@ class World:
             refused=failed.version if failed else "",
         )  # fmt: skip
 
-    def _judge_abort(self) -> None:
+    def _judge_abort(self, at_rest: Sequence[Device]) -> None:
         aborted = self.watch.newest_aborted()
         if aborted is None:
             return
-        for device in self.devices:
-            row = self.hub.control.tables.nodes[device.node_id]
-            is_late = self.agenda.now_s - self._wished_s.get(device.node_id, 0.0) < _BOUND_S
-            if takes_part(row) and self._can_be_reached(device) and not is_late:
-                previous = aborted.previous.get(device.node_id)
-                self.laws.previous.returned(
-                    self.agenda.now_s, aborted.rollout_id, device.name, serves=device.serves,
-                    meant=previous.version if previous else "",
-                    refused=device.model.failed.version if device.model.failed else "",
-                )  # fmt: skip
+        for device in at_rest:
+            previous = aborted.previous.get(device.node_id)
+            self.laws.previous.returned(
+                self.agenda.now_s, aborted.rollout_id, device.name, serves=device.serves,
+                meant=previous.version if previous else "",
+                refused=device.model.failed.version if device.model.failed else "",
+            )  # fmt: skip
 
-    def _can_be_reached(self, device: Device) -> bool:
-        return device.works and device.link.carries
+    def _is_at_rest(self, device: Device) -> bool:
+        """Say whether a machine can be reached, and had time for what was wanted of it last."""
+        is_late = self.agenda.now_s - self._wished_s.get(device.node_id, 0.0) < _BOUND_S
+        is_of_fleet = takes_part(self.hub.control.tables.nodes[device.node_id])
+        return is_of_fleet and device.works and device.link.carries and not is_late
 
     def _outcome(self) -> Outcome:
         broken = self.laws.breaches

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from ganglion.entrypoints.cli.app import app
 from ganglion.entrypoints.cli.serve_app import app as serve_app
 
-GROUPS = ("hub", "node", "model", "rollout", "sample", "dataset", "event", "result", "account", "trust")
+GROUPS = ("hub", "node", "model", "rollout", "sample", "dataset", "event", "result", "account", "trust", "alert")
 
 
 @pytest.mark.parametrize("group", GROUPS)

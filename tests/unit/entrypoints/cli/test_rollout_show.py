@@ -6,6 +6,7 @@ import pytest
 
 from ganglion.entrypoints.cli import rollout_show
 from ganglion.wire.rollout_resources import (
+    JudgedVersion,
     NodeReturn,
     PlannedNode,
     PlannedStageView,
@@ -43,6 +44,13 @@ def test_long_lists_are_cut_and_say_how_many_more_there_are() -> None:
 )
 def test_what_it_waits_for_is_said_in_words(view: RolloutView, told: str) -> None:
     assert rollout_show.record_of(view).waits_for == told
+
+
+def test_what_people_say_of_the_version_comes_before_what_they_say_of_those_beside_it() -> None:
+    view = replace(VIEW, judged=[JudgedVersion("1", 41, 50), JudgedVersion("2", 9, 10)])
+
+    assert rollout_show.record_of(view).judged == "2: 9 of 10 right (90.0%), 1: 41 of 50 right (82.0%)"
+    assert rollout_show.record_of(VIEW).judged == ""
 
 
 def test_the_limits_are_told_in_one_line() -> None:

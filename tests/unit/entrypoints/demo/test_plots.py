@@ -25,3 +25,18 @@ def test_names_cannot_break_out_of_the_picture() -> None:
 
     assert "<script" not in picture
     assert picture.count("&lt;script&gt;") == 6
+
+
+def test_names_of_neighbouring_bands_do_not_run_into_each_other() -> None:
+    bands = [Band("cable out", 10.0, 20.0), Band("agent killed", 12.0, 14.0), Band("serving killed", 13.0, 15.0)]
+
+    picture = plots.lanes(
+        "Versions", [Strip("n1", 0.0, 1.0, "good", "")], [*bands, Band("late", 90.0, 95.0)], end_s=100
+    )
+
+    assert re.findall(r'class="band" x="[0-9.]*" y="([0-9]*)">([^<]*)<', picture) == [
+        ("10", "cable out"),
+        ("20", "agent killed"),
+        ("30", "serving killed"),
+        ("10", "late"),
+    ]

@@ -219,4 +219,4 @@ def test_why_an_order_is_refused_is_said_in_words() -> None:
         machine.handle(ordered(Terms(starts_at_s=2000.0)), RolloutEvent.GO_ON, by())
 
     words = machine.why_not(refused.value)
-    assert words == "the rollout is scheduled: go_on is not possible; it has not begun: its time has not come"
+    assert words == "the rollout is scheduled: going on is not possible; it has not begun: its time has not come"

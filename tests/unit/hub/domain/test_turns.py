@@ -1,6 +1,7 @@
 """Who is given the version now."""
 
 import msgspec
+import pytest
 
 from ganglion.hub.domain import rollout as documents
 from ganglion.hub.domain import turns
@@ -89,22 +90,34 @@ def test_a_node_that_left_the_fleet_is_neither_due_nor_in_the_way() -> None:
     assert turn == turns.Turn(("b",), ())
 
 
-def test_the_bandwidth_of_a_site_is_shared_by_those_in_the_air_there() -> None:
-    rollout = given(rollout_of("a", "b", "c", terms=Terms(site_bytes_per_s_max=1000)), "a", "b", "c")
-    where = places(a="north", b="north", c="south")
+def test_those_in_the_air_are_counted_by_site() -> None:
+    rollout = given(rollout_of("a", "b", "c", "d", "gone"), "a", "b", "c", "gone")
 
-    assert turns.download_share(rollout, where, "north") == 500
-    assert turns.download_share(rollout, where, "south") == 1000
+    assert turns.flying_by_site(rollout, places(a="north", b="north", c="south", d="south")) == {"north": 2, "south": 1}
+
+
+def test_the_bandwidth_of_a_site_is_shared_by_those_in_the_air_there() -> None:
+    rollout = rollout_of("a", terms=Terms(site_bytes_per_s_max=1000))
+
+    assert turns.download_share(rollout, flying=2) == 500
+    assert turns.download_share(rollout, flying=0) == 1000
 
 
 def test_with_a_fixed_number_at_a_time_the_share_is_fixed() -> None:
     terms = Terms(site_bytes_per_s_max=1000, site_parallel_max=4)
 
-    assert turns.download_share(given(rollout_of("a", terms=terms), "a"), places(a="north"), "north") == 250
+    assert turns.download_share(rollout_of("a", terms=terms), flying=1) == 250
+
+
+@pytest.mark.parametrize(("asked", "own", "share"), [(0, 600, 300), (1000, 600, 300), (400, 600, 200), (400, 0, 200)])
+def test_of_the_rollouts_limit_and_the_sites_own_the_lower_one_holds(asked: int, own: int, share: int) -> None:
+    rollout = rollout_of("a", terms=Terms(site_bytes_per_s_max=asked))
+
+    assert turns.download_share(rollout, flying=2, site_bytes_per_s_max=own) == share
 
 
 def test_a_share_is_never_nothing_for_nothing_means_no_limit() -> None:
     terms = Terms(site_bytes_per_s_max=1, site_parallel_max=4)
 
-    assert turns.download_share(rollout_of("a", terms=terms), places(a="north"), "north") == 1
-    assert turns.download_share(rollout_of("a"), places(a="north"), "north") == 0
+    assert turns.download_share(rollout_of("a", terms=terms), flying=1) == 1
+    assert turns.download_share(rollout_of("a"), flying=1) == 0

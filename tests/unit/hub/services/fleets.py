@@ -6,16 +6,19 @@ from typing import Any
 
 import msgspec
 
+from ganglion.hub.services import settings_documents
 from ganglion.hub.services.desired import Desired
 from ganglion.hub.services.fleet_list import FleetLists
 from ganglion.hub.services.node_actions import NodeActions
 from ganglion.hub.services.node_settings import NodeSettings
 from ganglion.hub.services.places import Places
+from ganglion.hub.services.settings_documents import Given
 from ganglion.ports.hub_store import NodeRow
 from ganglion.ports.people_store import AuditQuery
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
 from ganglion.testing.memory_store import MemoryControlStore
+from ganglion.trust.envelope import Envelope
 from ganglion.wire import codec
 from ganglion.wire.fleet_resources import NodeActionReply, NodeActionRequest
 from ganglion.wire.identity import NodeFacts
@@ -30,10 +33,14 @@ class FleetAtHand:
     clock: FakeClock = field(default_factory=FakeClock)
     control: MemoryControlStore = field(default_factory=MemoryControlStore)
     woken: list[str] = field(default_factory=list)
+    envelope: Envelope | None = None
 
     def __post_init__(self) -> None:
         desired = Desired(control=self.control, repository_root_version=lambda: 1, changed=self.woken.extend)
-        settings = NodeSettings(control=self.control, desired=desired, clock=self.clock, chance=SeededChance(3))
+        settings = NodeSettings(
+            control=self.control, desired=desired, clock=self.clock, chance=SeededChance(3),
+            envelope=lambda: self.envelope,
+        )  # fmt: skip
         control, clock, changed = self.control, self.clock, self.woken.extend
         self.places = Places(control=control, clock=clock, changed=changed)
         self.lists = FleetLists(control=control, clock=clock, changed=changed)
@@ -56,10 +63,10 @@ class FleetAtHand:
         with self.control.write() as tx:
             tx.put_node(replace(row, **changes))
 
-    def act(self, action: str, **options: object) -> NodeActionReply:
-        """Do the same to many nodes, as an operator who may see all."""
+    def act(self, action: str, *, role: str = "operator", **options: object) -> NodeActionReply:
+        """Do the same to many nodes, as somebody who may see all."""
         request = msgspec.convert({"action": action, **options}, NodeActionRequest)
-        return self.actions.act(request, actor="ana", sees=None)
+        return self.actions.act(request, actor="ana", role=role, sees=None)
 
     def row(self, name: str) -> NodeRow:
         """Return what the hub keeps of a node."""
@@ -67,6 +74,11 @@ class FleetAtHand:
             row = tx.node_by_name(name)
         assert row is not None
         return row
+
+    def commands(self) -> list[Given]:
+        """Return what nodes were asked, oldest first."""
+        with self.control.read() as tx:
+            return settings_documents.commands(tx)
 
     def labels(self, name: str) -> dict[str, str]:
         """Return a node's labels."""

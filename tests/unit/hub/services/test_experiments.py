@@ -6,8 +6,12 @@ import msgspec
 import pytest
 
 from ganglion.core.errors import Conflict, InvalidRequest, NotFound
+from ganglion.hub.domain.declared import Declared
+from ganglion.hub.domain.fleet_specs import RolloutPolicySpec
 from ganglion.hub.domain.rollout_request import RESTORE_POLICY
+from ganglion.hub.services import declared_documents
 from ganglion.hub.services.experiments import Experiments
+from ganglion.hub.services.places import Author
 from ganglion.ports.people_store import AuditQuery
 from ganglion.testing.fleet_laws import versions
 from ganglion.testing.fleet_node import Habit
@@ -268,6 +272,28 @@ def test_a_winner_is_rolled_out_through_the_gate(world: Laboratory) -> None:
     assert {name for name, version in wanted.items() if version == "2"} == set(rollout.stages[0].nodes)
     assert world.finish(rollout).state == "completed"
     assert set(versions(world).values()) == {"2"}
+
+
+def test_a_winner_is_rolled_out_by_the_policy_that_is_named(world: Laboratory) -> None:
+    policy = Declared("RolloutPolicy", "careful", RolloutPolicySpec(stages=("30%", "100%"), approvals=1))
+    with world.control.write() as tx:
+        declared_documents.put(tx, policy, by=Author(world.clock, "ana"))
+    world.begin()
+
+    view = world.experiments.conclude(REQUEST.name, replace(WON, policy="careful"), actor="ana")
+
+    rollout = rollout_of(world, view)
+    assert (rollout.state, [stage.share for stage in rollout.stages]) == ("awaiting_approval", ["30%", "100%"])
+    assert set(world.desired_versions().values()) == {"1"}
+
+
+def test_a_conclusion_by_a_policy_that_is_not_there_changes_nothing(world: Laboratory) -> None:
+    world.begin()
+
+    with pytest.raises(NotFound, match="no policy of rollouts 'careful'"):
+        world.experiments.conclude(REQUEST.name, replace(WON, policy="careful"), actor="ana")
+
+    assert world.experiments.get(REQUEST.name).state == "running"
 
 
 def test_a_winner_that_fails_at_the_gate_goes_back_to_the_control_everywhere(world: Laboratory) -> None:

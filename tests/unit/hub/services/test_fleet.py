@@ -56,6 +56,20 @@ def test_a_report_is_shown_and_says_when_the_node_was_last_seen(world: FleetWorl
     )
 
 
+def test_a_power_cut_at_the_hub_undoes_a_step_of_an_update_and_never_its_end(world: FleetWorld) -> None:
+    begun = msgspec.structs.replace(REPORT.models[0], update_state="offered")
+    for status in (begun, REPORT.models[0]):
+        world.fleet.take_report("id-n1", msgspec.structs.replace(REPORT, models=(status,)))
+    world.control.cut_power()
+    after_a_step = world.fleet.node("n1").models[0]
+    world.fleet.take_report("id-n1", msgspec.structs.replace(REPORT, models=(ModelStatus("meter", "2", "2"),)))
+
+    world.control.cut_power()
+
+    assert after_a_step.update_state == "offered"
+    assert world.fleet.node("n1").models[0].committed == "2"
+
+
 def test_a_node_that_does_not_believe_its_newest_wishes_is_shown_with_the_reason(world: FleetWorld) -> None:
     world.fleet.take_report("id-n1", msgspec.structs.replace(REPORT, refused="revision 9: it is of another state"))
 

@@ -3,10 +3,14 @@
 import pytest
 
 from ganglion.core.errors import Conflict, InvalidRequest, NotFound, TooLarge
+from ganglion.core.identity_errors import Forbidden
 from ganglion.hub.domain.lifecycle import Standing, standing_of
 from ganglion.hub.services import node_actions
+from ganglion.trust.envelope import ArgumentRule, Envelope, Limits, NamedAction
 from ganglion.wire.fleet_resources import NodeActionRequest
 from unit.hub.services.fleets import FleetAtHand
+
+DISK = NamedAction(name="disk", command=("/bin/df", "{path}"), arguments={"path": ArgumentRule(values=("/",))})
 
 
 @pytest.fixture
@@ -95,6 +99,39 @@ def test_many_nodes_are_asked_at_once(fleet: FleetAtHand) -> None:
     assert (reply.changed, fleet.audited("node.commanded")) == (2, ["gate-3", "gate-4"])
 
 
+def test_many_nodes_are_asked_for_an_action_in_the_name_and_role_of_whoever_asks(fleet: FleetAtHand) -> None:
+    fleet.envelope = Envelope(limits=Limits(actions=(DISK,)))
+
+    reply = fleet.act("ask", select="line=4", command="disk", arguments=["path=/"], role="operator")
+
+    given = [each.command for each in fleet.commands()]
+    assert reply.changed == 2
+    assert {(each.name, each.arguments, each.person, each.role) for each in given} == {
+        ("disk", ("path=/",), "ana", "operator")
+    }
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize(
+    ("wish", "role", "error"),
+    [
+        ({"command": "disk", "arguments": ["path=/"]}, "viewer", Forbidden),
+        ({"command": "disk", "arguments": ["path=/root"]}, "operator", InvalidRequest),
+        ({"command": "fly"}, "operator", InvalidRequest),
+        ({"command": "collect"}, "operator", InvalidRequest),
+    ],
+)
+def test_what_every_node_would_refuse_is_refused_before_any_is_asked(
+    fleet: FleetAtHand, wish: dict[str, object], role: str, error: type[Exception], *, dry_run: bool
+) -> None:
+    fleet.envelope = Envelope(limits=Limits(actions=(DISK,)))
+
+    with pytest.raises(error):
+        fleet.act("ask", select="", role=role, dry_run=dry_run, **wish)
+
+    assert fleet.commands() == []
+
+
 def test_nodes_that_the_caller_may_not_see_are_left_alone(fleet: FleetAtHand) -> None:
     request = NodeActionRequest(action="retire", select="")
 
@@ -113,6 +150,7 @@ def test_nodes_that_the_caller_may_not_see_are_left_alone(fleet: FleetAtHand) ->
         {"action": "retire", "select": "", "labels": {"a": "1"}},
         {"action": "ask", "select": ""},
         {"action": "retire", "select": "", "command": "report"},
+        {"action": "retire", "select": "", "arguments": ["path=/"]},
         {"action": "label", "select": "", "labels": {"site": "x"}},
         {"action": "retire", "select": "line=="},
     ],

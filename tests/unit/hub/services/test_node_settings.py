@@ -300,8 +300,8 @@ def test_what_a_node_says_of_its_settings_is_shown_with_them(world: World) -> No
     said = SettingsReport(state="failed", revision=3, reason="no such zone")
     world.fleet.take_report("id-n1", msgspec.structs.replace(world.nodes["n1"].report(), settings=said))
 
-    assert world.settings.explain("n1").told == "failed of revision 3: no such zone"
-    assert world.fleet.node("n1").settings == "failed of revision 3: no such zone"
+    assert world.settings.explain("n1").told == "revision 3: failed: no such zone"
+    assert world.fleet.node("n1").settings == "revision 3: failed: no such zone"
     assert world.settings.explain("n2").told == ""
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from ganglion.ports.people_store import AuditQuery
 from ganglion.testing.fleet_laws import versions
-from ganglion.testing.fleet_node import SimulatedNode
+from ganglion.testing.fleet_node import Habit, SimulatedNode
 from ganglion.testing.fleet_world import GATE, FleetWorld, request_of, serving_fleet
 from ganglion.wire.rollout_resources import RevertView, RolloutView
 
@@ -179,3 +179,32 @@ def test_a_node_that_had_nothing_before_is_back_when_it_has_nothing() -> None:
 
     assert states(revert(world, view)) == {"n1": "returned"}
     assert versions(world) == {"n1": ""}
+
+
+def test_a_version_that_was_taken_back_is_compared_again_by_nodes_that_know_it() -> None:
+    world = serving_fleet()
+    world.release("2", Habit(agreement=0.1))
+    lenient = replace(GATE, compared_min=0)
+    first = world.start("2", ["100%"], gate=lenient)
+    world.step(1)
+    abort(world, first)
+    world.settle(steps=4)
+    assert set(versions(world).values()) == {"1"}
+
+    again = world.finish(world.start("2", ["100%"]))
+
+    assert again.state == "aborted"
+    assert "agreement" in again.reason
+
+
+def test_a_version_that_every_node_had_at_last_is_gone_back_to_without_a_trial() -> None:
+    world = serving_fleet()
+    world.release("2", Habit(agreement=0.1))
+    abort(world, world.start("1", ["100%"]))
+    assert world.finish(world.start("1", ["100%"])).state == "completed"
+    assert world.finish(world.start("2", ["100%"], gate=replace(GATE, agreement_min=0.0))).state == "completed"
+
+    back = world.finish(world.start("1", ["100%"]))
+
+    assert back.state == "completed"
+    assert "no previous version to compare with" in back.stages[0].verdict_reason

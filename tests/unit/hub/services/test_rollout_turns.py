@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from ganglion.hub.services.places import Author, put_site
 from ganglion.testing.fleet_laws import versions
 from ganglion.testing.fleet_node import Habit
 from ganglion.testing.fleet_world import GATE, FleetWorld, request_of
+from ganglion.wire.fleet_resources import SiteDefinition
 from ganglion.wire.rollout_resources import RolloutRequest, RolloutView
 
 
@@ -127,6 +129,19 @@ def test_a_sites_bandwidth_is_divided_among_those_that_bring_it(parallel: int, s
 
     wishes = [world.desired.state_of(node.node_id).assignments[0] for node in world.nodes.values()]
     assert {wish.policy.download_bytes_per_s_max for wish in wishes if wish.version == "2"} == {share}
+
+
+@pytest.mark.parametrize(("asked", "north", "south"), [(0, 120, 0), (500, 100, 100), (900, 120, 180)])
+def test_a_declared_site_limits_what_its_nodes_bring(asked: int, north: int, south: int) -> None:
+    world = fleet(10)
+    with world.control.write() as tx:
+        put_site(tx, "north", SiteDefinition(bytes_per_s_max=600), by=Author(world.clock, "ada"))
+
+    start(world, replace(request_of("2", ["100%"]), site_bytes_per_s_max=asked))
+
+    wishes = {node.site: world.desired.state_of(node.node_id).assignments[0] for node in world.nodes.values()}
+    brought = {site: wish.policy.download_bytes_per_s_max for site, wish in wishes.items()}
+    assert brought == {"north": north, "south": south}
 
 
 def test_windows_are_handed_to_the_nodes() -> None:

@@ -1,19 +1,24 @@
 """What the page shows, gathered from the services and put in the order in which it matters."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ganglion.core.manifest import Manifest
 from ganglion.entrypoints.hub_api import scopes
+from ganglion.entrypoints.hub_api.web import words
 from ganglion.entrypoints.hub_api.web.manifests import Manifests
 from ganglion.entrypoints.hub_api.web.pictures import picture_of
 from ganglion.entrypoints.hub_wiring import Hub
+from ganglion.hub.services.node_search import node_query
 from ganglion.trust.roles import Caller
+from ganglion.wire.alert_resources import AlertView, Severity
 from ganglion.wire.resources import NodeView, SampleView
 from ganglion.wire.rollout_resources import RolloutView, StageView
 
 ROLLOUTS_MAX = 5
 NODES_MAX = 200
+_GROUP_MAX = 1000
+"""Nodes of a group among which the worst are shown."""
 CHOICES_MAX = 12
 """Up to so many labels are buttons; more are a list."""
 
@@ -40,6 +45,29 @@ class StageLine:
     stage: StageView
     state: str
     committed: int
+    version: str
+
+    @property
+    def size(self) -> int:
+        """Return how many nodes the stage has."""
+        return max(self.stage.size, len(self.stage.nodes))
+
+    @property
+    def told(self) -> str:
+        """Return how many of the nodes that are named have the version; of a stage that is over, how many still do."""
+        named = len(self.stage.nodes)
+        nodes = "1 node" if named == 1 else f"{words.count(named)} nodes"
+        nodes += f" (of {words.count(self.size)})" if self.size > named else ""
+        if self.state != DONE:
+            return f"{words.count(self.committed)} of {nodes} on {self.version}"
+        return nodes if self.committed == named else f"{nodes}, {words.count(self.committed)} on {self.version} now"
+
+    @property
+    def verdict(self) -> str:
+        """Return what the gate says, and why while that is news."""
+        if self.state == DONE:
+            return self.stage.verdict.replace("_", " ")
+        return self.stage.verdict_reason or self.stage.verdict.replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +82,22 @@ class RolloutLine:
     def last_word(self) -> str:
         """Return what the gate said of the stage that was reached."""
         return self.stages[self.rollout.stage].stage.verdict_reason
+
+    @property
+    def size(self) -> int:
+        """Return how many nodes all stages have together."""
+        return sum(part.size for part in self.stages)
+
+    @property
+    def way_back(self) -> str:
+        """Return after an abort how many nodes are back; empty otherwise."""
+        back = self.rollout.revert
+        if back is None:
+            return ""
+        counts = {"returning": back.returning, "silent": back.silent, "failed": back.failed}
+        rest = "".join(f", {number} {name}" for name, number in counts.items() if number)
+        done = f", at {words.day_moment(back.reverted_at_s)}" if back.reverted_at_s is not None else ""
+        return f"{back.returned} of {back.returned + sum(counts.values())} nodes returned{rest}{done}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +124,8 @@ class Overview:
     nodes_hidden: int
     rollouts: list[RolloutLine]
     samples: list[SampleLine]
+    alerts: list[AlertView] = field(default_factory=list)
+    """Those that fire, the worst first, for who may see all of the fleet."""
 
     def nodes_in(self, state: str) -> int:
         """Return how many of the nodes shown are in `state`."""
@@ -91,29 +137,45 @@ class Overview:
         return all(line.has_buttons for line in self.samples)
 
 
-def look(hub: Hub, manifests: Manifests, caller: Caller) -> Overview:
-    """Return what there is to see now for this caller."""
+def look(hub: Hub, manifests: Manifests, caller: Caller, *, group: str = "") -> Overview:
+    """Return what there is to see now for this caller, of the nodes those of a group. Raises: NotFound."""
     now_s, nodes = hub.now_s(), scopes.visible_nodes(hub, caller, hub.fleet.nodes())
-    lines = sorted((_node_line(node, now_s, hub.settings.silent_after_s) for node in nodes), key=_worst_first)
+    shown = hub.fleet.page(node_query(limit=_GROUP_MAX), scopes.sight_of(caller, group=group)) if group else nodes
+    lines = sorted((_node_line(node, now_s, hub.settings.silent_after_s) for node in shown), key=_worst_first)
     rollouts = scopes.visible_rollouts(hub, caller, hub.rollouts.list()[:ROLLOUTS_MAX])
     samples = scopes.of_visible_nodes(hub, caller, hub.curation.samples(limit=hub.settings.page.samples_max))
     return Overview(
         at_s=now_s,
         nodes=lines[:NODES_MAX],
         nodes_hidden=max(len(lines) - NODES_MAX, 0),
-        rollouts=[_rollout_line(rollout, nodes, now_s) for rollout in rollouts],
+        rollouts=[rollout_line(rollout, nodes, now_s) for rollout in rollouts],
         samples=[_sample_line(sample, manifests.find(sample.model, sample.version), now_s) for sample in samples],
+        alerts=_firing(hub, caller),
     )
 
 
+def _firing(hub: Hub, caller: Caller) -> list[AlertView]:
+    if caller.scope.sites or caller.scope.models:
+        return []
+    order = list(Severity)
+    return sorted(
+        hub.alerting.alerts.views(state="firing"),
+        key=lambda alert: (-order.index(alert.definition.severity), alert.name),
+    )
+
+
+DONE, _AWAITING = "done", "awaiting_approval"
 _OUT = frozenset({"quarantined", "retired", "revoked"})
 
 
 def stage_state(rollout: RolloutView, index: int) -> str:
     """Return the word for one stage of a rollout."""
-    if rollout.state == "completed" or index < rollout.stage:
-        return "done"
-    if index > rollout.stage:
+    has_begun = rollout.stages[0].started_at_s is not None
+    # What waits for approval is the next stage: the one before has shown what it had to.
+    reached = rollout.stage + 1 if rollout.state == _AWAITING and has_begun else rollout.stage
+    if rollout.state == "completed" or index < reached:
+        return DONE
+    if index > reached:
         return "skipped" if rollout.state == "aborted" else "waiting"
     return rollout.state
 
@@ -142,14 +204,15 @@ def _worst_first(line: NodeLine) -> tuple[int, str]:
     return ("quarantined", "silent", "fresh", "retired", "revoked").index(line.state), line.node.name
 
 
-def _rollout_line(rollout: RolloutView, nodes: Sequence[NodeView], now_s: float) -> RolloutLine:
+def rollout_line(rollout: RolloutView, nodes: Sequence[NodeView], now_s: float) -> RolloutLine:
+    """Return a rollout with how far each stage is, by what its nodes report."""
     took = {
         node.name
         for node in nodes
         if any(model.model == rollout.model and model.committed == rollout.version for model in node.models)
     }
     stages = [
-        StageLine(stage, stage_state(rollout, index), len(took.intersection(stage.nodes)))
+        StageLine(stage, stage_state(rollout, index), len(took.intersection(stage.nodes)), rollout.version)
         for index, stage in enumerate(rollout.stages)
     ]
     return RolloutLine(rollout, stages, now_s - rollout.updated_at_s)

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from ganglion.entrypoints.hub_api import session
+from ganglion.entrypoints.hub_api import group_routes, session
 from ganglion.entrypoints.hub_api.access import HubPart, name_caller
-from ganglion.entrypoints.hub_api.web import overview
+from ganglion.entrypoints.hub_api.web import experiment_lines, overview
 from ganglion.entrypoints.hub_api.web.templates import render
 from ganglion.trust.roles import Right
 
@@ -22,13 +22,16 @@ def static_files() -> StaticFiles:
 
 
 @router.get("/")
-def page(hub: HubPart, request: Request, *, still: bool | None = None) -> Response:
-    """Show the fleet, the rollouts and the newest samples. `still` says whether the picture renews itself."""
+def page(hub: HubPart, request: Request, *, still: bool | None = None, group: str = "") -> Response:
+    """Show the fleet or a group of it, rollouts, experiments and the newest samples.
+
+    `still` says whether the picture renews itself.
+    """
     secret = session.secret_of(request)
     caller = hub.accounts.authenticate_session(secret)
     name_caller(request, caller.actor)
     caller.check(Right.READ)
-    picture = overview.look(hub, request.app.state.manifests, caller)
+    picture = overview.look(hub, request.app.state.manifests, caller, group=group)
     renews = picture.renews if still is None else not still
     return render(
         "overview.html",
@@ -36,5 +39,8 @@ def page(hub: HubPart, request: Request, *, still: bool | None = None) -> Respon
         address=str(request.base_url).rstrip("/"),
         csrf=session.csrf_token(secret),
         overview=picture,
+        group=group,
+        groups=group_routes.list_groups(hub, caller),
+        experiments=experiment_lines.newest(hub, caller),
         refresh_s=hub.settings.page.refresh_s if renews else 0,
     )

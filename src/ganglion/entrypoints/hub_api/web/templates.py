@@ -16,7 +16,12 @@ _ENVIRONMENT = Environment(
     lstrip_blocks=True,
 )
 _ENVIRONMENT.filters.update(
-    age=words.age, commands=words.commands, count=words.count, moment=words.moment, share=words.share
+    age=words.age,
+    commands=words.commands,
+    count=words.count,
+    day_moment=words.day_moment,
+    moment=words.moment,
+    share=words.share,
 )
 
 

@@ -30,6 +30,11 @@ def moment(at_s: float) -> str:
     return datetime.fromtimestamp(at_s, UTC).strftime("%H:%M:%S UTC")
 
 
+def day_moment(at_s: float | None) -> str:
+    """Return a day and a time of day, UTC; of no time nothing."""
+    return "" if at_s is None else datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
 def commands(text: str) -> Markup:
     """Return a text as HTML, with what stands in backticks set as code."""
     return Markup(_COMMAND.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped right here

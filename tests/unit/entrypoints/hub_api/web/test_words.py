@@ -14,6 +14,8 @@ def test_an_age_is_told_in_its_largest_unit(seconds: float | None, text: str) ->
 def test_counts_moments_and_shares_are_told_as_people_read_them() -> None:
     assert words.count(1_234_567) == "1\u202f234\u202f567"
     assert words.moment(86_399.9) == "23:59:59 UTC"
+    assert words.day_moment(86_399.9) == "1970-01-01 23:59:59 UTC"
+    assert words.day_moment(None) == ""
     assert words.share(0.386) == "39%"
 
 
