@@ -42,7 +42,7 @@ def chance() -> SeededChance:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `make simulate` try more worlds than `make test`."""
-    parser.addoption("--seeds", type=int, default=20, help="How many seeds a simulation test tries.")
+    parser.addoption("--seeds", type=int, default=12, help="How many seeds a simulation test tries.")
 
 
 @pytest.fixture(scope="session")

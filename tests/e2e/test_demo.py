@@ -62,7 +62,7 @@ def test_every_promise_of_the_demo_holds(scratch: Path, tmp_path: Path) -> None:
     assert "<script" not in page
 
 
-@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130)])
 def test_a_demo_that_is_ended_early_cleans_everything_up(
     scratch: Path, tmp_path: Path, number: signal.Signals, exit_code: int
 ) -> None:

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ class Person:
     """Somebody who types what the page says, and answers yes where it asks."""
 
     def __init__(self, directory: Path, hub: HubProcess) -> None:
-        self._directory, self._hub = directory, hub
+        self.directory, self._hub = directory, hub
         (directory / "passphrase").write_text(f"{PASSPHRASE}\n", encoding="utf-8")
 
     def type(self, line: str) -> str:
@@ -37,15 +38,15 @@ class Person:
         if line.startswith("ganglion trust sign"):
             line += " --yes"
         if "CY_KEY_ID" in line:
-            line = line.replace("CY_KEY_ID", json.loads((self._directory / "root-cy.pub").read_bytes())["keyid"][:10])
+            line = line.replace("CY_KEY_ID", json.loads((self.directory / "root-cy.pub").read_bytes())["keyid"][:10])
         return subprocess.run(
             ["bash", "-c", line],
-            cwd=self._directory,
+            cwd=self.directory,
             env=child_environment()
             | {
                 "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
-                "XDG_CONFIG_HOME": str(self._directory / "config"),
-                "GANGLION_TRUST_PASSPHRASE_FILE": str(self._directory / "passphrase"),
+                "XDG_CONFIG_HOME": str(self.directory / "config"),
+                "GANGLION_TRUST_PASSPHRASE_FILE": str(self.directory / "passphrase"),
             },
             capture_output=True,
             text=True,
@@ -54,21 +55,32 @@ class Person:
         )
 
 
-@pytest.fixture
-def person(tmp_path: Path) -> Iterator[Person]:
-    with HubProcess(tmp_path / "hub", port=free_port()) as hub:
-        made = Person(tmp_path, hub)
+@contextmanager
+def a_person(directory: Path) -> Iterator[Person]:
+    """Give somebody who has logged in to a hub, and has a model."""
+    with HubProcess(directory / "hub", port=free_port()) as hub:
+        made = Person(directory, hub)
         made.type(f"ganglion login {hub.url} --token {hub.first_token()} --ca-pin {hub.ca_pin}")
-        write_somebodys_model(tmp_path / "gate.onnx")
+        write_somebodys_model(directory / "gate.onnx")
         made.type("ganglion model build gate.onnx --name gate --version 1 -d ./gate-1 --pack gate-1.ganglion")
         yield made
 
 
-def test_what_the_page_says_takes_the_keys_off_the_hub_and_keeps_it_going(person: Person, tmp_path: Path) -> None:
-    said = {line: person.type(line) for line in CONSOLE.findall(PAGE)}
+@pytest.fixture(scope="module")
+def halfway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
+    """Return somebody with a ceremony to which one holder of two has signed."""
+    with a_person(tmp_path_factory.mktemp("halfway")) as person:
+        for line in CONSOLE.findall(PAGE)[:7]:
+            person.type(line)
+        yield person
+
+
+def test_what_the_page_says_takes_the_keys_off_the_hub_and_keeps_it_going(tmp_path: Path) -> None:
+    with a_person(tmp_path) as person:
+        said = {line: person.type(line) for line in CONSOLE.findall(PAGE)}
+        view = json.loads(person.type("ganglion trust status -o json"))
 
     assert len(said) > 20
-    view = json.loads(person.type("ganglion trust status -o json"))
     roles = {role["name"]: role for role in view["roles"]}
     holders = {key["name"] for key in roles["root"]["keys"]}
     assert view["mode"] == "production"
@@ -79,23 +91,20 @@ def test_what_the_page_says_takes_the_keys_off_the_hub_and_keeps_it_going(person
     assert not {"root", "targets", "model-gate", "snapshot", "timestamp", "assignment"} & on_disk
 
 
-def test_no_private_key_lies_in_the_directory_that_travels(person: Person, tmp_path: Path) -> None:
-    for line in CONSOLE.findall(PAGE)[:6]:
-        person.type(line)
+def test_no_private_key_lies_in_the_directory_that_travels(halfway: Person) -> None:
+    key = halfway.directory / "root-ada"
 
-    travelling = [file for file in (tmp_path / "ceremony").rglob("*") if file.is_file()]
+    travelling = [file for file in (halfway.directory / "ceremony").rglob("*") if file.is_file()]
 
     assert travelling
     assert not [file for file in travelling if b"PRIVATE KEY" in file.read_bytes()]
-    assert b"ENCRYPTED PRIVATE KEY" in (tmp_path / "root-ada").read_bytes()
-    assert (tmp_path / "root-ada").stat().st_mode & 0o077 == 0
+    assert b"ENCRYPTED PRIVATE KEY" in key.read_bytes()
+    assert key.stat().st_mode & 0o077 == 0
 
 
-def test_what_cannot_be_done_is_said_in_a_line(person: Person, tmp_path: Path) -> None:
-    for line in CONSOLE.findall(PAGE)[:7]:
-        person.type(line)
-    (tmp_path / "wrong").write_text("another passphrase\n", encoding="utf-8")
-    (tmp_path / "noise").write_bytes(b"\x00" * 100)
+def test_what_cannot_be_done_is_said_in_a_line(halfway: Person) -> None:
+    (halfway.directory / "wrong").write_text("another passphrase\n", encoding="utf-8")
+    (halfway.directory / "noise").write_bytes(b"\x00" * 100)
 
     attempts = {
         "ganglion trust publish ceremony": "root lacks 1 signature",
@@ -122,8 +131,8 @@ def test_what_cannot_be_done_is_said_in_a_line(person: Person, tmp_path: Path) -
     }
 
     for line, words in attempts.items():
-        result = person.attempt(line)
+        result = halfway.attempt(line)
         assert result.returncode != 0, line
         assert words in result.stderr, f"{line}\n{result.stderr}"
         assert "Traceback" not in result.stderr, line
-    assert json.loads(person.type("ganglion trust status -o json"))["mode"] == "development"
+    assert json.loads(halfway.type("ganglion trust status -o json"))["mode"] == "development"

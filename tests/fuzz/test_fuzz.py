@@ -5,7 +5,7 @@ import pytest
 from fuzz.campaign import Outcome, run_campaign
 from fuzz.targets import TARGETS
 
-CASES = 1_000
+CASES = 400
 SOCKET_CASES = 200
 SEED = 20
 
