@@ -13,6 +13,9 @@ RUNS := $(VENV)/.ganglion
 DEVELOPS := $(VENV)/.ganglion-dev
 BENCHES = $(sort $(filter-out bench/_%,$(wildcard bench/*.py)))
 
+# Minutes of real processes each; `make simulate` and `make soak` run them.
+CAMPAIGNS := tests/e2e/test_reality.py tests/e2e/test_update_kills.py
+
 .DEFAULT_GOAL := help
 .PHONY: help protos setup demo test check format lint types imports reference architecture simulate fuzz fuzz-coverage soak soak-fleet conformance bench bench-peers docs clean audit
 
@@ -25,7 +28,7 @@ demo: $(RUNS) ## Run the whole loop on this machine (ARGS=--quick, ARGS=--keep)
 	$(BIN)/ganglion demo $(ARGS)
 
 test: $(DEVELOPS) ## Run every test of what ganglion does, files side by side (ARGS="-k outbox"); `check` has those of the source
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/architecture $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/architecture $(CAMPAIGNS:%=--ignore %) $(ARGS)
 
 check: lint types imports reference architecture ## Check style, types, layers, reference pages and limits
 
@@ -49,8 +52,8 @@ reference: $(DEVELOPS)
 architecture: $(DEVELOPS)
 	$(BIN)/python -m pytest tests/architecture
 
-simulate: $(DEVELOPS) ## Try many seeds in the simulated world (SEEDS=5000)
-	$(BIN)/python -m pytest tests/simulation --seeds $(SEEDS) $(ARGS)
+simulate: $(DEVELOPS) ## Try many seeds in the simulated world, and compare it with real nodes (SEEDS=5000)
+	$(BIN)/python -m pytest tests/simulation tests/e2e/test_reality.py --seeds $(SEEDS) $(ARGS)
 
 fuzz: $(DEVELOPS) ## Try a million hostile inputs (ARGS="--cases 10000 --seed 7 --target http")
 	PYTHONPATH=tests $(BIN)/python tools/fuzz_campaign.py $(ARGS)
