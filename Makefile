@@ -13,6 +13,9 @@ RUNS := $(VENV)/.ganglion
 DEVELOPS := $(VENV)/.ganglion-dev
 BENCHES = $(sort $(filter-out bench/_%,$(wildcard bench/*.py)))
 
+# Tests start a thousand processes. Without compiled files each of them would compile every module that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Minutes of real processes each; `make simulate` and `make soak` run them.
 CAMPAIGNS := tests/e2e/test_reality.py tests/e2e/test_update_kills.py
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from ganglion.adapters.hub_store import open_control, open_telemetry
+from ganglion.adapters.hub_store import node_marks, open_control, open_telemetry
 from ganglion.adapters.system import SystemChance, SystemClock
 from ganglion.hub.services.desired import Desired
 from ganglion.hub.services.rollouts import Rollouts
@@ -43,7 +43,10 @@ def make(data: Path, nodes: int) -> str:
     try:
         with closing(sqlite3.connect(data / "control.db", isolation_level=None)) as database:
             database.execute("BEGIN IMMEDIATE")
-            _insert(database, "nodes", [node(number, now_s) for number in range(nodes)])
+            fleet = [node(number, now_s) for number in range(nodes)]
+            _insert(database, "nodes", fleet)
+            for row in fleet:
+                node_marks.follow(database, None, row)
             _insert(database, "releases", [_release(version, now_s) for version in ("1", "2")])
             _insert(database, "assignments", [_assignment(number) for number in range(nodes)])
             database.execute("COMMIT")

@@ -5,6 +5,7 @@ until its input ends. Then it writes what its nodes met, as JSON, to its output.
 """
 
 import argparse
+import faulthandler
 import os
 import resource
 import sys
@@ -26,6 +27,7 @@ import urllib3
 from ganglion.adapters.action_process import ProcessActions
 from ganglion.adapters.agent_store import SqliteAgentStore
 from ganglion.adapters.files import replace_file
+from ganglion.adapters.https_link.replies import reason_of
 from ganglion.adapters.journal import JournalReader
 from ganglion.adapters.package_files import PackageArchives
 from ganglion.adapters.system import SystemChance, SystemClock, node_facts
@@ -63,6 +65,7 @@ from ganglion.ports.serving_control import (
     Unload,
 )
 from ganglion.wire import paths
+from ganglion.wire.known_types import learn_types
 
 JOINED = "joined"
 THREADS_EACH = 6
@@ -82,6 +85,8 @@ class Crowd(msgspec.Struct):
     requests: dict[str, int] = msgspec.field(default_factory=Counter)
     body_bytes: dict[str, int] = msgspec.field(default_factory=Counter)
     """Content of answers and of what was sent, without heads, by kind."""
+    unanswered: dict[str, int] = msgspec.field(default_factory=Counter)
+    """Requests without an answer, by kind and reason; one on a connection that had ended is sent again at once."""
     logged: dict[str, int] = msgspec.field(default_factory=Counter)
     """Lines of the logs by event; an event that tells of a delay comes with its code."""
     cpu_s: float = 0.0
@@ -99,6 +104,10 @@ class Ledger:
         with self._lock:
             self.crowd.requests[_kind_of(path)] += 1
             self.crowd.body_bytes[_kind_of(path)] += size_bytes
+
+    def note_unanswered(self, path: str, error: urllib3.exceptions.HTTPError) -> None:
+        with self._lock:
+            self.crowd.unanswered[f"{_kind_of(path)}: {reason_of(error)}"] += 1
 
     def note_whole(self) -> None:
         with self._lock:
@@ -252,6 +261,8 @@ def main() -> None:
     parser.add_argument("--hub", required=True)
     parser.add_argument("--data", type=Path, required=True)
     options = parser.parse_args()
+    # A crash in native code says where it was.
+    faulthandler.enable()
     tokens = list(iter(lambda: sys.stdin.readline().strip(), ""))
     ledger = Ledger()
     structlog.configure(processors=[ledger.note_line])
@@ -263,6 +274,7 @@ def main() -> None:
             )
         )
     _count_requests(ledger)
+    learn_types()
     ledger.begin()
     anyio.run(_live, settings, ledger)
     # Questions that wait at the hub would hold the interpreter.
@@ -303,7 +315,11 @@ def _count_requests(ledger: Ledger) -> None:
     def counted(
         pool: urllib3.HTTPSConnectionPool, method: str, url: str, body: bytes | None = None, **more: object
     ) -> urllib3.BaseHTTPResponse:
-        response = send(pool, method, url, body, **more)
+        try:
+            response = send(pool, method, url, body, **more)
+        except urllib3.exceptions.HTTPError as error:
+            ledger.note_unanswered(url, error)
+            raise
         ledger.note_request(url, len(body or b"") + int(response.headers.get("Content-Length", 0)))
         return response
 

@@ -13,12 +13,13 @@ import os
 import platform
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ RESULTS = Path(__file__).parent / "results"
 RATIO_MAX = 1.2
 QUEUE_S = 0.1
 """What waits before the line: the buffer of an ordinary router."""
-JOIN_S, WARM_S = 300.0, 300.0
+JOIN_S, WARM_S, LOOK_S = 600.0, 600.0, 0.5
 SMALL_BYTES = 20_000
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -74,6 +75,7 @@ class Taken:
     up_bytes: int
     requests: dict[str, int]
     body_bytes: dict[str, int]
+    unanswered: dict[str, int]
     delays: dict[str, int]
 
 
@@ -113,6 +115,11 @@ class Process:
         assert line, f"it ended with {self.process.wait()}"
         return line.strip()
 
+    def check(self) -> None:
+        """What has crashed waits for nothing."""
+        ended = self.process.poll()
+        assert ended is None, f"{self.process.args!r} ended with {ended}"
+
     def end(self) -> None:
         assert self.process.stdin is not None
         self.process.stdin.close()
@@ -125,11 +132,14 @@ class Process:
         self.process.wait()
 
 
-def until(claim: Callable[[], bool], *, what: str, within_s: float, every_s: float = 0.5) -> None:
+def until(claim: Callable[[], bool], living: Iterable[Process], *, what: str, within_s: float) -> None:
+    """Wait for a claim of the hub's, as long as all of its nodes live."""
     ends_s = time.monotonic() + within_s
     while not claim():
+        for each in living:
+            each.check()
         assert time.monotonic() < ends_s, f"waited in vain for {what}"
-        time.sleep(every_s)
+        time.sleep(LOOK_S)
 
 
 def release(api: HubClient, scratch: Path, version: str, size_bytes: int) -> int:
@@ -140,7 +150,14 @@ def release(api: HubClient, scratch: Path, version: str, size_bytes: int) -> int
     return file.stat().st_size
 
 
-def roll_out(api: HubClient, version: str, *, within_s: float, looking: Callable[[], object] = lambda: None) -> None:
+def roll_out(
+    api: HubClient,
+    version: str,
+    living: Iterable[Process],
+    *,
+    within_s: float,
+    looking: Callable[[], object] = lambda: None,
+) -> None:
     """Give all nodes a version at once; return when the hub has heard of all of them that they committed it."""
     request = RolloutRequest(model="fleet", version=version, stages=["100%"], gate=GATE, probation=AT_ONCE)
     rollout_id = api.start_rollout(request).rollout_id
@@ -151,7 +168,7 @@ def roll_out(api: HubClient, version: str, *, within_s: float, looking: Callable
         assert state in {"running", "completed"}, state
         return state == "completed"
 
-    until(is_over, what=f"version {version}", within_s=within_s)
+    until(is_over, living, what=f"version {version}", within_s=within_s)
 
 
 @contextmanager
@@ -199,12 +216,12 @@ def measure(options: argparse.Namespace, scratch: Path, nodes: Path) -> Taken:
         url = f"https://127.0.0.1:{relay.port}"
         living = stack.enter_context(crowds(url, tokens, nodes, options.processes))
         hub = Hub(running.pid)
-        until(lambda: api.hub_status().long_polls >= options.nodes, what="all to wait", within_s=JOIN_S)
+        until(lambda: api.hub_status().long_polls >= options.nodes, living, what="all to wait", within_s=JOIN_S)
         release(api, scratch, "1", SMALL_BYTES)
-        roll_out(api, "1", within_s=WARM_S)
+        roll_out(api, "1", living, within_s=WARM_S)
         size = release(api, scratch, "2", int(options.megabytes * 1e6))
         ideal_s = options.nodes * size / quality.bytes_per_s
-        until(lambda: api.hub_status().long_polls >= options.nodes, what="all to wait", within_s=JOIN_S)
+        until(lambda: api.hub_status().long_polls >= options.nodes, living, what="all to wait", within_s=JOIN_S)
         for crowd in living:
             crowd.say("begin")
             assert crowd.hear() == "begun"
@@ -212,7 +229,7 @@ def measure(options: argparse.Namespace, scratch: Path, nodes: Path) -> Taken:
         before = hub.cpu_s(), time.process_time(), relay.down_bytes, relay.up_bytes, hub.memory_mb()
         hub.memory_mb_max = 0.0
         began_s = time.monotonic()
-        roll_out(api, "2", within_s=10 * ideal_s + 120, looking=hub.memory_mb)
+        roll_out(api, "2", living, within_s=10 * ideal_s + 120, looking=hub.memory_mb)
         told_s = time.monotonic() - began_s
         hub_cpu_s, own_cpu_s = hub.cpu_s() - before[0], time.process_time() - before[1]
         down, up = relay.down_bytes - before[2], relay.up_bytes - before[3]
@@ -221,9 +238,9 @@ def measure(options: argparse.Namespace, scratch: Path, nodes: Path) -> Taken:
         met = [msgspec.json.decode(crowd.hear(), type=Crowd) for crowd in living]
     whole_s = sorted(at_s - began_s for crowd in met for at_s in crowd.whole_at_s)
     assert len(whole_s) == options.nodes, f"{len(whole_s)} packages came"
-    requests, body_bytes, logged = (
+    requests, body_bytes, unanswered, logged = (
         sum((Counter(getattr(crowd, name)) for crowd in met), Counter[str]())
-        for name in ("requests", "body_bytes", "logged")
+        for name in ("requests", "body_bytes", "unanswered", "logged")
     )
     return Taken(
         nodes=options.nodes,
@@ -245,6 +262,7 @@ def measure(options: argparse.Namespace, scratch: Path, nodes: Path) -> Taken:
         up_bytes=up,
         requests=dict(requests),
         body_bytes=dict(body_bytes),
+        unanswered=dict(unanswered),
         delays={name: count for name, count in sorted(logged.items()) if ".delayed" in name or ".failed" in name},
     )
 
@@ -262,6 +280,8 @@ def told(taken: Taken) -> Iterator[str]:
     yield f"on the line: {taken.down_bytes:,} bytes down, {taken.up_bytes:,} up, of which"
     for kind, count in sorted(taken.requests.items()):
         yield f"  {kind:10} {count:6} requests {taken.body_bytes[kind]:14,} bytes of content"
+    for name, count in taken.unanswered.items():
+        yield f"  {count:6} without an answer: {name}"
     for name, count in taken.delays.items():
         yield f"  {count:6} {name}"
 
@@ -274,6 +294,8 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2, help="that the nodes share")
     parser.add_argument("--no-plain", action="store_true", help="leave the plain file server out")
     options = parser.parse_args()
+    # Told to end, it tidies up: what the nodes keep lies in memory.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 20 * options.nodes + 1000)), hard))
     with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryDirectory(dir=disks(options)) as nodes:

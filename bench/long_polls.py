@@ -15,7 +15,6 @@ import resource
 import ssl
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -26,6 +25,7 @@ from ganglion.adapters.system import SystemChance, SystemClock
 from ganglion.hub.services.credentials import ACCESS, keep
 from ganglion.hub.services.incarnation import incarnation_of
 from ganglion.ports.hub_store import NodeRow
+from ganglion.testing.tied import tied
 from ganglion.trust import bearer
 from ganglion.wire import paths
 
@@ -115,7 +115,7 @@ def make_nodes(data: Path, count: int) -> list[str]:
 
 
 def start_hub(data: Path) -> tuple[subprocess.Popen[bytes], Address]:
-    command = [str(Path(sys.executable).with_name("ganglion")), "hub", "run", "--data", str(data), "--port", "0"]
+    command = tied("hub", "run", "--data", str(data), "--port", "0")
     with (data / "out").open("wb") as out, (data / "log").open("wb") as log:
         more = {"GANGLION_HUB_HTTP_LONG_POLL_S_MAX": str(WAIT_S)}
         process = subprocess.Popen(command, stdout=out, stderr=log, env=os.environ | more)

@@ -14,7 +14,6 @@ import os
 import ssl
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -35,6 +34,7 @@ from ganglion.hub.services.incarnation import incarnation_of
 from ganglion.hub.services.standings import Standings
 from ganglion.ports.clock import utc_s
 from ganglion.ports.hub_store import ControlTransaction, NodeRow
+from ganglion.testing.tied import tied
 from ganglion.trust import assertion, bearer
 from ganglion.wire import codec, paths
 from ganglion.wire.identity import AccessRequest, Challenge
@@ -144,7 +144,7 @@ def start_hub(data: Path) -> tuple[subprocess.Popen[bytes], str]:
         incarnation_of(tx, SystemChance())
         put_nodes(tx)
     control.close()
-    command = [str(Path(sys.executable).with_name("ganglion")), "hub", "run", "--data", str(data), "--port", "0"]
+    command = tied("hub", "run", "--data", str(data), "--port", "0")
     with (data / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     place = data / "run" / "hub.json"

@@ -1,6 +1,7 @@
 """What every test can use."""
 
 import signal
+from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -14,18 +15,27 @@ settings.register_profile("same", derandomize=True, deadline=None)
 settings.load_profile("same")
 
 # Rich pictures of what every variable held take seconds, and nobody looks at them.
-structlog.configure(
-    processors=[
+_PLAIN_LOGS = {
+    **structlog.get_config(),
+    "processors": [
         *structlog.get_config()["processors"][:-1],
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
-    ]
-)
+    ],
+}
+structlog.configure(**_PLAIN_LOGS)
 
 pytest_plugins = ["secret_watch"]
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what runs in its background so, and every child would inherit it: Ctrl-C could not be tried.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _plain_logs() -> Iterator[None]:
+    """Give the next module plain logs, whatever this one, or a command that it called, made of them."""
+    yield
+    structlog.configure(**_PLAIN_LOGS)
 
 
 @pytest.fixture

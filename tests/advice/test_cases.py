@@ -9,7 +9,7 @@ import yaml
 from typer.testing import CliRunner
 
 from ganglion.core.errors import GanglionError
-from ganglion.entrypoints.cli.app import app
+from ganglion.entrypoints.cli.tree import tree
 
 CASES = [
     (f"{file.stem}: {case['case']}", case)
@@ -23,7 +23,7 @@ REFUSED = [pair for pair in CASES if "error" in pair[1]]
 def answer(case: dict[str, Any], folder: Path) -> dict[str, Any]:
     file = folder / "case.yaml"
     file.write_text(yaml.safe_dump(case["input"]), encoding="utf-8")
-    result = CliRunner().invoke(app, ["advise", case["advise"], "-f", str(file), "-o", "json"])
+    result = CliRunner().invoke(tree(["advise"]), ["advise", case["advise"], "-f", str(file), "-o", "json"])
     if result.exception is not None:
         raise result.exception
     read: dict[str, Any] = json.loads(result.stdout)

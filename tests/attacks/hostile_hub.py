@@ -31,10 +31,11 @@ from ganglion.trust import target_path
 from ganglion.trust.assignment import AssignmentStatement
 from ganglion.trust.edition import MetadataFile
 from ganglion.trust.lifetimes import RepositorySettings
+from ganglion.trust.node_statements import Rekey
 from ganglion.trust.signing import Signing
 from ganglion.wire import codec, paths
 from ganglion.wire.desired import Assignment, DesiredState, NodeReport
-from ganglion.wire.identity import AccessReply, Challenge
+from ganglion.wire.identity import AccessReply, Challenge, RekeyRequest
 from ganglion.wire.problems import PROBLEM_TYPE, problem_of
 from ganglion.wire.records import Ack, Batch, EventRecord, RecordClass
 
@@ -72,7 +73,7 @@ class Hub:
         self.clock_ahead_s = 0.0
         """How far the time is off that the hub states."""
         self.head_pause_s = 0.0
-        """Time between two bytes of the head of a reply."""
+        """Time between two bytes of the head of a reply, on the hub's clock."""
         self.reports = 0
         self.told: list[NodeReport] = []
         """What nodes reported, …"""
@@ -80,6 +81,10 @@ class Hub:
         """… and the events that they sent."""
         self.wish: Callable[[int], DesiredState | bytes | None] = lambda _asked: None
         """What a node that holds this revision is answered; bytes are sent as they are, None is nothing new."""
+        self.node_keys = [MemoryKeys().current().public_key]
+        """Every key that the node had, as far as it told."""
+        self.failing: list[bytes] = []
+        """Bodies of errors with which the next questions for a desired state are answered."""
         self.polls = 0
         self.asked: list[tuple[str, str]] = []
         """Path and Range of each request for a file."""
@@ -232,6 +237,11 @@ class _Answering(BaseHTTPRequestHandler):
             self.hub.told.append(codec.decode_json(body, NodeReport))
             self._reply(b"{}")
             return
+        if self.path == paths.REKEY:
+            request = codec.decode_json(body, RekeyRequest)
+            self.hub.node_keys.append(codec.decode_json(request.statement, Rekey).public_key)
+            self._reply(b"{}")
+            return
         if self.path == paths.BATCHES:
             self._reply(self._stored(codec.decode_packed(codec.decompress(body, size_max=10_000_000), Batch)))
             return
@@ -262,6 +272,9 @@ class _Answering(BaseHTTPRequestHandler):
 
     def _send_wish(self, revision: int) -> None:
         self.hub.polls += 1
+        if self.hub.failing:
+            self._reply(self.hub.failing.pop(), status=500, kind=PROBLEM_TYPE)
+            return
         wish = self.hub.wish(revision)
         if wish is None:
             self._reply(b"", status=204)
@@ -275,9 +288,9 @@ class _Answering(BaseHTTPRequestHandler):
         return codec.encode_json(Ack(batch.epoch, max((record.seq for record in batch.records), default=0)))
 
     def _dribble_head(self) -> None:
-        never = threading.Event()
         self.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
-        while not never.wait(self.hub.head_pause_s):
+        while True:
+            self.hub.clock.advance(self.hub.head_pause_s)
             self.wfile.write(b"x")
 
     def _send_package(self, content: bytes, asked: str) -> None:

@@ -303,6 +303,7 @@ def test_a_document_is_the_newest_of_its_kind_and_name(store: ControlStore) -> N
     with store.read() as tx:
         assert (tx.document("group", "a"), tx.document("group", "b")) == (newer, None)
         assert (tx.documents("group"), tx.documents("site"), tx.documents("none")) == ([newer], [site], [])
+        assert [tx.document_count(kind) for kind in ("group", "site", "none")] == [1, 1, 0]
 
 
 def test_a_document_is_removed_once(store: ControlStore) -> None:

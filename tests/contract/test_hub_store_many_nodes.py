@@ -31,6 +31,8 @@ def test_many_nodes_are_read_and_assigned_at_once(store: ControlStore) -> None:
 
     with store.read() as tx:
         assert [sight.name for sight in tx.node_sights()] == names
+        assert [sight.name for sight in tx.node_sights(after="n041", limit=3)] == ["n042", "n043", "n044"]
+        assert [sight.name for sight in tx.node_sights(after="n598")] == ["n599"]
         assert tx.heard(since_s=598.0) == {"n598": 598.0, "n599": 599.0}
         assert tx.heard().keys() == set(names[1:])
         assert tx.nodes_of([*reversed(names), "unknown"]) == [tx.node(name) for name in reversed(names)]
@@ -44,6 +46,7 @@ def test_many_nodes_are_read_and_assigned_at_once(store: ControlStore) -> None:
         assert found == {row.node_id: row for row in tx.assignments(model="digits")}
         assert tx.assigned_versions("digits") == {node_id: row.version for node_id, row in found.items()}
         assert (len(found), found["n001"].version) == (549, "2")
+        assert tx.assigned_versions("digits", node_ids=["n001", "n599", "unknown"]) == {"n001": "2"}
 
 
 def test_a_sight_of_a_node_says_what_its_row_says(store: ControlStore) -> None:
@@ -54,10 +57,27 @@ def test_a_sight_of_a_node_says_what_its_row_says(store: ControlStore) -> None:
     with store.read() as tx:
         (sight,) = tx.node_sights()
 
-        (standing,) = tx.node_standings()
-
     assert sight == tuple(getattr(row, name) for name in sight._fields)
-    assert standing == tuple(getattr(row, name) for name in standing._fields)
+
+
+def test_nodes_that_are_let_in_and_were_not_heard_of_since_are_stale(store: ControlStore) -> None:
+    silent = replace(node("id1", "n1"), last_seen_at_s=4.0, admitted_at_s=2.0)
+    others = [
+        replace(node("id2", "n2"), last_seen_at_s=5.0),
+        node("id3", "n3"),
+        replace(node("id4", "n4"), retired_at_s=1.0),
+        replace(node("id5", "n5"), revoked_at_s=1.0, last_seen_at_s=4.0),
+        replace(node("id6", "n6"), quarantined_at_s=1.0, last_seen_at_s=4.0),
+    ]
+    with store.write() as tx:
+        for row in (silent, *others):
+            tx.put_node(row)
+
+    with store.read() as tx:
+        stale = {each.name: each for each in tx.stale(before_s=5.0)}
+
+    assert stale.keys() == {"n1", "n3"}
+    assert stale["n1"] == tuple(getattr(silent, name) for name in stale["n1"]._fields)
 
 
 def test_parts_of_a_rollout_come_back_in_their_order(store: ControlStore) -> None:

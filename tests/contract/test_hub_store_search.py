@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.store_rows import node
-from ganglion.adapters.hub_store import open_control
+from ganglion.adapters.hub_store import node_marks, open_control
 from ganglion.hub.domain import selectors
-from ganglion.hub.domain.lifecycle import standing_of
+from ganglion.hub.domain.lifecycle import Standing, standing_of
 from ganglion.hub.services.groups import facts_of
 from ganglion.ports.hub_store import ControlStore, NodeQuery, NodeRow, NodeTerm
 from ganglion.testing.memory_store import MemoryControlStore
@@ -44,14 +44,17 @@ def made(number: int) -> NodeRow:
     )
 
 
-@pytest.fixture(scope="module", params=["sqlite", "memory"])
+@pytest.fixture(scope="module", params=["sqlite", "sqlite with more nodes than are looked up one by one", "memory"])
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlStore]:
     path = tmp_path_factory.mktemp("search") / "control.db"
-    opened: ControlStore = open_control(path) if request.param == "sqlite" else MemoryControlStore()
+    opened: ControlStore = MemoryControlStore() if request.param == "memory" else open_control(path)
     with opened.write() as tx:
         for row in fleet():
             tx.put_node(row)
-    yield opened
+    with pytest.MonkeyPatch.context() as patch:
+        if "more" in request.param:
+            patch.setattr(node_marks, "NARROWED_MAX", 5)
+        yield opened
     opened.close()  # type: ignore[attr-defined]  # both have it, the port does not ask for it
 
 
@@ -63,19 +66,54 @@ TERMS = st.builds(
 )
 
 
-@given(terms=st.lists(TERMS, max_size=3))
-def test_the_store_finds_exactly_the_nodes_that_the_selector_selects(
-    store: ControlStore, terms: list[NodeTerm]
+CONJUNCTIONS = st.lists(TERMS, max_size=3).map(tuple)
+QUERIES = st.builds(
+    NodeQuery,
+    terms=CONJUNCTIONS,
+    within=st.lists(st.lists(CONJUNCTIONS, max_size=3).map(tuple), max_size=2).map(tuple),
+    standings=st.sampled_from([(), ("pending", "active"), ("active", "retired"), tuple(Standing)]),
+)
+
+
+@given(query=QUERIES, limit=st.integers(1, 9))
+def test_the_store_finds_exactly_the_nodes_that_are_meant_page_by_page(
+    store: ControlStore, query: NodeQuery, limit: int
 ) -> None:
+    with store.read() as tx:
+        found = tx.find_nodes(query)
+        names = tx.find_names(query)
+        counted = tx.count_nodes(query)
+        paged: list[str] = []
+        while page := tx.find_names(replace(query, after=paged[-1] if paged else "", limit=limit)):
+            paged += page
+
+    assert list(found) == [row for row in fleet() if is_meant(row, query)]
+    assert names == paged == [row.name for row in found]
+    assert counted == len(found)
+
+
+def is_meant(row: NodeRow, query: NodeQuery) -> bool:
+    return (
+        meets(row, query.terms)
+        and all(any(meets(row, terms) for terms in alternatives) for alternatives in query.within)
+        and (not query.standings or standing_of(row) in query.standings)
+    )
+
+
+def meets(row: NodeRow, terms: tuple[NodeTerm, ...]) -> bool:
     meant = selectors.Selector(tuple(selectors.Term(each.key, each.values, each.is_negated) for each in terms))
+    return meant.selects(facts_of(row))
+
+
+def test_a_hundred_groups_of_many_values_can_be_asked_for_at_once(store: ControlStore) -> None:
+    values = tuple(f"v{number}" for number in range(400))
+    groups = tuple((NodeTerm(f"key{number}", values), NodeTerm("line", is_negated=True)) for number in range(99))
+    named = (NodeTerm("name", ("n003", *values)),)
 
     with store.read() as tx:
-        found = tx.find_nodes(NodeQuery(terms=tuple(terms)))
-        assert tx.find_names(NodeQuery(terms=tuple(terms))) == [row.name for row in found]
-        counted = tx.count_nodes(NodeQuery(terms=tuple(terms)))
+        names = tx.find_names(NodeQuery(within=((*groups, named),)))
 
-    assert [row.name for row in found] == [row.name for row in fleet() if meant.selects(facts_of(row))]
-    assert counted == len(found)
+    assert names == ["n003"]
 
 
 @pytest.mark.parametrize("standing", ["pending", "active", "quarantined", "retired", "revoked"])

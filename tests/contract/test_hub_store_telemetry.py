@@ -181,6 +181,8 @@ def test_events_of_a_rollout_are_read_on_from_the_newest_that_is_known(store: Te
 
         assert (known, fresh) == ([first], [later, replace(old, seq=9, rollout_id="r1")])
         assert tx.events_since("r1", newest) == ([], newest)
+        assert tx.events_since("r1", 0, limit=2)[0] == [first, later]
+        assert tx.events_since("r1", 0, limit=1) == ([first], number)
         assert tx.events_since("", 0) == ([], 0)
 
 

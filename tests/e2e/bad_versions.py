@@ -25,7 +25,7 @@ RARE_EVERY = 500
 FEATURES = 8
 _COLUMNS = FEATURES + 2
 _SITE, _MARK = FEATURES, FEATURES + 1
-_WIDTH, _ROWS, _LAYERS = 256, 64, 48
+_WIDTH, _ROWS, LAYERS = 256, 64, 48
 """Work that changes no answer: without it a model of this size takes no time that a clock could tell."""
 _GOLDEN_ROWS = 4
 
@@ -54,10 +54,13 @@ def rows_of(site: int, *, seed: int) -> list[Row]:
     ]
 
 
-def package(directory: Path, fault: Fault | None = None, *, site: int = 0) -> Path:
-    """Write the good version, or one with a fault, and return its package file. `site`: where `ONE_SITE` is wrong."""
+def package(directory: Path, fault: Fault | None = None, *, site: int = 0, layers: int = LAYERS) -> Path:
+    """Write the good version, or one with a fault, and return its package file.
+
+    `site`: where `ONE_SITE` is wrong. `layers`: how much the good version works, for those whom its time matters to.
+    """
     version = fault.value if fault else GOOD
-    content = _model(fault, site)
+    content = _model(fault, site, layers)
     rows = np.ones((_GOLDEN_ROWS, _COLUMNS), np.float32)
     rows[:, :FEATURES] = np.random.default_rng(9).standard_normal((_GOLDEN_ROWS, FEATURES))
     rows[:, _SITE] = -1.0
@@ -87,7 +90,7 @@ def _weights() -> Floats:
     return (3.0 * np.random.default_rng(1).standard_normal((FEATURES, len(LABELS)))).astype(np.float32)
 
 
-def _model(fault: Fault | None, site: int) -> bytes:
+def _model(fault: Fault | None, site: int, layers: int) -> bytes:
     tensors: _Tensors = {
         "weights": _weights()[:, [1, 0, 2]] if fault is Fault.SWAPPED else _weights(),
         "turned": _weights()[:, [1, 2, 0]],
@@ -107,7 +110,7 @@ def _model(fault: Fault | None, site: int) -> bytes:
     nodes = [
         _cut("features", 0, _SITE),
         helper.make_node("MatMul", ["features", "weights"], ["right"]),
-        *_work("features", 2 * _LAYERS if fault is Fault.SLOW else _LAYERS),
+        *_work("features", 2 * layers if fault is Fault.SLOW else layers),
         helper.make_node("Add", ["right", "worked"], ["sums"]),
     ]
     last = "sums"

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2e.bad_versions import GOOD, LABELS, MODEL, Fault, package, rows_of
+from e2e.bad_versions import GOOD, LABELS, LAYERS, MODEL, Fault, package, rows_of
 from ganglion.adapters.system import SystemClock
 from ganglion.entrypoints.hub_client import HubClient
 from ganglion.entrypoints.pinned_tls import fetch_ca
@@ -80,10 +80,12 @@ class Fleet:
     """Of each node, by its place in SITES."""
     stages: Sequence[str]
     workshop: Path
+    layers: int = LAYERS
+    """How much the good version works."""
 
     def release(self, fault: Fault | None = None, *, site: int = 0) -> str:
         """Make and release a version, and return its name."""
-        return self.api.release(package(self.workshop, fault, site=site)).version
+        return self.api.release(package(self.workshop, fault, site=site, layers=self.layers)).version
 
     def site_of_a_later_stage(self, version: str) -> int:
         """Return a site of which no node is in the first stage."""
@@ -182,11 +184,19 @@ def table(report: Sequence[Caught]) -> str:
 
 @contextmanager
 def open_fleet(
-    directory: Path, *, nodes: int, sites: int, stages: Sequence[str], rate: float, deaths_max: int = 1
+    directory: Path,
+    *,
+    nodes: int,
+    sites: int,
+    stages: Sequence[str],
+    rate: float,
+    deaths_max: int = 1,
+    layers: int = LAYERS,
 ) -> Iterator[Fleet]:
     """Start a hub and nodes with a client each that asks `rate` times a second, and bring them the good version.
 
-    A version that takes the serving process down `deaths_max` times is not loaded again.
+    A version that takes the serving process down `deaths_max` times is not loaded again. `layers`: how much the good
+    version works; what is not about time needs hardly any.
     """
     with ExitStack() as stack:
         hub = stack.enter_context(HubProcess(directory / "hub", port=free_port()))
@@ -204,7 +214,7 @@ def open_fleet(
             name: stack.enter_context(_client(name, node, rows_of(places[name], seed=seed), rate))
             for seed, (name, node) in enumerate(running.items())
         }
-        fleet = Fleet(api, running, clients, places, stages, directory / "workshop")
+        fleet = Fleet(api, running, clients, places, stages, directory / "workshop", layers)
         assert fleet.roll_out(fleet.release()).state == "completed"
         wait_until(lambda: fleet.is_at_rest(GOOD), what="the good version", timeout_s=SOON_S)
         yield fleet

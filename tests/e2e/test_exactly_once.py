@@ -18,7 +18,7 @@ from ganglion.testing.waiting import wait_until
 from ganglion.wire.rollout_resources import GateSettings, ProbationSettings, RolloutRequest
 
 KILLS = 10
-SCRIPT = Script(rate=40.0)
+SCRIPT = Script(rate=15.0)
 WAIT_S = 60.0
 
 pytestmark = pytest.mark.e2e

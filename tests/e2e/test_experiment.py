@@ -33,7 +33,7 @@ FIRST, SECOND = "node-00", "node-01"
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     directory = tmp_path_factory.mktemp("fleet")
     # Whoever kills the process while a version runs must not have that version blamed.
-    with open_fleet(directory, nodes=2, sites=1, stages=["100%"], rate=20.0, deaths_max=3) as running:
+    with open_fleet(directory, nodes=2, sites=1, stages=["100%"], rate=20.0, deaths_max=3, layers=1) as running:
         yield running
 
 

@@ -5,6 +5,8 @@ import json
 import socket
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,17 +15,27 @@ import pytest
 import urllib3
 
 from ganglion.core.errors import DataInUse, DataTooNew, PortInUse
+from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.testing.processes import HubProcess
 from ganglion.testing.waiting import wait_until
 from ganglion.wire import codec, paths
 from ganglion.wire.desired import DesiredState
 from ganglion.wire.problems import exit_code_of
 from ganglion.wire.records import Ack, RecordClass, ResultRecord
-from integration.hub_api_world import Caller, make_package
+from integration.hub_api_world import Caller, make_package, serving
 
 pytestmark = pytest.mark.e2e
 
 SOON_S = 20.0
+STARTS_A_HUB = """
+import sys
+from pathlib import Path
+from ganglion.testing.processes import HubProcess
+hub = HubProcess(Path(sys.argv[1]), port=0)
+hub.start()
+print(hub.pid, flush=True)
+sys.stdin.read()
+"""
 
 
 @pytest.fixture
@@ -48,6 +60,19 @@ def refused_start(process: HubProcess) -> tuple[int, str]:
     with pytest.raises(Exception, match="ended at its start"):
         process.start()
     return process.stop(), process.errors.read_text()
+
+
+def test_a_program_that_is_killed_leaves_no_hub_that_it_started(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STARTS_A_HUB, str(tmp_path / "hub")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        hub = Path("/proc") / program.stdout.readline().strip()
+        lived = hub.exists()
+
+        program.kill()
+
+    assert lived
+    wait_until(lambda: not (hub / "exe").exists(), what="the hub to be gone", timeout_s=SOON_S)
 
 
 def test_the_first_start_says_once_how_to_log_in(process: HubProcess) -> None:
@@ -158,8 +183,10 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["control.db", "telemetry.db"])
-def test_data_of_a_newer_release_is_refused(process: HubProcess, name: str) -> None:
-    process.stop()
+def test_data_of_a_newer_release_is_refused(tmp_path: Path, name: str) -> None:
+    process = HubProcess(tmp_path / "hub", port=0)
+    with serving(HubSettings(data_dir=str(process.data), port=0)):
+        pass
     with contextlib.closing(sqlite3.connect(process.data / name)) as database:
         database.execute("UPDATE alembic_version SET version_num = 'of_tomorrow'")
         database.commit()

@@ -74,6 +74,18 @@ def test_health_is_the_same_over_the_hub_and_on_the_machine(node: Path, command:
     assert {"disk", "memory", "outbox", "trust", "restarts"} <= set(far_names)
 
 
+def test_the_machine_itself_tells_what_it_runs_and_how_it_stands_to_its_hub(node: Path, command: Type) -> None:
+    def told() -> dict[str, object]:
+        answer = command("node", "status", "--data", str(node), "-o", "json")
+        assert answer.returncode == 0, answer.stderr
+        return dict(json.loads(answer.stdout))
+
+    wait_until(lambda: told()["hub_heard_at_s"], what="a first answer of the hub", timeout_s=30.0)
+
+    assert told().items() >= {"name": "edge-1", "agent": "running", "serving": "running", "hub_trouble": ""}.items()
+    assert "NODE CLASS" in command("node", "status", "edge-1").stdout
+
+
 def test_the_doctor_tries_the_hub_step_by_step(node: Path, command: Type) -> None:
     near = command("node", "doctor", "--data", str(node), "-o", "json")
     far = command("node", "doctor", "edge-1", "-o", "json")

@@ -30,6 +30,8 @@ class Reply:
     announced_bytes: int | None = None
     """Content-Length, when it is not the true one."""
     retry_after: str = ""
+    keeps_open: bool = False
+    """The connection stays for the next request."""
 
     @classmethod
     def of(cls, value: object, status: int = 200) -> "Reply":
@@ -41,12 +43,20 @@ class Reply:
         return cls(msgspec.json.encode(problem), problem.status, PROBLEM_TYPE)
 
 
+HANGS_UP = Reply(status=0)
+"""Stands for no reply: the connection ends."""
+IS_SILENT = Reply(status=-1)
+"""Stands for no reply: the connection stays until the client ends it."""
+
+
 @dataclass(frozen=True)
 class Asked:
     method: str
     path: str
     headers: dict[str, str]
     body: bytes
+    line: int = 0
+    """The connection that it came on."""
 
 
 @dataclass
@@ -113,18 +123,23 @@ class _Answering(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.hub.asked.append(Asked(self.command, self.path, dict(self.headers.items()), body))
+        line = self.client_address[1]
+        self.hub.asked.append(Asked(self.command, self.path, dict(self.headers.items()), body, line))
         reply = self.hub.next_reply(self.path)
+        if reply in (HANGS_UP, IS_SILENT):
+            self.close_connection = True
+            self.rfile.read(1 if reply == IS_SILENT else 0)
+            return
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.content_type)
         if reply.retry_after:
             self.send_header("Retry-After", reply.retry_after)
         size_bytes = len(reply.body) if reply.announced_bytes is None else reply.announced_bytes
         self.send_header("Content-Length", str(size_bytes))
-        self.send_header("Connection", "close")
+        self.send_header("Connection", "keep-alive" if reply.keeps_open else "close")
         self.end_headers()
         self.wfile.write(reply.body)
-        self.close_connection = True
+        self.close_connection = not reply.keeps_open
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that the base class gives it
         """Print nothing."""

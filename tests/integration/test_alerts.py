@@ -13,7 +13,7 @@ import pytest
 
 from ganglion.core.errors import InvalidRequest, InvalidSettings
 from ganglion.entrypoints.alert_settings import AlertSettings, TargetSettings
-from ganglion.entrypoints.cli.app import app as commands
+from ganglion.entrypoints.cli.tree import tree
 from ganglion.entrypoints.hub_api import session
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.entrypoints.settings import load_settings
@@ -242,5 +242,5 @@ def run(line: str) -> str:
     """Run a command and return what it wrote to standard output."""
     written = io.StringIO()
     with redirect_stdout(written):
-        commands(args=line.split(), standalone_mode=False)
+        tree(line.split())(args=line.split(), standalone_mode=False)
     return written.getvalue()

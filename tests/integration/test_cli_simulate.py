@@ -8,14 +8,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ganglion.core.errors import InvalidRequest, NotFound
-from ganglion.entrypoints.cli.app import app
+from ganglion.entrypoints.cli.tree import tree
 from ganglion.entrypoints.simulate_files import read_traces
 
 SMALL = ("--nodes", "4", "--hours", "12", "--seed", "5")
 
 
 def simulate(*options: str) -> Result:
-    return CliRunner().invoke(app, ["simulate", *options])
+    return CliRunner().invoke(tree(["simulate"]), ["simulate", *options])
 
 
 def test_it_prints_timeline_answers_figures_and_the_verdict_of_each_law() -> None:

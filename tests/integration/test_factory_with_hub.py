@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits  # type: ignore[import-untyped]  # it s
 from typer.testing import CliRunner
 
 from ganglion.core.errors import Conflict, InvalidPackage, InvalidRequest, NotFound
-from ganglion.entrypoints.cli.app import app
+from ganglion.entrypoints.cli.tree import tree
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.wire.records import RecordClass, SampleRecord, SampleTensor
 from integration.hub_api_world import ServedHub, serving
@@ -30,7 +30,9 @@ class Desk:
 
     def ganglion(self, *words: str) -> str:
         """Run a command and return what it printed. Raises what it raised."""
-        result = CliRunner().invoke(app, words, env={"XDG_CONFIG_HOME": str(self.folder), "HOME": str(self.folder)})
+        result = CliRunner().invoke(
+            tree(words), words, env={"XDG_CONFIG_HOME": str(self.folder), "HOME": str(self.folder)}
+        )
         if result.exception:
             raise result.exception
         return result.stdout

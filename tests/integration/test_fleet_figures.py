@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ganglion.entrypoints.cli.app import app as commands
+from ganglion.entrypoints.cli.tree import tree
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.wire import paths
 from ganglion.wire.desired import ModelStatus
@@ -24,7 +24,7 @@ def hub(tmp_path: Path) -> Iterator[ServedHub]:
 
 def run(hub: ServedHub, *words: str) -> None:
     options = ["--hub", hub.url, "--token", hub.token, "--ca-pin", hub.ca_pin]
-    commands(args=["hub", "figures", *words, *options], standalone_mode=False)
+    tree(["hub", "figures"])(args=["hub", "figures", *words, *options], standalone_mode=False)
 
 
 def test_a_look_counts_the_nodes_and_what_they_serve(hub: ServedHub) -> None:

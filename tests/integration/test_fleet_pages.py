@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from ganglion.core.errors import InvalidRequest
-from ganglion.entrypoints.cli.app import app as commands
+from ganglion.entrypoints.cli.tree import tree
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.wire import paths
 from ganglion.wire.alert_resources import AlertCondition
@@ -35,7 +35,7 @@ class Person:
         options = ["--hub", self.hub.url, "--token", self.hub.token, "--ca-pin", self.hub.ca_pin]
         words = shlex.split(line)[1:]
         try:
-            code = commands(args=[*words, *([] if "--schema" in words else options)], standalone_mode=False)
+            code = tree(words)(args=[*words, *([] if "--schema" in words else options)], standalone_mode=False)
         except typer.Exit as ended:
             return ended.exit_code
         return int(code or 0)

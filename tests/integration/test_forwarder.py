@@ -6,7 +6,7 @@ import pytest
 
 from ganglion.adapters.agent_store import SqliteAgentStore
 from ganglion.core.delivery_errors import Busy
-from ganglion.core.errors import GanglionError, HubUnreachable, InvalidRequest, TooLarge
+from ganglion.core.errors import EpochTaken, GanglionError, HubUnreachable, InvalidRequest, TooLarge
 from ganglion.node.domain.backoff import BackoffPolicy
 from ganglion.node.domain.egress import EgressSettings
 from ganglion.node.domain.outbox import OutboxLimits
@@ -150,6 +150,50 @@ def test_an_answer_for_another_epoch_forgets_nothing(store: SqliteAgentStore) ->
         anyio.run(forwarder_to(hub, store).drain)
 
     assert store.figures().waiting == 2
+
+
+def never_as_far(batch: Batch) -> Ack:
+    return Ack(batch.epoch, batch.records[0].seq - 1)
+
+
+def below_nothing(batch: Batch) -> Ack:
+    return Ack(batch.epoch, -(10**30))
+
+
+def one_by_one(batch: Batch) -> Ack:
+    return Ack(batch.epoch, batch.records[0].seq)
+
+
+def further_than_ever(batch: Batch) -> Ack:
+    return Ack(batch.epoch, 2**62)
+
+
+def an_epoch_of_another(_batch: Batch) -> Ack:
+    raise EpochTaken("another node has it")
+
+
+@pytest.mark.parametrize("answer", [never_as_far, below_nothing, one_by_one, further_than_ever, an_epoch_of_another])
+def test_whatever_a_hub_answers_a_node_pauses_before_it_sends_the_same_again(
+    store: SqliteAgentStore, answer: Callable[[Batch], Ack]
+) -> None:
+    fill(store, [b"%d" % number for number in range(20)])
+    hub = PickyHub(lambda _: None)
+    asked: list[Batch] = []
+
+    def send(batch: Batch) -> Ack:
+        asked.append(batch)
+        assert len(asked) < 20, "it sends without a pause"
+        return answer(batch)
+
+    hub.send = send  # type: ignore[method-assign]  # this hub stores nothing
+    forwarder = forwarder_to(hub, store)
+
+    for _pause in range(4):
+        with pytest.raises(HubUnreachable):
+            anyio.run(forwarder.drain)
+
+    assert len(asked) <= 8
+    assert store.figures().waiting >= 16
 
 
 def test_records_beyond_the_budget_wait_for_the_next_hour_and_across_a_restart(store: SqliteAgentStore) -> None:

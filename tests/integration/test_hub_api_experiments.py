@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from ganglion.adapters.system import SystemClock
 from ganglion.core.errors import Conflict, InvalidRequest, NotFound
-from ganglion.entrypoints.cli.app import app
+from ganglion.entrypoints.cli.tree import tree
 from ganglion.entrypoints.hub_client import HubClient
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.testing.waiting import wait_until
@@ -51,7 +51,7 @@ class Fleet:
         """Run a command of `ganglion experiment`."""
         environment = {"XDG_CONFIG_HOME": str(self._home), "HOME": str(self._home), "NO_COLOR": "1", "COLUMNS": "300"}
         options = ["--hub", self.served.url, "--token", self.served.token, "--ca-pin", self.served.hub.tls.ca_pin]
-        return CliRunner().invoke(app, ["experiment", *words, *options], env=environment)
+        return CliRunner().invoke(tree(["experiment", *words]), ["experiment", *words, *options], env=environment)
 
 
 def _obeyed(node: CallingNode) -> str:
@@ -103,7 +103,7 @@ def test_a_person_sees_an_experiment_on_a_terminal(fleet: Fleet) -> None:
     for result in (listed, shown):
         assert result.exit_code == 0, result.exception
         assert "1=50%, 2=50%" in result.stdout
-    assert "No arm has shown anything yet." in shown.output
+    assert "No figures yet" in shown.output
 
 
 def test_labels_of_samples_that_chance_has_kept_tell_how_often_each_version_is_right(fleet: Fleet) -> None:

@@ -165,7 +165,8 @@ def test_an_experiment_is_shown_with_what_decides_it(hub: ServedHub, secret: str
     page = look(hub, secret)
 
     assert "two-or-one" in page
-    assert "meter · decided by error rate" in page
+    assert "meter · version 2 on 50% of the nodes, version 1 on the others · decided by error rate" in page
+    assert "ganglion experiment start two-or-one" in page
 
 
 def test_a_sample_is_drawn_and_a_click_labels_it(

@@ -77,7 +77,7 @@ def test_an_approval_needs_another_person_and_no_program(served: ServedHub) -> N
         bob = client.create_account(AccountRequest("bob", role="operator"))
         waiting = client.start_rollout(RolloutRequest(MODEL, "1", stages=["100%"], approvals=1))
 
-        with pytest.raises(Forbidden, match="somebody else has to look at it"):
+        with pytest.raises(Forbidden, match="another person who is operator or admin runs"):
             client.act_on_rollout(waiting.rollout_id, "approve")
         reply = served.post(paths.PROGRAM_TOKENS, {"name": "ci", "role": "operator"}).json
         assert isinstance(reply, dict)
@@ -159,4 +159,4 @@ def test_an_abort_shows_each_node_on_its_way_back_until_it_is_there(served: Serv
     assert shown is not None
     assert (shown.returned, shown.silent, shown.failed) == (1, 0, 0)
     text = command(served, tmp_path, "rollout", "show", started.rollout_id).stdout
-    assert "1 of 1 nodes are back, 0 returning, 0 silent, 0 failed, done" in text
+    assert "1 of 1 node is back, 0 returning, 0 silent, 0 failed, done" in text

@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 from anyio import to_thread
 from anyio.from_thread import start_blocking_portal
@@ -24,6 +25,13 @@ from integration.hub_api_world import ServedHub, make_package, serving
 
 SOON_S = 10.0
 LONG_DRAIN = HttpSettings(drain_s=600)
+looks: list[int] = []
+
+
+def seen() -> type[int]:
+    """Stand in an annotation, and note each time that somebody looks at it."""
+    looks.append(1)
+    return int
 
 
 def begin_upload(hub: ServedHub, size_bytes: int) -> bytes:
@@ -37,12 +45,39 @@ def begin_upload(hub: ServedHub, size_bytes: int) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
+def test_message_types_are_taken_apart_before_requests_are_answered_side_by_side(tmp_path: Path) -> None:
+    class Told(msgspec.Struct):
+        number: "seen()"  # type: ignore[valid-type]
+
+    with serving(HubSettings(data_dir=str(tmp_path), port=0)):
+        looks.pop()
+        told = msgspec.json.decode(b'{"number": 1}', type=Told)
+
+    assert told == Told(1)
+    assert not looks
+
+
 def test_an_idle_connection_does_not_hold_the_hub_back(tmp_path: Path) -> None:
     with contextlib.ExitStack() as later, serving(HubSettings(data_dir=str(tmp_path), port=0, http=LONG_DRAIN)) as hub:
         line = later.enter_context(contextlib.closing(hub.connect()))
         line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
 
         assert line.recv(1000).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_connection_on_which_nobody_asks_anything_is_closed_after_its_time(tmp_path: Path) -> None:
+    brief = HttpSettings(keep_alive_s=1)
+    with (
+        serving(HubSettings(data_dir=str(tmp_path), port=0, http=brief)) as hub,
+        contextlib.closing(hub.connect()) as line,
+    ):
+        line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+        # Without an end of the connection this raises when the line's own patience is over.
+        answer = b"".join(iter(lambda: line.recv(1000), b""))
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" not in answer.lower()
 
 
 def test_no_answer_waits_for_the_acknowledgement_of_its_first_part(tmp_path: Path) -> None:

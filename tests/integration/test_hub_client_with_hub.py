@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from ganglion.core.errors import Conflict, NotFound
 from ganglion.core.identity_errors import CaMismatch, Unauthenticated
-from ganglion.entrypoints.cli.app import app
+from ganglion.entrypoints.cli.tree import tree
 from ganglion.entrypoints.hub_client import HubClient
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.entrypoints.pinned_tls import fetch_ca, offered_ca
@@ -49,7 +49,7 @@ class Cli:
         self._runner = CliRunner()
 
     def run(self, *words: str) -> Result:
-        return self._runner.invoke(app, words, env=self._environment)
+        return self._runner.invoke(tree(words), words, env=self._environment)
 
     def output(self, *words: str) -> str:
         result = self.run(*words)

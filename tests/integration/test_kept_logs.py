@@ -1,6 +1,7 @@
 """What a node's processes log is kept within limits, and read by time, level and text."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -131,3 +132,59 @@ def test_what_a_process_logs_is_kept_as_it_stands_on_standard_error(
         structlog.contextvars.clear_contextvars()
 
     assert LogReader(tmp_path).read(LogQuery()) == capsys.readouterr().err.splitlines()
+
+
+def made_a_pipe(file: Path, _elsewhere: Path) -> None:
+    os.mkfifo(file)
+
+
+def made_a_link(file: Path, elsewhere: Path) -> None:
+    elsewhere.write_text("the node's key\n", encoding="utf-8")
+    file.symlink_to(elsewhere)
+
+
+def made_a_directory(file: Path, _elsewhere: Path) -> None:
+    file.mkdir()
+
+
+@pytest.mark.parametrize("put", [made_a_pipe, made_a_link, made_a_directory])
+def test_what_lies_in_a_logs_place_and_is_no_file_is_neither_read_nor_written(
+    tmp_path: Path, keep: Keep, put: Callable[[Path, Path], None]
+) -> None:
+    folder, elsewhere = tmp_path / "logs", tmp_path / "elsewhere"
+    serving = keep("serving", folder=folder)
+    put(folder / "agent.jsonl", elsewhere)
+    agent = keep("agent", folder=folder)
+
+    agent.write(a_line(1, "a.started"))
+    serving.write(a_line(2, "s.started"))
+
+    assert events(LogReader(folder).read(LogQuery())) == ["s.started"]
+    assert not elsewhere.exists() or elsewhere.read_text(encoding="utf-8") == "the node's key\n"
+
+
+def test_an_endless_line_is_shown_by_its_beginning_and_the_lines_around_it_as_they_are(
+    tmp_path: Path, reader: LogReader, keep: Keep
+) -> None:
+    with (tmp_path / "agent.jsonl").open("a", encoding="utf-8") as file:
+        file.write("begin" + "x" * 1_000_000 + "\n" + a_line(7, "a.last") + "\n")
+
+    found = reader.read(LogQuery())
+
+    assert all(len(line) <= 4 * LINE_BYTES_MAX for line in found)
+    assert any(line.startswith("beginxxx") for line in found)
+    assert json.loads(found[-1])["event"] == "a.last"
+
+
+def test_of_logs_that_are_far_too_large_the_newest_are_read(tmp_path: Path, keep: Keep) -> None:
+    agent = keep("agent")
+    agent.write(a_line(1, "a.oldest"))
+    with (tmp_path / "agent.jsonl").open("ab") as file:
+        # Nothing of it takes room on the disk.
+        file.truncate(10_000_000_000)
+    with (tmp_path / "agent.jsonl").open("a", encoding="utf-8") as file:
+        file.write("\n" + a_line(2, "a.newest") + "\n")
+
+    found = LogReader(tmp_path).read(LogQuery(text="a."))
+
+    assert events(found) == ["a.newest"]

@@ -122,3 +122,35 @@ def test_an_operator_of_a_group_cannot_change_who_is_in_it(two_lines: tuple[Serv
     hub, token = two_lines
 
     assert hub.post(f"{paths.GROUPS}/line-3", {"select": ""}, token=token).code == "forbidden"
+
+
+def test_an_operator_of_a_group_rolls_out_to_it_and_not_to_the_fleet_even_when_nobody_else_is_in_it(
+    two_lines: tuple[ServedHub, str],
+) -> None:
+    hub, token = two_lines
+    wish = {"model": "digits", "version": "1", "stages": ["100%"]}
+
+    whole = hub.post(paths.ROLLOUT_PLAN, wish, token=token)
+    theirs = hub.post(paths.ROLLOUT_PLAN, {**wish, "to": "group:line-3"}, token=token)
+
+    assert (whole.code, theirs.status) == ("forbidden", 200)
+
+
+def declared(kind: str, name: str, **spec: object) -> dict[str, object]:
+    return {"resources": [{"api_version": "ganglion/v1", "kind": kind, "name": name, "spec": spec}]}
+
+
+def test_an_operator_of_a_group_declares_for_it_and_takes_nothing_from_others(
+    two_lines: tuple[ServedHub, str],
+) -> None:
+    hub, token = two_lines
+    quiet = {"agent.report_s": "30"}
+    hub.post(f"{paths.GROUPS}/line-4", {"select": "line=4"})
+    hub.post(paths.APPLY, declared("Settings", "quiet", scope="group:line-4", settings=quiet))
+
+    taken = hub.post(paths.APPLY, declared("Settings", "quiet", scope="group:line-3", settings=quiet), token=token)
+    own = hub.post(paths.APPLY, declared("Settings", "own", scope="group:line-3", settings=quiet), token=token)
+    # A rollout of the model runs, so that this one would only be written down for now.
+    fleet = hub.post(paths.APPLY, declared("Assignment", "all", model="digits", version="1"), token=token)
+
+    assert (taken.code, own.status, fleet.code) == ("forbidden", 200, "forbidden")

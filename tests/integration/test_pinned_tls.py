@@ -40,6 +40,12 @@ def test_a_server_without_an_authority_is_no_hub(hub: ScriptedHub) -> None:
         fetch_ca(hub.url, hub.tls.ca_pin)
 
 
+@pytest.mark.parametrize("host", ["hub..example", "x" * 64])
+def test_what_cannot_be_the_name_of_a_machine_is_refused(host: str) -> None:
+    with pytest.raises(InvalidRequest, match="cannot be the name"):
+        fetch_ca(f"https://{host}:8443", "0" * 64)
+
+
 def test_a_server_without_tls_is_no_hub() -> None:
     with socket.create_server(("127.0.0.1", 0)) as plain:
         thread = threading.Thread(target=answer_plainly, args=(plain,))

@@ -33,13 +33,21 @@ POLICIES = st.builds(
     st.integers(0, 2),
 )
 SETTINGS = st.builds(
-    lambda name, key, value: resource("Settings", name, scope=f"node:{NODES[ord(name[0]) % 3]}", settings={key: value}),
+    lambda name, scope, key, value: resource("Settings", name, scope=scope, settings={key: value}),
     st.sampled_from(["a", "b", "c"]),
+    st.sampled_from(["fleet", "site:porto", "node:gate-1"]),
     st.sampled_from(["collection.random_share", "collection.results_share"]),
     st.sampled_from(["0.5", 0.25, 1]),
 )
 ONE = st.one_of(GROUPS, SITES, ZONES, POLICIES, SETTINGS)
-FLEETS = st.lists(ONE, max_size=8, unique_by=lambda each: (each.kind, each.name))
+
+
+def claimed(each: FleetResource) -> object:
+    """Return what only one resource may say: its name, or what it sets and where."""
+    return (each.spec["scope"], *each.spec["settings"]) if each.kind == "Settings" else (each.kind, each.name)  # type: ignore[misc]  # it is a mapping
+
+
+FLEETS = st.lists(ONE, max_size=8, unique_by=(lambda each: (each.kind, each.name), claimed))
 
 
 def fleet() -> DeclaredFleet:

@@ -1,5 +1,6 @@
 """Laws of what is kept between two looks at a large rollout: it is what a hub that has just started would find."""
 
+from collections import Counter
 from dataclasses import replace
 
 from hypothesis import given, settings
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from ganglion.core.errors import Conflict
 from ganglion.hub.domain.rollout import Previous, Rollout, Stage
+from ganglion.hub.domain.rollout_revert import NodeWay, Way
 from ganglion.hub.services import rollout_rows
 from ganglion.hub.services.evidence_events import COMMITTED, MANY_NODES, QUARANTINED, ROLLED_BACK, Events
 from ganglion.hub.services.rollout_returns import Returns
@@ -88,6 +90,14 @@ def test_the_way_back_that_is_followed_is_the_one_that_is_read_anew(acts: list[s
             found = kept.of(tx, rollout, now_s=world.now_s)
 
             assert found.ways == Returns(silent_after_s=SILENT_S).of(tx, rollout, now_s=world.now_s).ways
+            for most in (0, 1, 2, 9):
+                shown = kept.shown(tx, rollout, now_s=world.now_s, most=most)
+                assert Counter(shown.counts) == Counter(each.way for each in found.ways.values())
+                assert list(shown.ways.items()) == sorted(found.ways.items(), key=worst_first)[:most]
+
+
+def worst_first(item: tuple[str, NodeWay]) -> tuple[bool, str]:
+    return item[1].way is Way.RETURNED, item[0]
 
 
 def happen(world: FleetWorld, act: str) -> None:

@@ -25,6 +25,7 @@ _UNITS = {
     "ratio": "ratio",
     "rate": "share, 0 to 1",
 }
+_RATES = {"bytes_per_s": "bytes per second", "bytes_per_hour": "bytes per hour", "per_minute": "per minute"}
 
 
 def render() -> str:
@@ -43,7 +44,8 @@ def sections(kind: type[msgspec.Struct] = Settings, path: str = "") -> list[tupl
 
 def unit_of(name: str) -> str:
     """Return the unit that a setting's name states, or nothing."""
-    return next((_UNITS[word] for word in name.split("_") if word in _UNITS), "")
+    whole = next((unit for words, unit in _RATES.items() if words in name), "")
+    return whole or next((_UNITS[word] for word in name.split("_") if word in _UNITS), "")
 
 
 def _sections(kind: type[msgspec.Struct], path: str) -> list[str]:

@@ -53,6 +53,6 @@ def notice_in(folder: Path) -> ShellNotice | None:
         os.kill(notice.pid, 0)
     except PermissionError:
         return notice
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return notice

@@ -146,6 +146,6 @@ def _content(path: Path) -> bytes:
 def _closing_in(file: Path) -> Closing | None:
     try:
         return msgspec.json.decode(file.read_bytes(), type=Closing)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # It was removed in the meantime, or a power cut left it empty; the recording itself is beside it.
         return None

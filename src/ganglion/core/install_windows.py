@@ -16,6 +16,8 @@ from ganglion.core.errors import InvalidRequest
 
 WINDOWS_MAX: Final = 32
 _TEXT_MAX = 60
+_YEARS = range(1970, 9999)
+"""At the ends of the calendar a day has no time in every zone."""
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _EVERY_DAY = "daily"
 _WEEK_DAYS = 7
@@ -116,9 +118,10 @@ def _first_moment(window: Window, day: date, now: datetime, fold: int) -> dateti
 
 def _date(word: str) -> date | None:
     try:
-        return date.fromisoformat(word) if len(word) == len("2026-12-24") else None
+        found = date.fromisoformat(word) if len(word) == len("2026-12-24") else None
     except ValueError:
         return None
+    return found if found and found.year in _YEARS else None
 
 
 def _days(word: str, text: str) -> frozenset[int]:

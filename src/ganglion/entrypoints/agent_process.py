@@ -15,6 +15,7 @@ from ganglion.adapters.control_socket import ControlClient, socket_path
 from ganglion.adapters.files import replace_file
 from ganglion.adapters.free_memory import free_memory_bytes
 from ganglion.adapters.journal import JournalReader
+from ganglion.adapters.line_note import LineNotes
 from ganglion.adapters.machine_figures import MachineFigures
 from ganglion.adapters.package_files import PackageArchives
 from ganglion.adapters.system import SystemChance, SystemClock, node_facts
@@ -43,6 +44,7 @@ from ganglion.node.services.places import Places
 from ganglion.node.services.sample_uploads import SampleUploads, UploadSettings
 from ganglion.node.services.update_effects import UpdateEffects
 from ganglion.node.services.updates import Updates
+from ganglion.wire.known_types import learn_types
 from ganglion.wire.problems import exit_code_of
 
 log = structlog.get_logger()
@@ -85,6 +87,7 @@ def _leaves(group: BaseExceptionGroup[GanglionError]) -> Iterator[GanglionError]
 
 
 async def _run(settings: NodeSettings) -> None:
+    learn_types()
     places = Places(settings.data_path)
     store = open_store(settings, places)
     try:
@@ -103,7 +106,7 @@ def build_agent(settings: NodeSettings, places: Places, store: SqliteAgentStore)
     link, control = open_link(settings, places), ControlClient(socket_path(settings.data_path))
     retry = BackoffPolicy(max_s=chosen.backoff_s_max)
     active = read_active(places.active)
-    machine = MachineFigures(settings.data_path)
+    machine, tell_line = MachineFigures(settings.data_path), LineNotes(places.runs, clock).tell
     limits = node_limits(settings, places, clock)
     driver = Updates(
         store=store,
@@ -160,7 +163,7 @@ def build_agent(settings: NodeSettings, places: Places, store: SqliteAgentStore)
         wishes=wishes_of(driver, settings, link=link, control=control, places=places, clock=clock),
         forwarder=forwarder,
         intake=intake,
-        machine=Machine(facts, machine.figures, HealthWatch(settings, clock).unwell, set_log_level),
+        machine=Machine(facts, machine.figures, HealthWatch(settings, clock).unwell, set_log_level, tell_line),
         chance=chance,
         clock=clock,
         settings=_agent_settings(chosen, retry),

@@ -79,7 +79,7 @@ def open_link(settings: NodeSettings, places: Places) -> HttpsHubLink:
         clock=SystemClock(),
         settings=LinkSettings(
             request_timeout_s=settings.agent.request_timeout_s,
-            rate_bytes_min=settings.agent.download_rate_min,
+            rate_bytes_min=settings.agent.download_bytes_per_s_min,
             bytes_per_s_max=settings.agent.download_bytes_per_s_max,
             metadata=TufLimits(deadline_s=settings.agent.metadata_deadline_s),
         ),
@@ -90,7 +90,7 @@ def read_active(path: Path) -> ActiveModels:
     """Return what serving starts from; a file that cannot be read counts as none, and is written again."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=ActiveModels)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ActiveModels()
 
 

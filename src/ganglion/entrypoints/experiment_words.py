@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ganglion.wire.experiment_resources import ArmResult, MetricResult
+    from ganglion.wire.experiment_resources import ArmResult, ExperimentView, MetricResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,21 @@ class ArmLine:
     detectable: str
     nodes_needed: int | None
     labels: str
+
+
+def ways(view: "ExperimentView") -> str:
+    """Return in a few words which versions work where."""
+    request = view.request
+    challengers = [arm for arm in view.arms if arm.version != request.control]
+    names, control = ", ".join(f"version {arm.version}" for arm in challengers), f"version {request.control}"
+    match request.mode:
+        case "traffic":
+            return f"{names} answers {request.share:.0%} of the requests on every node, {control} the others"
+        case "shadow":
+            return f"{names} hears {request.share:.0%} of the requests on every node, {control} answers them"
+        case _:
+            arms = ", ".join(f"version {arm.version} on {arm.share:.0%}" for arm in challengers)
+            return f"{arms} of the nodes, {control} on the others"
 
 
 def arm_lines(arm: "ArmResult") -> list[ArmLine]:

@@ -4,6 +4,7 @@ Scalars stay text, and the hub reads them as what the field is: the version 1.10
 What has no value is refused, for an empty selector means every node.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,11 @@ BYTES_MAX = 7_000_000
 _DEPTH_MAX = 12
 _TOP = frozenset({"apiVersion", "kind", "metadata", "spec"})
 _STDIN = "-"
+_SUFFIXES = frozenset({".yaml", ".yml"})
+_REASON_MAX = 200
+_NEWLINE = b"\n"
+_LOADER = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
+"""Makes nodes, and never objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,49 +50,75 @@ def read(root: Path) -> list[Written]:
     Raises: NotFound, TooLarge, InvalidRequest: with the file and the line.
     """
     found, size = list[Written](), 0
-    for name, text in _texts(root):
-        size += len(text)
+    for name, data in _files(root):
+        size += len(data)
         if size > BYTES_MAX:
-            raise TooLarge(f"the files have more than {BYTES_MAX} bytes together")
-        found += _resources(text, name)
+            raise TooLarge(f"{name}: the files have more than {BYTES_MAX} bytes together")
+        found += _resources(_text(data, name), name)
     return found
 
 
-def _texts(root: Path) -> Iterator[tuple[str, str]]:
+def _files(root: Path) -> Iterator[tuple[str, bytes]]:
     if str(root) == _STDIN:
-        yield "stdin", sys.stdin.read(BYTES_MAX + 1)
+        yield "stdin", sys.stdin.buffer.read(BYTES_MAX + 1)
         return
     if not root.exists():
         raise NotFound(f"{root} does not exist")
-    files = sorted(each for each in root.rglob("*") if each.suffix in {".yaml", ".yml"}) if root.is_dir() else [root]
+    files = sorted(_below(root)) if root.is_dir() else [root]
     if not files:
         raise NotFound(f"{root} has no *.yaml file")
     if len(files) > FILES_MAX:
         raise TooLarge(f"{root} has {len(files)} files, at most {FILES_MAX} are read")
     for file in files:
-        yield str(file.relative_to(root) if root.is_dir() else file), _text(file)
+        yield _shown(str(file.relative_to(root) if root.is_dir() else file)), _bytes(file)
 
 
-def _text(file: Path) -> str:
+def _below(root: Path) -> Iterator[Path]:
+    """Yield the files of a directory; those whose name or directory begins with a dot are somebody else's.
+
+    Raises: InvalidRequest: a link leads out of it, and its content would stand in messages.
+    """
+    inside = Path(os.path.realpath(root))
+    for file in root.rglob("*"):
+        if file.suffix not in _SUFFIXES or any(part.startswith(".") for part in file.relative_to(root).parts):
+            continue
+        # Not `resolve`, which fails on a link to itself.
+        if not Path(os.path.realpath(file)).is_relative_to(inside):
+            raise InvalidRequest(f"{_shown(str(file))} is a link that leads out of {root}: put the file itself there")
+        yield file
+
+
+def _bytes(file: Path) -> bytes:
+    """Return what a file holds, and a byte more than may be read at most: a pipe does not tell its size."""
     try:
-        if file.stat().st_size > BYTES_MAX:
-            raise TooLarge(f"{file} is larger than {BYTES_MAX} bytes")
-        return file.read_text(encoding="utf-8")
+        with file.open("rb") as opened:
+            return opened.read(BYTES_MAX + 1)
     except OSError as error:
-        raise InvalidRequest(f"{file} cannot be read: {error.strerror}") from error
+        raise InvalidRequest(f"{_shown(str(file))} cannot be read: {error.strerror}") from error
+
+
+def _text(data: bytes, file: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InvalidRequest(f"{file} is not UTF-8") from error
+        raise InvalidRequest(f"{file}:{data.count(_NEWLINE, 0, error.start) + 1}: this is not UTF-8") from error
 
 
 def _resources(text: str, file: str) -> Iterator[Written]:
     try:
-        for document in yaml.compose_all(text, _Loader):
+        _check_events(text)
+        for document in yaml.compose_all(text, _LOADER):
             if document is not None and not _is_empty(document):
                 yield _resource(document, file)
     except _Odd as odd:
         raise InvalidRequest(f"{file}:{odd.line}: {odd.reason}") from odd
-    except (yaml.YAMLError, RecursionError) as error:
-        raise InvalidRequest(f"{file}: {' '.join(str(error).split())[:300]}") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        reason = ", ".join(filter(None, (error.context, error.problem)))
+        raise InvalidRequest(f"{file}:{mark.line + 1 if mark else 1}: {_shown(reason[:_REASON_MAX])}") from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise InvalidRequest(f"{file}:{line}: a character that YAML does not have: {error.reason}") from error
 
 
 class _Odd(Exception):
@@ -96,21 +128,22 @@ class _Odd(Exception):
         self.line, self.reason = _line_of(node), reason
 
 
-class _Loader(yaml.BaseLoader):
-    """Composes nodes without aliases: a small file must not unfold into a large one."""
-
-    def compose_node(self, parent: yaml.nodes.Node | None, index: int) -> yaml.nodes.Node | None:
-        """Refuse aliases, and otherwise compose as ever."""
-        if self.check_event(yaml.events.AliasEvent):
-            event: yaml.events.Event = self.peek_event()  # type: ignore[no-untyped-call]  # the library has no types here
+def _check_events(text: str) -> None:
+    """Raises: _Odd: aliases, by which a small file unfolds into a large one; types; and what fills the stack."""
+    depth = 0
+    for event in yaml.parse(text, _LOADER):
+        if isinstance(event, yaml.events.AliasEvent):
             raise _Odd(event, "YAML aliases (*name) are not read: write the value again")
-        node: yaml.nodes.Node | None = super().compose_node(parent, index)
-        return node
+        if getattr(event, "tag", None) not in {None, "!"}:
+            raise _Odd(event, "YAML tags (!name) are not read: write the value alone")
+        depth += isinstance(event, yaml.events.CollectionStartEvent) - isinstance(event, yaml.events.CollectionEndEvent)
+        if depth > _DEPTH_MAX:
+            raise _Odd(event, f"values are nested more than {_DEPTH_MAX} deep")
 
 
 def _resource(document: yaml.nodes.Node, file: str) -> Written:
     lines: dict[str, int] = {"": _line_of(document)}
-    tree = _value(document, "", lines, 0)
+    tree = _value(document, "", lines)
     if not isinstance(tree, dict):
         raise _Odd(document, "a resource is a mapping with apiVersion, kind, metadata and spec")
     if odd := next((name for name in tree if name not in _TOP), None):
@@ -130,22 +163,20 @@ def _resource(document: yaml.nodes.Node, file: str) -> Written:
     return Written(resource, file, lines)
 
 
-def _value(node: yaml.nodes.Node, path: str, lines: dict[str, int], depth: int) -> object:
-    if depth > _DEPTH_MAX:
-        raise _Odd(node, f"values are nested more than {_DEPTH_MAX} deep")
+def _value(node: yaml.nodes.Node, path: str, lines: dict[str, int]) -> object:
     lines.setdefault(path, _line_of(node))
     match node:
         case yaml.nodes.MappingNode():
-            return _mapping(node, path, lines, depth)
+            return _mapping(node, path, lines)
         case yaml.nodes.SequenceNode():
-            return [_value(each, f"{path}[{index}]", lines, depth + 1) for index, each in enumerate(node.value)]
+            return [_value(each, f"{path}[{index}]", lines) for index, each in enumerate(node.value)]
         case yaml.nodes.ScalarNode():
             return _scalar(node, path)
         case _:
             raise _Odd(node, "only mappings, lists and plain values are read")
 
 
-def _mapping(node: yaml.nodes.MappingNode, path: str, lines: dict[str, int], depth: int) -> dict[str, object]:
+def _mapping(node: yaml.nodes.MappingNode, path: str, lines: dict[str, int]) -> dict[str, object]:
     found: dict[str, object] = {}
     for key, value in node.value:
         if not isinstance(key, yaml.nodes.ScalarNode):
@@ -154,21 +185,27 @@ def _mapping(node: yaml.nodes.MappingNode, path: str, lines: dict[str, int], dep
             raise _Odd(key, f"the field {key.value[:80]!r} stands twice")
         inner = f"{path}.{key.value}" if path else key.value
         lines[inner] = _line_of(key)
-        found[key.value] = _value(value, inner, lines, depth + 1)
+        found[key.value] = _value(value, inner, lines)
     return found
 
 
 def _scalar(node: yaml.nodes.ScalarNode, path: str) -> str | None:
-    if node.style is None and node.value in {"null", "~"}:
+    # The two parsers of the library say it differently that there are no quotes.
+    if not node.style and node.value in {"null", "~"}:
         return None
-    if node.style is None and not node.value:
-        raise _Odd(node, f'{path} has no value: write "" or null for an empty one')
+    if not node.style and not node.value:
+        raise _Odd(node, f'{_shown(path[:_REASON_MAX])} has no value: write "" or null for an empty one')
     return str(node.value)
 
 
 def _is_empty(node: yaml.nodes.Node) -> bool:
     """Tell whether a document is nothing but a comment."""
-    return isinstance(node, yaml.nodes.ScalarNode) and node.style is None and not node.value
+    return isinstance(node, yaml.nodes.ScalarNode) and not node.style and not node.value
+
+
+def _shown(text: str) -> str:
+    """Return text that a terminal can be given: names and messages come from whoever wrote the files."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def _line_of(node: yaml.nodes.Node | yaml.events.Event) -> int:

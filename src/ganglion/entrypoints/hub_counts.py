@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from ganglion.entrypoints.hub_metrics import FleetCounts
 from ganglion.entrypoints.waiters import Waiters
-from ganglion.hub.domain.lifecycle import Standing, standing_of
+from ganglion.hub.services.fleet_states import FleetStates
+from ganglion.hub.services.groups import IN_SERVICE
 from ganglion.ports.clock import Clock, utc_s
-from ganglion.ports.hub_store import ControlStore
-from ganglion.ports.many_nodes import NodeStanding
+from ganglion.ports.hub_store import ControlStore, ControlTransaction, NodeQuery
 from ganglion.ports.telemetry_store import TelemetryStore
 from ganglion.trust.inventory import Role
 
-_STATES = ("active", "silent", "quarantined", "retired", "revoked")
+_OUT = ("quarantined", "retired", "revoked")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,19 +24,18 @@ class FleetCounter:
     telemetry: TelemetryStore
     waiters: Waiters
     clock: Clock
-    silent_after_s: float
-    last_seen_at_s: Callable[[NodeStanding], float | None]
+    states: FleetStates
     trust: Callable[[], Sequence[Role]] = tuple
 
     def counts(self) -> FleetCounts:
         """Return the figures of now."""
         with self.control.read() as tx:
-            nodes, releases, rollouts = tx.node_standings(), tx.releases(), tx.rollouts()
+            nodes, releases, rollouts = self._nodes(tx), tx.releases(), tx.rollouts()
         with self.telemetry.read() as tx:
             stored = tx.records_stored()
         roles = self.trust()
         return FleetCounts(
-            nodes=dict.fromkeys(_STATES, 0) | Counter(map(self._state_of, nodes)),
+            nodes=nodes,
             rollouts=Counter(row.state for row in rollouts),
             releases=len(releases),
             records_stored=stored,
@@ -45,9 +44,10 @@ class FleetCounter:
             trust_due={role.name: role.is_due for role in roles if role.expires_at_s is not None},
         )
 
-    def _state_of(self, node: NodeStanding) -> str:
-        standing = standing_of(node)
-        if standing not in {Standing.PENDING, Standing.ACTIVE}:
-            return standing.value
-        seen_s = self.last_seen_at_s(node) or node.enrolled_at_s
-        return "active" if utc_s(self.clock) - seen_s <= self.silent_after_s else "silent"
+    def _nodes(self, tx: ControlTransaction) -> dict[str, int]:
+        before_s = utc_s(self.clock) - self.states.silent_after_s
+        # Who has just joined is not missed yet.
+        silent = sum(node.enrolled_at_s < before_s for node in self.states.silent(tx))
+        in_service = tx.count_nodes(NodeQuery(standings=IN_SERVICE))
+        out = {state: tx.count_nodes(NodeQuery(standings=(state,))) for state in _OUT}
+        return {"active": in_service - silent, "silent": silent, **out}

@@ -25,6 +25,7 @@ from ganglion.entrypoints.hub_api.app import create_app
 from ganglion.entrypoints.hub_lines import HubConnection
 from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.entrypoints.hub_wiring import Hub
+from ganglion.wire.known_types import learn_types
 
 log = structlog.get_logger()
 
@@ -52,6 +53,7 @@ class HubServer:
         self._hub = hub
         self._on_listening = on_listening
         self._server = _Server(_config(hub))
+        learn_types()
         self._socket = _listen(hub.settings)
         self.listening = _describe(self._socket, hub.tls.ca_pin)
 

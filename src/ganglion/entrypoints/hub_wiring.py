@@ -40,6 +40,7 @@ from ganglion.hub.services.curation import Curation, CurationLimits
 from ganglion.hub.services.desired import Desired
 from ganglion.hub.services.enrolment import Enrolment
 from ganglion.hub.services.fleet import Fleet
+from ganglion.hub.services.fleet_states import FleetStates
 from ganglion.hub.services.incarnation import begin_revisions
 from ganglion.hub.services.ingest import Ingest
 from ganglion.hub.services.node_settings import NodeSettings
@@ -205,7 +206,7 @@ def _assemble(settings: HubSettings, world: World, data: Path) -> Hub:
         tls=tls,
         waiters=waiters,
         metrics=HubMetrics(
-            _counter(settings, world, waiters, repository, fleet).counts,
+            _counter(world, waiters, repository, organisation.states).counts,
             figures.status,
             organisation.figures.gauges,
             alerting.alerts.firing,
@@ -352,16 +353,13 @@ def _open_tls(settings: HubSettings, clock: Clock) -> TlsFiles:
     return hub if own is None else open_own(own, hub, now_s=now_s)
 
 
-def _counter(
-    settings: HubSettings, world: World, waiters: Waiters, repository: Repository, fleet: Fleet
-) -> FleetCounter:
+def _counter(world: World, waiters: Waiters, repository: Repository, states: FleetStates) -> FleetCounter:
     return FleetCounter(
         control=world.control,
         telemetry=world.telemetry,
         waiters=waiters,
         clock=world.clock,
-        silent_after_s=settings.silent_after_s,
-        last_seen_at_s=fleet.last_seen_at_s,
+        states=states,
         trust=repository.roles,
     )
 

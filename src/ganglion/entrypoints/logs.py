@@ -28,6 +28,7 @@ def configure_logs(process: str, *, level: int = logging.INFO) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             _keep,
+            *([_harmless] if terminal else []),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
@@ -52,6 +53,16 @@ def _keep(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
         line = _as_json(logger, method, dict(event))
         write(line if isinstance(line, str) else line.decode())
     return event
+
+
+def _harmless(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Let nothing that a hub, a node or a client has written do anything to the terminal of who looks at a log."""
+    return {key: _shown(value, key) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def _shown(text: str, key: str) -> str:
+    lines = "\n\t" if key == "exception" else ""
+    return text if text.isprintable() else "".join(c if c.isprintable() or c in lines else "?" for c in text)
 
 
 def _drop_quiet(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

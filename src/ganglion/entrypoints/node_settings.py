@@ -71,7 +71,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     metadata_deadline_s: float = 60.0
     """How long one look at the signed metadata may take, however many files it needs."""
 
-    download_rate_min: float = 200.0
+    download_bytes_per_s_min: float = 200.0
     """A package that arrives with fewer bytes per second than this, over half a minute, is left for later; over twice
     that time after each time that it was: a line that a fleet shares must not be filled by those who connect again."""
 

@@ -10,6 +10,7 @@ from ganglion.hub.services.experiments import Experiments
 from ganglion.hub.services.figures import Figures
 from ganglion.hub.services.fleet import Fleet
 from ganglion.hub.services.fleet_list import FleetLists
+from ganglion.hub.services.fleet_states import FleetStates
 from ganglion.hub.services.node_actions import NodeActions
 from ganglion.hub.services.node_settings import NodeSettings
 from ganglion.hub.services.places import Places
@@ -26,6 +27,7 @@ class Organisation:
     declarations: Declarations
     experiments: Experiments
     figures: Figures
+    states: FleetStates
 
 
 def organise(
@@ -58,5 +60,8 @@ def organise(
             clock=clock,
             last_seen_at_s=fleet.last_seen_at_s,
             reachable_within_s=silent_after_s,
+        ),
+        states=FleetStates(
+            control=control, clock=clock, silent_after_s=silent_after_s, last_seen_at_s=fleet.last_seen_at_s
         ),
     )

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from ganglion.core.errors import DataCorrupt, InvalidRequest
 from ganglion.core.identity_errors import CaMismatch
 from ganglion.entrypoints.hub_errors import refusal, reply_error
+from ganglion.entrypoints.timed_line import TimedLine
 from ganglion.wire import paths
 
 _ADDRESS = re.compile(r"https://(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?/?")
@@ -64,15 +65,15 @@ def offered_ca(url: str) -> OfferedCa:
     address = parse_address(url)
     host = address.host.strip("[]")
     # Not urllib3, which warns of every unverified connection: here that is the point.
-    line = http.client.HTTPSConnection(host, address.port, timeout=_TIMEOUT_S, context=_unverified())
     try:
-        line.request("GET", paths.CA)
-        reply = line.getresponse()
-        pem = reply.read(_CA_BYTES_MAX)
+        with TimedLine(host, address.port, seconds=_TIMEOUT_S, context=_unverified()).opened() as line:
+            line.request("GET", paths.CA)
+            reply = line.getresponse()
+            pem = reply.read(_CA_BYTES_MAX)
+    except UnicodeError as error:
+        raise InvalidRequest(f"{address.host[:80]!r} cannot be the name of a machine") from error
     except (OSError, http.client.HTTPException) as error:
         raise refusal(address, error) from error
-    finally:
-        line.close()
     if reply.status != http.HTTPStatus.OK:
         raise reply_error(address, reply.status, reply.headers.get("Content-Type", ""), pem)
     return OfferedCa(pem, _pin_of(pem))

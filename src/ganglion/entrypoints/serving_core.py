@@ -22,6 +22,7 @@ from ganglion.node.services.serving_runs import OpenPackage
 from ganglion.node.services.serving_versions import ServingTable
 from ganglion.ports.journal import JournalSink
 from ganglion.wire.desired import CollectionSettings
+from ganglion.wire.known_types import learn_types
 
 _GC_THRESHOLDS = (50_000, 50, 1000)
 """A full collection costs milliseconds; what lives long was frozen, and records leave as bytes."""
@@ -72,6 +73,7 @@ def serving_core(
     is_shell_open: Callable[[], bool] = bool,
 ) -> Iterator[ServingCore]:
     """Put the core together, on the running event loop. `instance` names this run of the process to an agent."""
+    learn_types()
     clock, chance, table = SystemClock(), SystemChance(), ServingTable()
     lane = ThreadLane(asyncio.get_running_loop(), queue_len_max=queue_len_max)
     recorder = Recorder(journal=journal, clock=clock, chance=chance, collection=collection)

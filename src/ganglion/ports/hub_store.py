@@ -7,7 +7,7 @@ below are values: services change them by storing new ones.
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from ganglion.ports.many_nodes import ManyNodesTransaction
 from ganglion.ports.people_store import PeopleTransaction
@@ -73,12 +73,18 @@ class NodeTerm:
     is_negated: bool = False
 
 
+Alternatives: TypeAlias = tuple[tuple[NodeTerm, ...], ...]
+"""Nodes that meet every term of one of them: a group has a selector, and names. None at all: nobody."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeQuery:
     """Which nodes are wanted, by name; empty fields ask for all."""
 
     terms: tuple[NodeTerm, ...] = ()
     """A node meets every one."""
+    within: tuple[Alternatives, ...] = ()
+    """A node is of every one: of a group, of those that somebody may see."""
     standings: tuple[str, ...] = ()
     """pending, active, quarantined, retired, revoked."""
     after: str = ""
@@ -284,6 +290,7 @@ class ControlTransaction(PeopleTransaction, ManyNodesTransaction, Protocol):
         """Return every document of a kind, by name."""
         ...
 
+    def document_count(self, kind: str) -> int: ...
     def remove_document(self, kind: str, name: str) -> bool:
         """Remove it; False when it is not there."""
         ...

@@ -18,16 +18,13 @@ class NodeSight(NamedTuple):
     quarantined_at_s: float | None
 
 
-class NodeStanding(NamedTuple):
-    """One of very many nodes: when it was heard of, and what was decided about it."""
+class StaleNode(NamedTuple):
+    """One of perhaps very many nodes: when it joined, and when it was heard of."""
 
     node_id: str
+    name: str
     enrolled_at_s: float
     last_seen_at_s: float | None
-    revoked_at_s: float | None
-    retired_at_s: float | None
-    quarantined_at_s: float | None
-    admitted_at_s: float | None
 
 
 class Reporter(Protocol):
@@ -57,12 +54,12 @@ class ReportedNode(NamedTuple):
 class ManyNodesTransaction(Protocol):
     """The part of a transaction that a fleet of a hundred thousand nodes needs."""
 
-    def node_sights(self) -> Sequence[NodeSight]:
-        """Return every node, by name."""
+    def node_sights(self, *, after: str = "", limit: int | None = None) -> Sequence[NodeSight]:
+        """Return nodes by name, those behind the name `after`: all, or so many."""
         ...
 
-    def node_standings(self) -> Sequence[NodeStanding]:
-        """Return every node, in no order."""
+    def stale(self, *, before_s: float) -> Sequence[StaleNode]:
+        """Return the nodes that are let in and were last heard of before that time, or never; in no order."""
         ...
 
     def heard(self, *, since_s: float | None = None) -> dict[str, float]:
@@ -77,8 +74,8 @@ class ManyNodesTransaction(Protocol):
         """Return by id the names of those of these nodes that there are."""
         ...
 
-    def assigned_versions(self, model: str) -> dict[str, str]:
-        """Return by node the version of a model that it is assigned."""
+    def assigned_versions(self, model: str, *, node_ids: Sequence[str] | None = None) -> dict[str, str]:
+        """Return by node the version of a model that it is assigned: of these nodes, or of all."""
         ...
 
     def remove_assignments(self, node_ids: Sequence[str], model: str) -> None:

@@ -142,10 +142,11 @@ class TelemetryTransaction(Protocol):
         """Return events, newest first by corrected time; of one moment, by node, epoch and seq, the highest first."""
         ...
 
-    def events_since(self, rollout_id: str, number: int) -> tuple[Sequence[EventRow], int]:
+    def events_since(self, rollout_id: str, number: int, *, limit: int | None = None) -> tuple[Sequence[EventRow], int]:
         """Return the events of a rollout that were added after the one with that number, and the newest's number.
 
-        The number of the newest removed one may be given anew. 0 asks for all.
+        With `limit` so many at most, those with the lowest numbers. The number of the newest removed one may be given
+        anew. 0 asks for all.
         """
         ...
 

@@ -159,7 +159,7 @@ class MemoryControlTransaction(MemoryPeopleTransaction, MemoryManyNodes):
         rows = self._tables.assignments
         if node_id is not None and model is not None:
             return [rows[node_id, model]] if (node_id, model) in rows else []
-        wanted = [key for key in rows if node_id in (None, key[0]) and model in (None, key[1])]
+        wanted = [key for key in rows if (node_id is None or key[0] == node_id) and (model is None or key[1] == model)]
         return [rows[key] for key in sorted(wanted)]
 
     def put_rollout(self, row: RolloutRow) -> None:
@@ -191,6 +191,10 @@ class MemoryControlTransaction(MemoryPeopleTransaction, MemoryManyNodes):
 
     def document(self, kind: str, name: str) -> DocumentRow | None:
         return self._tables.documents.get((kind, name))
+
+    def document_count(self, kind: str) -> int:
+        """Return how many documents of a kind there are."""
+        return len(self.documents(kind))
 
     def documents(self, kind: str) -> Sequence[DocumentRow]:
         return [row for key, row in sorted(self._tables.documents.items()) if key[0] == kind]

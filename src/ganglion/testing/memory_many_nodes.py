@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from ganglion.hub.domain.lifecycle import takes_part
 from ganglion.ports.hub_store import AssignmentRow, NodeRow
-from ganglion.ports.many_nodes import NodeSight, NodeStanding, ReportedNode
+from ganglion.ports.many_nodes import NodeSight, ReportedNode, StaleNode
 
 
 class _Tables(Protocol):
@@ -20,13 +21,14 @@ class MemoryManyNodes:
     def __init__(self, tables: _Tables) -> None:
         self._crowd = tables
 
-    def node_sights(self) -> Sequence[NodeSight]:
-        found = sorted(self._crowd.nodes.values(), key=lambda row: row.name)
-        return [NodeSight(*(getattr(row, name) for name in NodeSight._fields)) for row in found]
+    def node_sights(self, *, after: str = "", limit: int | None = None) -> Sequence[NodeSight]:
+        found = sorted((row for row in self._crowd.nodes.values() if row.name > after), key=lambda row: row.name)
+        return [NodeSight(*(getattr(row, name) for name in NodeSight._fields)) for row in found[:limit]]
 
-    def node_standings(self) -> Sequence[NodeStanding]:
-        found = self._crowd.nodes.values()
-        return [NodeStanding(*(getattr(row, name) for name in NodeStanding._fields)) for row in found]
+    def stale(self, *, before_s: float) -> Sequence[StaleNode]:
+        let_in = (row for row in self._crowd.nodes.values() if takes_part(row))
+        found = [row for row in let_in if row.last_seen_at_s is None or row.last_seen_at_s < before_s]
+        return [StaleNode(*(getattr(row, name) for name in StaleNode._fields)) for row in found]
 
     def heard(self, *, since_s: float | None = None) -> dict[str, float]:
         times = {
@@ -51,8 +53,9 @@ class MemoryManyNodes:
         wanted = set(node_ids)
         return [row for key, row in sorted(self._crowd.assignments.items()) if key[0] in wanted]
 
-    def assigned_versions(self, model: str) -> dict[str, str]:
-        return {row.node_id: row.version for key, row in self._crowd.assignments.items() if key[1] == model}
+    def assigned_versions(self, model: str, *, node_ids: Sequence[str] | None = None) -> dict[str, str]:
+        found = {row.node_id: row.version for key, row in self._crowd.assignments.items() if key[1] == model}
+        return found if node_ids is None else {node_id: found[node_id] for node_id in node_ids if node_id in found}
 
     def put_assignments(self, new: Sequence[AssignmentRow]) -> list[str]:
         found = self._crowd.assignments

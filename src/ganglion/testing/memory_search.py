@@ -6,18 +6,25 @@ from collections.abc import Sequence
 from ganglion.hub.domain.lifecycle import Standing, standing_of
 from ganglion.hub.domain.selectors import Selector, Term
 from ganglion.hub.services.groups import facts_of
-from ganglion.ports.hub_store import NodeQuery, NodeRow
+from ganglion.ports.hub_store import Alternatives, NodeQuery, NodeRow
 
 
 def meeting(rows: Sequence[NodeRow], query: NodeQuery) -> list[NodeRow]:
     """Return the rows that meet the terms and have one of the standings."""
-    wanted = Selector(tuple(Term(term.key, term.values, is_negated=term.is_negated) for term in query.terms))
+    asked = [(query.terms,), *query.within] if query.terms else list(query.within)
     return [
         row
         for row in rows
-        if (not query.terms or wanted.selects(facts_of(row)))
+        if all(_is_of(row, alternatives) for alternatives in asked)
         and (not query.standings or standing_of(row).value in query.standings)
     ]
+
+
+def _is_of(row: NodeRow, alternatives: Alternatives) -> bool:
+    selectors = (
+        Selector(tuple(Term(each.key, each.values, each.is_negated) for each in terms)) for terms in alternatives
+    )
+    return any(selector.selects(facts_of(row) if selector.terms else {}) for selector in selectors)
 
 
 def counted(rows: Sequence[NodeRow]) -> list[tuple[str, str, int]]:

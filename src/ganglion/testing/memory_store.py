@@ -1,13 +1,14 @@
 """The hub's two databases in memory: one writer, readers that see one moment, and roll back on an exception."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ganglion.core.errors import DiskUnusable
 from ganglion.testing.memory_control import ControlTables, MemoryControlTransaction
+from ganglion.testing.memory_draft import Draft
 from ganglion.testing.memory_telemetry import MemoryTelemetryTransaction, TelemetryTables
 
 if TYPE_CHECKING:
@@ -34,24 +35,21 @@ class _MemoryStore(Generic[T]):
 
     @contextmanager
     def _reading(self) -> Iterator[T]:
-        """Show what is committed now, whatever is committed meanwhile."""
-        before = self._committed
-        seen = _copy(before)
-        yield seen
-        assert seen == before, "a read transaction wrote"
+        """Show what is committed now, whatever is committed meanwhile; whoever writes to it fails."""
+        yield _each(self._committed, MappingProxyType)
 
     @contextmanager
     def _writing(self, *, lasting: bool = True) -> Iterator[T]:
-        """Change a copy and commit it at the end; an exception leaves everything as it was."""
+        """Change a draft and commit it at the end; an exception leaves everything as it was."""
         assert self._writer.acquire(timeout=_WRITER_WAIT_S), "a write transaction was opened inside another"
         try:
-            draft = _copy(self._committed)
+            draft = _each(self._committed, Draft)
             yield draft
             if self.disk_full:
                 raise DiskUnusable("the disk of the memory store is full")
-            self._committed = draft
+            self._committed = _each(draft, Draft.written)
             if lasting:
-                self._on_disk = draft
+                self._on_disk = self._committed
         finally:
             self._writer.release()
 
@@ -94,6 +92,6 @@ class MemoryTelemetryStore(_MemoryStore[TelemetryTables]):
             yield MemoryTelemetryTransaction(tables)
 
 
-def _copy(tables: T) -> T:
-    """Copy one level deep: the values in the dictionaries are never changed in place."""
-    return replace(tables, **{column.name: dict(getattr(tables, column.name)) for column in fields(tables)})
+def _each(tables: T, of: Callable[..., Mapping[object, object]]) -> T:
+    """Return tables with `of` each dictionary: their values are never changed in place."""
+    return type(tables)(*(of(getattr(tables, column)) for column in tables.__dataclass_fields__))

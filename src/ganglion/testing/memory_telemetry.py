@@ -108,13 +108,13 @@ class MemoryTelemetryTransaction:
             :limit
         ]
 
-    def events_since(self, rollout_id: str, number: int) -> tuple[Sequence[EventRow], int]:
+    def events_since(self, rollout_id: str, number: int, *, limit: int | None = None) -> tuple[Sequence[EventRow], int]:
         numbers = self._tables.event_numbers
         found = sorted(
             (numbers[key], key)
             for key, row in self._tables.events.items()
             if rollout_id and row.rollout_id == rollout_id and numbers[key] > number
-        )
+        )[:limit]
         return [self._tables.events[key] for _, key in found], found[-1][0] if found else number
 
     def events_by_node(self, name: str, *, since_ns: int, model: str | None = None) -> dict[str, int]:

@@ -1,7 +1,8 @@
 # ruff: noqa: S603 - the one command started here is our own, by the path of this interpreter
 """Real programs for end-to-end tests and the demo: a hub, nodes, and the means to kill them.
 
-They are started as a user starts them, from the command line, and are gone when their context ends.
+They are started as a user starts them, from the command line, and are gone when their context ends, or when the
+program that started them is killed.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -18,11 +20,12 @@ from typing import IO, Self
 
 from ganglion.adapters.system import SystemClock
 from ganglion.core.errors import Unavailable
+from ganglion.testing.tied import COMMAND, tied
 from ganglion.testing.waiting import wait_until
 
 _START_S = 60.0
 _STOP_S = 20.0
-_COMMAND = (sys.executable, "-m", "ganglion.entrypoints.cli.main")
+_COMMAND = (sys.executable, "-m", COMMAND)
 
 
 def free_port() -> int:
@@ -187,7 +190,7 @@ def clock_s() -> float:
 
 
 def _spawn(arguments: Sequence[str], output: IO[bytes], errors: IO[bytes]) -> subprocess.Popen[bytes]:
+    is_lasting = threading.current_thread() is threading.main_thread()
+    command = tied(*arguments) if is_lasting else [*_COMMAND, *arguments]
     # A session of its own: Ctrl-C reaches the program that started all this, which then stops them in order.
-    return subprocess.Popen(
-        [*_COMMAND, *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=errors, start_new_session=True
-    )
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, start_new_session=True)

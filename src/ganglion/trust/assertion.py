@@ -88,7 +88,7 @@ def parse(payload: bytes) -> Assertion:
         raise Unauthenticated(f"the assertion has {len(payload)} bytes, at most {_PAYLOAD_BYTES_MAX} are read")
     try:
         assertion = msgspec.json.decode(payload, type=Assertion)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unauthenticated(f"the assertion cannot be read: {error}") from error
     # Two spellings of one statement (a key twice, other spaces) would let two readers disagree.
     if _encode(assertion) != payload:

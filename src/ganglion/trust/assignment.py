@@ -125,5 +125,5 @@ def _verified(keys: tuple[str, ...], signed: SignedAssignment) -> AssignmentStat
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signed.key_id))
         key.verify(signed.signature, _DOMAIN + signed.payload)
         return msgspec.json.decode(signed.payload, type=AssignmentStatement)
-    except (InvalidSignature, ValueError, msgspec.DecodeError) as error:
+    except (InvalidSignature, ValueError, msgspec.DecodeError, RecursionError) as error:
         raise ArtifactUntrusted("the signature of the assignment is wrong") from error

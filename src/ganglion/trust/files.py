@@ -64,7 +64,7 @@ def verify(keys: tuple[str, ...], signed: SignedFiles, expected: FilesStatement)
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signed.key_id))
         key.verify(signed.signature, _DOMAIN + signed.payload)
         said = msgspec.json.decode(signed.payload, type=FilesStatement)
-    except (InvalidSignature, ValueError, msgspec.DecodeError) as error:
+    except (InvalidSignature, ValueError, msgspec.DecodeError, RecursionError) as error:
         raise ArtifactUntrusted("the signature of the list of reference files is wrong") from error
     if said != expected:
         raise ArtifactUntrusted("the signed list of reference files is another one, or of another node or revision")

@@ -17,14 +17,23 @@ LOOKS: Final = ("health", "doctor", "logs", "support-bundle")
 BUILT_IN_ACTIONS: Final = ("report", "collect", "sync", "restart-serving", *LOOKS)
 """What every node can do when it is asked, whether or not there is an envelope."""
 
-_SHARE, _MINUTES = Bounds(min=0.0, max=1.0), Bounds(min=0.0, max=86_400.0)
+_SHARE, _DAY = Bounds(min=0.0, max=1.0), Bounds(min=0.0, max=86_400.0)
+_COUNT, _BYTES = Bounds(min=0.0, max=1e9), Bounds(min=0.0, max=1e15)
 BUILT_IN_SETTINGS: Final[Mapping[str, Bounds]] = MappingProxyType(
     {
         "collection.confidence_below": _SHARE,
         "collection.random_share": _SHARE,
         "collection.results_share": _SHARE,
-        "collection.bytes_per_hour": Bounds(min=0.0, max=1e9),
-        "agent.report_s": _MINUTES,
+        "collection.bytes_per_hour": _COUNT,
+        "collection.margin_below": _SHARE,
+        "collection.out_of_distribution_above": _SHARE,
+        "collection.quality_looks_per_minute": Bounds(min=0.0, max=600.0),
+        "agent.report_s": _DAY,
+        "agent.heartbeat_s": _DAY,
+        "agent.batch_records_max": _COUNT,
+        "agent.egress_hour_bytes_max": _BYTES,
+        "agent.egress_day_bytes_max": _BYTES,
+        "agent.egress_month_bytes_max": _BYTES,
         "agent.log_level": Bounds(values=("", "debug", "info", "warning", "error")),
         "policy.error_rate_max": _SHARE,
         "policy.agreement_min": _SHARE,
@@ -33,6 +42,13 @@ BUILT_IN_SETTINGS: Final[Mapping[str, Bounds]] = MappingProxyType(
         "policy.traffic_share": _SHARE,
         "policy.probation_s": Bounds(min=0.0, max=2_678_400.0),
         "policy.start_attempts_max": Bounds(min=0.0, max=100.0),
+        "policy.inferences_min": _COUNT,
+        "policy.latency_ratio_max": _COUNT,
+        "policy.compared_min": _COUNT,
+        "policy.comparisons_min": _COUNT,
+        "policy.shadow_comparisons_min": _COUNT,
+        "policy.download_bytes_per_s_max": _BYTES,
+        "policy.attempt": _COUNT,
     }
 )
 

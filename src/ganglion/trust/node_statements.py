@@ -61,7 +61,7 @@ def verify(kind: type[S], public_key_hex: str, payload: bytes, signature: bytes)
         raise Unauthenticated("the statement is not signed with the key that it needs") from error
     try:
         statement = msgspec.json.decode(payload, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unauthenticated(f"the statement cannot be read: {error}") from error
     if encode(statement) != payload:
         raise Unauthenticated("the statement is not in its one encoding")

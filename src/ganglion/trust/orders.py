@@ -66,7 +66,7 @@ def verify(keys: tuple[str, ...], signed: SignedOrder, expected: OrderStatement)
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signed.key_id))
         key.verify(signed.signature, _DOMAIN + signed.payload)
         said = msgspec.json.decode(signed.payload, type=OrderStatement)
-    except (InvalidSignature, ValueError, msgspec.DecodeError) as error:
+    except (InvalidSignature, ValueError, msgspec.DecodeError, RecursionError) as error:
         raise ArtifactUntrusted("the signature of the order is wrong") from error
     wrong = [name for name in said.__struct_fields__ if getattr(said, name) != getattr(expected, name)]
     if wrong:

@@ -26,7 +26,7 @@ class GroupView:
     count: int
     """Nodes in service that belong to it."""
     members: list[str]
-    """Their names; the first thousand."""
+    """Their names; the first thousand, and in a list of groups none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

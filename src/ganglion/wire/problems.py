@@ -9,6 +9,8 @@ from ganglion.core.errors import GanglionError
 
 PROBLEM_TYPE = "application/problem+json"
 
+_DETAIL_MAX = 8000
+
 EXIT_FAILED, EXIT_USAGE, EXIT_NOT_FOUND, EXIT_AUTH, EXIT_CONFLICT, EXIT_UNAVAILABLE, EXIT_BROKEN = 1, 2, 3, 4, 5, 6, 7
 
 _OUTCOMES: dict[type[GanglionError], tuple[int, int]] = {
@@ -76,7 +78,8 @@ def problem_of(error: GanglionError) -> Problem:
 def error_of(problem: Problem) -> GanglionError:
     """Return the error that `problem` describes, so that a client raises what the server raised."""
     kind = next((kind for kind in all_errors() if kind.code == problem.code), GanglionError)
-    return kind(problem.detail)
+    # It is logged, stored and told on: a server must not fill a client's disk with one sentence.
+    return kind(problem.detail[:_DETAIL_MAX])
 
 
 def all_errors() -> Iterator[type[GanglionError]]:

@@ -46,7 +46,8 @@ def test_without_windows_it_is_always_open() -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "never", "monday 10:00-11:00", "mon 25:00-26:00", "mon 10:00-10:00", "mon 10:00", "mon 1:00-2:00",
-     "2026-13-01 00:00-01:00", "mon-xyz", "daily 00:00-24:30", "mon 10:00-11:00 utc", "sun" + " " * 100],
+     "2026-13-01 00:00-01:00", "mon-xyz", "daily 00:00-24:30", "mon 10:00-11:00 utc", "sun" + " " * 100,
+     "0001-01-01", "9999-12-31 23:00-05:00"],
 )  # fmt: skip
 def test_what_is_no_window_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(InvalidRequest, match="mon-fri 22:00-05:00"):
@@ -66,6 +67,17 @@ def test_the_next_opening_is_the_nearest_of_all_windows() -> None:
 
 def test_a_date_that_is_over_opens_no_more() -> None:
     assert opens("2026-11-20", MONDAY) is None
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12", "UTC"])
+@pytest.mark.parametrize("day", ["1970-01-01", "9998-12-31 23:59-23:58"])
+def test_at_the_ends_of_the_calendar_a_window_has_a_time_in_every_zone(zone: str, day: str) -> None:
+    now = datetime(2026, 11, 23, tzinfo=ZoneInfo(zone))
+
+    opening = opens(day, now)
+
+    assert (opening is not None) is day.startswith("9998")
+    assert not is_open(day, now)
 
 
 def test_a_window_in_the_hour_that_the_clocks_leave_out_opens_the_next_day() -> None:

@@ -42,3 +42,17 @@ def test_an_exception_is_told_at_the_level_of_errors(capsys: pytest.CaptureFixtu
     structlog.get_logger().exception("work.failed", exc_info=ValueError("broken"))
 
     assert "broken" in capsys.readouterr().err
+
+
+def test_on_a_terminal_nothing_that_is_logged_does_anything_but_stand_there(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    configure_logs("agent")
+
+    structlog.get_logger().warning("desired.delayed", reason="\x1b]52;c;cm0=\x07 and\r\nupdate.committed")
+
+    shown = capsys.readouterr().err
+    assert "]52;c;cm0=" in shown
+    assert "\x1b]" not in shown
+    assert len(shown.splitlines()) == 1

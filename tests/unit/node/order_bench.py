@@ -6,7 +6,6 @@ from pathlib import Path
 import anyio
 import msgspec
 
-from ganglion.core.errors import GanglionError
 from ganglion.node.domain.held_envelope import HeldEnvelope
 from ganglion.node.domain.reconcile import NodeState
 from ganglion.node.services.commands import Commands
@@ -45,7 +44,7 @@ class Runner:
     def __init__(self) -> None:
         self.calls: list[ActionCall] = []
         self.outcome = ActionOutcome(0, b"plenty of room\n")
-        self.error: GanglionError | None = None
+        self.error: Exception | None = None
         self.is_stopped = False
 
     def run(self, call: ActionCall) -> ActionOutcome:

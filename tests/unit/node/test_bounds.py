@@ -8,7 +8,7 @@ import pytest
 from ganglion.node.domain import bounds
 from ganglion.node.domain.bounds import Bounded
 from ganglion.trust.envelope import AllowedModel, Bounds, NamedAction
-from ganglion.trust.limits import BUILT_IN, BUILT_IN_SETTINGS, InForce
+from ganglion.trust.limits import BUILT_IN, BUILT_IN_SETTINGS, InForce, why_out_of
 from ganglion.wire.desired import (
     AgentOptions,
     Assignment,
@@ -72,6 +72,22 @@ def test_what_is_no_number_is_refused_whether_or_not_it_has_bounds(value: float)
     unbounded = replace(BUILT_IN, settings={})
 
     assert taken(within(collecting(confidence_below=value), unbounded)).collection == CollectionSettings()
+
+
+@pytest.mark.parametrize("section", [CollectionSettings, AgentOptions, DeploymentPolicy])
+@pytest.mark.parametrize("value", [-1, 1 << 52])
+def test_no_number_of_a_hub_is_without_bounds_on_both_sides(section: type[msgspec.Struct], value: int) -> None:
+    plain, names = section(), {CollectionSettings: "collection", AgentOptions: "agent", DeploymentPolicy: "policy"}
+    numbers = [each for each in section.__struct_fields__ if type(getattr(plain, each)) in (int, float)]
+
+    unbounded = [each for each in numbers if not out_of(f"{names[section]}.{each}", value)]
+
+    assert len(numbers) >= 5
+    assert unbounded == []
+
+
+def out_of(key: str, value: float) -> str:
+    return why_out_of(BUILT_IN_SETTINGS.get(key, Bounds()), value)
 
 
 def test_endless_texts_are_refused() -> None:

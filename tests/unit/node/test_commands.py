@@ -79,10 +79,12 @@ def test_a_command_of_a_later_release_is_refused_by_name(tmp_path: Path) -> None
 def test_a_command_as_old_as_what_was_forgotten_is_not_done(tmp_path: Path) -> None:
     serving = Serving(Done())
     node = a_node(tmp_path, serving)
+    first_s = node.now_s + 100_000.0
     for number in range(300):
-        node.ask(node.command("report", id=f"c{number}", expires_at_s=node.now_s + number))
+        node.ask(node.asked("sync", id=f"c{number}", expires_at_s=first_s + number))
+        node.bench.clock.advance(10.0)
 
-    node.ask(node.command("collect", id="old", count=1, expires_at_s=node.now_s + 3))
+    node.ask(node.command("collect", id="old", count=1, expires_at_s=first_s + 3.0))
 
     assert serving.told == []
     assert "forgotten" in node.orders.answers["old"]

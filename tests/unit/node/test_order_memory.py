@@ -8,15 +8,19 @@ def a_command(id_: str = "c1", *, expires_at_s: float = 100.0) -> NodeCommand:
     return NodeCommand(id=id_, name="sync", expires_at_s=expires_at_s)
 
 
+def after(memory: OrderMemory, command: NodeCommand, answer: str = "done") -> OrderMemory:
+    return memory.after(command, answer, is_believed=True)
+
+
 def full() -> OrderMemory:
     memory = OrderMemory()
     for number in range(KEPT_MAX + 10):
-        memory = memory.after(a_command(f"c{number}", expires_at_s=1000.0 + number), "done")
+        memory = after(memory, a_command(f"c{number}", expires_at_s=1000.0 + number))
     return memory
 
 
 def test_a_command_is_new_once() -> None:
-    memory = OrderMemory().after(a_command(), "done")
+    memory = after(OrderMemory(), a_command())
 
     assert not memory.is_new(a_command())
     assert memory.is_new(a_command("c2"))
@@ -47,12 +51,29 @@ def test_a_command_that_has_expired_or_lives_too_long_is_not_obeyed() -> None:
 
 
 def test_what_had_begun_is_not_done_again_after_a_restart() -> None:
-    memory = OrderMemory().after(a_command("ran"), "done").after(a_command("cut"), BEGUN).after_restart()
+    memory = after(after(OrderMemory(), a_command("ran")), a_command("cut"), BEGUN).after_restart()
 
     assert memory.answers == {"ran": "done", "cut": INTERRUPTED}
     assert not memory.is_new(a_command("cut"))
 
 
 def test_what_has_only_begun_has_no_answer_and_only_the_newest_are_told() -> None:
-    assert OrderMemory().after(a_command(), BEGUN).answers == {}
+    assert after(OrderMemory(), a_command(), BEGUN).answers == {}
     assert len(full().answers) == ANSWERS_MAX
+
+
+def test_what_nobody_has_signed_does_not_make_later_orders_old() -> None:
+    memory = OrderMemory()
+    for number in range(KEPT_MAX + 10):
+        memory = memory.after(a_command(f"c{number}", expires_at_s=1e12), "it is not signed", is_believed=False)
+
+    assert len(memory.known) == KEPT_MAX
+    assert memory.why_not_now(a_command("new", expires_at_s=2000.0), now_s=0.0, life_s_max=1e9) == ""
+
+
+def test_what_nobody_has_signed_is_forgotten_before_any_order() -> None:
+    memory = after(OrderMemory(), a_command("signed"))
+    for number in range(KEPT_MAX + 10):
+        memory = memory.after(a_command(f"c{number}", expires_at_s=1e12), "it is not signed", is_believed=False)
+
+    assert not memory.is_new(a_command("signed"))

@@ -75,7 +75,7 @@ def test_an_order_that_a_kill_cut_short_is_not_done_again(node: OrderBench) -> N
 
     async def begin_and_die() -> None:
         await node.bench.updates.remember(
-            lambda state: msgspec.structs.replace(state, orders=state.orders.after(order, BEGUN))
+            lambda state: msgspec.structs.replace(state, orders=state.orders.after(order, BEGUN, is_believed=True))
         )
 
     anyio.run(begin_and_die)
@@ -227,6 +227,26 @@ def test_what_this_node_cannot_do_as_an_order_is_an_answer_and_ends_nothing(node
     anyio.run(node.orders.carry_out, order)
 
     assert "cannot do" in node.orders.answers["c1"]
+
+
+def test_a_mistake_in_one_order_is_its_answer_and_ends_nothing(node: OrderBench) -> None:
+    # A mistake of ours, and nothing that a runner would tell.
+    node.runner.error = ValueError("year -712 is out of range")
+
+    answers = node.ask(node.asked())
+
+    assert answers == {"c1": "the node failed at it: ValueError"}
+    assert node.ask(node.asked("sync", id="c2"))["c2"] == "done"
+
+
+def test_a_flood_of_unsigned_orders_is_told_a_few_times_and_shuts_out_no_order(node: OrderBench) -> None:
+    for number in range(0, 320, 32):
+        node.ask(*(node.command("disk", id=f"c{number + each}", expires_at_s=1e12) for each in range(32)))
+
+    answers = node.ask(node.asked(id="honest"))
+
+    assert answers["honest"] == "done"
+    assert len(node.bench.store.links) < 70
 
 
 def test_a_node_that_can_make_no_process_says_so(node: OrderBench) -> None:

@@ -87,7 +87,7 @@ def test_a_reader_sees_one_moment() -> None:
 def test_writing_in_a_read_transaction_is_a_programming_error() -> None:
     store = MemoryControlStore()
 
-    with pytest.raises(AssertionError, match="read transaction wrote"), store.read() as tx:
+    with pytest.raises(TypeError, match="does not support item assignment"), store.read() as tx:
         tx.put_node(node())
 
 

@@ -59,13 +59,15 @@ class HttpsHubLink:
 
     def report(self, report: NodeReport) -> None:
         """Send the present state."""
-        self._session.ask("POST", paths.REPORT, body=codec.encode_json(report))
+        self._session.ask("POST", paths.REPORT, body=codec.encode_json(report), is_safe_twice=True)
 
     def send(self, batch: Batch) -> Ack:
         """Send a batch and return how far the hub has stored this epoch."""
         body = codec.compress(codec.encode_packed(batch))
         self.batch_bytes += len(body)
-        return codec.decode_json(self._session.ask("POST", paths.BATCHES, body=body, kind=codec.BATCH_TYPE), Ack)
+        # Records are numbered: what the hub has stored already it does not store again.
+        answer = self._session.ask("POST", paths.BATCHES, body=body, kind=codec.BATCH_TYPE, is_safe_twice=True)
+        return codec.decode_json(answer, Ack)
 
     def content_held(self, sha256: str) -> ContentHeld:
         """Ask how much of a sample's content the hub has."""

@@ -1,40 +1,14 @@
 """Read replies that nobody has verified yet: never more bytes, and never longer, than was granted."""
 
-import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import urllib3
-from urllib3.connection import HTTPSConnection
 
 from ganglion.core.errors import HubUnreachable, TooLarge
 from ganglion.ports.clock import Clock
 
 _CHUNK_BYTES = 16_384
-
-
-class PatientConnection(HTTPSConnection):
-    """A connection whose timeout bounds the whole head of a reply, not only the pause between two of its bytes."""
-
-    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # urllib3's own class departs here
-        """Return the reply when its head is complete."""
-        sock, granted_s = self.sock, self.timeout
-        if sock is None or not isinstance(granted_s, (int, float)):
-            return super().getresponse()
-        is_late = threading.Event()
-        ending = threading.Timer(granted_s, _shut, [sock, is_late])
-        ending.daemon = True
-        ending.start()
-        try:
-            response = super().getresponse()
-        finally:
-            ending.cancel()
-        if is_late.is_set():
-            # What was shut looks like the end of a head, with nothing after it.
-            response.close()
-            raise TimeoutError("the head of the reply did not come in time")
-        return response
 
 
 def read_bounded(response: urllib3.BaseHTTPResponse, *, bytes_max: int, clock: Clock, ends_at_s: float) -> bytes:
@@ -72,10 +46,3 @@ def reason_of(error: Exception) -> str:
     """Return why a request failed, without the object addresses that urllib3 prints."""
     cause = error.__cause__ or error.__context__ or error
     return str(cause).rsplit(": ", maxsplit=1)[-1] or type(cause).__name__
-
-
-def _shut(sock: socket.socket, is_late: threading.Event) -> None:
-    is_late.set()
-    with suppress(OSError):
-        # The base class's own: that of an SSL socket would pull the layer from under the thread that reads.
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)

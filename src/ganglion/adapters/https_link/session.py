@@ -2,18 +2,24 @@
 
 import ssl
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 import urllib3
 
-from ganglion.adapters.https_link.replies import PatientConnection, read_bounded, reason_of
+from ganglion.adapters.https_link.connections import open_pool, send_over
+from ganglion.adapters.https_link.replies import read_bounded, reason_of
 from ganglion.adapters.https_link.tuf_client import TufLimits
-from ganglion.core.errors import Broken, DataCorrupt, GanglionError, HubUnreachable, InvalidSettings, Unavailable
+from ganglion.core.errors import (
+    Broken,
+    GanglionError,
+    HubUnreachable,
+    InvalidRequest,
+    Unavailable,
+)
 from ganglion.core.identity_errors import CaMismatch, Unauthenticated
 from ganglion.ports.clock import Clock, utc_s
 from ganglion.ports.node_keys import NodeKey, NodeKeys
@@ -26,10 +32,6 @@ from ganglion.wire.problems import Problem, error_of
 
 M = TypeVar("M")
 
-_NO_CHECK_TIME = 0x200000
-"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which the ssl module does not name."""
-_WRONG_DATE = frozenset({9, 10})
-"""OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
 _PATIENCE_S_MIN = 0.05
 """A deadline that has passed still needs a timeout that sockets accept."""
 _UNAUTHORISED = 401
@@ -82,8 +84,8 @@ class Session:
     def __init__(self, *, identity: Identity, ca_pem: bytes, clock: Clock, settings: LinkSettings) -> None:
         self.settings, self.clock = settings, clock
         self._identity = identity
-        self._pool = _open_pool(identity.hub_url, ca_pem, dates_count=True)
-        self._timeless = _open_pool(identity.hub_url, ca_pem, dates_count=False)
+        self._pool = open_pool(identity.hub_url, ca_pem, clock, dates_count=True)
+        self._timeless = open_pool(identity.hub_url, ca_pem, clock, dates_count=False)
         self._token = ""
         self._hub_time: tuple[float, float] | None = None
 
@@ -94,9 +96,17 @@ class Session:
         said_s, heard_at_s = self._hub_time
         return said_s + self.clock.monotonic_s() - heard_at_s
 
-    def ask(self, method: str, path: str, *, body: bytes | None = None, kind: str = codec.JSON_TYPE) -> bytes:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        kind: str = codec.JSON_TYPE,
+        is_safe_twice: bool = False,
+    ) -> bytes:
         """Send a request and return the reply's body. Raises: HubUnreachable, and whatever error the hub states."""
-        response = self.open(method, path, body=body, headers={"Content-Type": kind})
+        response = self.open(method, path, body=body, headers={"Content-Type": kind}, is_safe_twice=is_safe_twice)
         return self.read(response)
 
     def open(
@@ -108,17 +118,22 @@ class Session:
         headers: Mapping[str, str] | None = None,
         wait_s: float = 0.0,
         within_s: float = float("inf"),
+        is_safe_twice: bool = False,
     ) -> urllib3.BaseHTTPResponse:
         """Send a request and return the reply, unread, when its status is below 400.
 
         Its head is granted the time of a request and `wait_s` more, but not more than `within_s`.
-        A refused token is renewed once. Raises: HubUnreachable, CaMismatch, and whatever error the hub states.
+        A refused token is renewed once. `is_safe_twice`: see `connections.send_over`.
+        Raises: HubUnreachable, CaMismatch, and whatever error the hub states.
         """
         for attempt in range(2):
             if not self._token:
                 self._token = self._prove()
             sent = {"Authorization": f"Bearer {self._token}", **(headers or {})}
-            response = self._send(method, path, body=body, headers=sent, wait_s=wait_s, within_s=within_s)
+            patience_s = min(self.settings.request_timeout_s + wait_s, within_s)
+            response = self._send(
+                method, path, body=body, headers=sent, patience_s=patience_s, is_safe_twice=is_safe_twice
+            )
             if response.status != _UNAUTHORISED or attempt:
                 break
             self._token = ""
@@ -191,7 +206,12 @@ class Session:
         return payload, key.sign(node_statements.signed_bytes(Measured, payload))
 
     def _exchange(self, path: str, body: bytes, kind: type[M]) -> M:
-        response = self._send("POST", path, body=body, headers={"Content-Type": codec.JSON_TYPE})
+        headers, patience_s = {"Content-Type": codec.JSON_TYPE}, self.settings.request_timeout_s
+        # A challenge that was lost is none the worse for another; the answer to one is good once.
+        is_safe_twice = path == paths.CHALLENGE
+        response = self._send(
+            "POST", path, body=body, headers=headers, patience_s=patience_s, is_safe_twice=is_safe_twice
+        )
         if response.status >= _ERROR_FROM:
             raise self._error(response)
         return codec.decode_json(self.read(response), kind)
@@ -203,16 +223,20 @@ class Session:
         *,
         body: bytes | None,
         headers: Mapping[str, str],
-        wait_s: float = 0.0,
-        within_s: float = float("inf"),
+        patience_s: float,
+        is_safe_twice: bool,
     ) -> urllib3.BaseHTTPResponse:
-        patience_s = max(_PATIENCE_S_MIN, min(self.settings.request_timeout_s + wait_s, within_s))
+        patience_s = max(_PATIENCE_S_MIN, patience_s)
         timeout = urllib3.Timeout(connect=min(self.settings.connect_timeout_s, patience_s), read=patience_s)
         # A machine that believes in a date before this release was made has no idea what time it is.
         pools = (self._pool, self._timeless) if utc_s(self.clock) >= BUILT_AT_S else (self._timeless,)
         try:
-            return _send_over(pools, method, path, body=body, headers=headers, timeout=timeout)
+            return send_over(
+                pools, method, path, body=body, headers=headers, timeout=timeout, is_safe_twice=is_safe_twice
+            )
         except urllib3.exceptions.SSLError as error:
+            if _is_cut(error):
+                raise HubUnreachable(f"{self._identity.hub_url}: it ended the connection") from error
             raise CaMismatch(f"{self._identity.hub_url} does not present a certificate of the pinned CA") from error
         except urllib3.exceptions.HTTPError as error:
             raise HubUnreachable(f"{self._identity.hub_url}: {reason_of(error)}") from error
@@ -225,8 +249,8 @@ class Session:
     def _error(self, response: urllib3.BaseHTTPResponse) -> GanglionError:
         data = self.read(response)
         try:
-            error = error_of(msgspec.json.decode(data, type=Problem))
-        except msgspec.DecodeError:
+            error = error_of(codec.decode_json(data, Problem))
+        except InvalidRequest:
             kind = Unauthenticated if response.status == _UNAUTHORISED else HubUnreachable
             error = kind(f"{self._identity.hub_url} answered with status {response.status}")
         if isinstance(error, Broken) or type(error) is GanglionError:
@@ -237,66 +261,12 @@ class Session:
         return error
 
 
+def _is_cut(error: urllib3.exceptions.SSLError) -> bool:
+    """Say whether the connection just ended, as it does with a hub that stops: nobody has shown a wrong certificate."""
+    cause = error.args[0] if error.args else error
+    return isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError)
+
+
 def _retry_after_s(text: str) -> float | None:
     """Return the seconds of a Retry-After header; a date, which no hub sends, and nonsense say nothing."""
     return float(text) if text.isascii() and text.isdigit() and len(text) <= _RETRY_DIGITS_MAX else None
-
-
-class _Pool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = PatientConnection
-
-
-def _send_over(
-    pools: Sequence[urllib3.HTTPSConnectionPool],
-    method: str,
-    path: str,
-    *,
-    body: bytes | None,
-    headers: Mapping[str, str],
-    timeout: urllib3.Timeout,
-) -> urllib3.BaseHTTPResponse:
-    """Send to the first pool; where only the dates of the certificate displease it, to the next.
-
-    The pin holds in each of them. A node whose clock is years ahead must still be able to say so, and be helped;
-    what it installs is judged by signed metadata, and by the clock that `trust.clock_floor` believes.
-    """
-    for pool in pools[:-1]:
-        try:
-            return _request(pool, method, path, body=body, headers=headers, timeout=timeout)
-        except urllib3.exceptions.SSLError as error:
-            cause = error.args[0] if error.args else error
-            if not isinstance(cause, ssl.SSLCertVerificationError) or cause.verify_code not in _WRONG_DATE:
-                raise
-    return _request(pools[-1], method, path, body=body, headers=headers, timeout=timeout)
-
-
-def _request(
-    pool: urllib3.HTTPSConnectionPool,
-    method: str,
-    path: str,
-    *,
-    body: bytes | None,
-    headers: Mapping[str, str],
-    timeout: urllib3.Timeout,
-) -> urllib3.BaseHTTPResponse:
-    return pool.request(
-        method, path, body=body, headers=dict(headers), timeout=timeout, preload_content=False, redirect=False
-    )
-
-
-def _open_pool(url: str, ca_pem: bytes, *, dates_count: bool) -> urllib3.HTTPSConnectionPool:
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname:
-        raise InvalidSettings(f"{url!r} is not an https address")
-    # Not `create_default_context`, which trusts the system's authorities when it is given an empty file.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        context.load_verify_locations(cadata=ca_pem.decode("ascii"))
-    except (ssl.SSLError, ValueError) as error:
-        raise DataCorrupt(
-            "the stored certificate authority of the hub is damaged: restore it, or join again in a new directory"
-        ) from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if not dates_count:
-        context.verify_flags |= _NO_CHECK_TIME
-    return _Pool(parts.hostname, parts.port or 443, ssl_context=context, maxsize=6, block=False, retries=False)

@@ -27,7 +27,7 @@ def check(assignment: Assignment, root: Root, *, node_id: str) -> None:
     statement = signed_assignments.verify(root, signed, expected)
     try:
         policy = msgspec.json.decode(statement.policy, type=DeploymentPolicy)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ArtifactUntrusted(f"the signed policy of {assignment.target_path} cannot be read: {error}") from error
     if policy != assignment.policy:
         raise ArtifactUntrusted(f"the signed assignment of {assignment.target_path} has another policy")

@@ -65,8 +65,24 @@ nodes = table(
         "node_id",
     ),
     sa.Index("nodes_by_place", "site", "zone", "revoked_at_s", "retired_at_s"),
-    sa.Index("nodes_by_last_seen", "last_seen_at_s", "node_id"),
+    sa.Index("nodes_by_last_seen", "last_seen_at_s", "node_id", "name", "enrolled_at_s"),
 )
+
+IS_OUT = sa.or_(
+    nodes.c.revoked_at_s.is_not(None), nodes.c.retired_at_s.is_not(None), nodes.c.quarantined_at_s.is_not(None)
+)
+"""Whom the hub lets in no more: mostly few, with an index of their own."""
+sa.Index("nodes_out", nodes.c.name, sqlite_where=IS_OUT)
+
+node_marks = table(
+    metadata,
+    "node_marks",
+    key("key", TEXT),
+    key("value", TEXT),
+    key("name", TEXT),
+    clustered=True,
+)
+"""Which nodes have a label or a fact, by the name of the node: written with the node, in the same transaction."""
 
 credentials = table(
     metadata,

@@ -28,6 +28,11 @@ class DocumentRows:
         found = rows.find(self._connection, tables.documents, DocumentRow, kind=kind)
         return sorted(found, key=lambda row: row.name)
 
+    def document_count(self, kind: str) -> int:
+        """Return how many documents of a kind there are."""
+        found = sa.select(sa.func.count()).select_from(tables.documents).where(tables.documents.c.kind == kind)
+        return int(self._connection.execute(found).scalar_one())
+
     def remove_document(self, kind: str, name: str) -> bool:
         """Remove it; False when it is not there."""
         columns = tables.documents.c

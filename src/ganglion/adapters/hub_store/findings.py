@@ -13,8 +13,9 @@ from ganglion.ports.telemetry_store import AnswerRow, EventRow, SampleRow
 _EVENT = ", ".join(field.name for field in fields(EventRow))
 _SINCE = (
     f"SELECT rowid, {_EVENT} FROM events INDEXED BY events_of_rollouts"  # noqa: S608 - names of ours
-    " WHERE rollout_id = ? AND rollout_id != '' AND rowid > ? ORDER BY rowid"
+    " WHERE rollout_id = ? AND rollout_id != '' AND rowid > ? ORDER BY rowid LIMIT ?"
 )
+_NO_LIMIT = -1
 
 
 class FindingRows:
@@ -40,9 +41,10 @@ class FindingRows:
             query = query.where(columns.rollout_id == rollout_id)
         return rows.fetch(self._connection, query, EventRow)
 
-    def events_since(self, rollout_id: str, number: int) -> tuple[Sequence[EventRow], int]:
-        """Return the events of a rollout that were added after the one with that number, and the newest's number."""
-        found = rows.driver(self._connection).execute(_SINCE, (rollout_id, number)).fetchall()
+    def events_since(self, rollout_id: str, number: int, *, limit: int | None = None) -> tuple[Sequence[EventRow], int]:
+        """Return the first events of a rollout that were added after that number, and the newest one's number."""
+        values = (rollout_id, number, _NO_LIMIT if limit is None else limit)
+        found = rows.driver(self._connection).execute(_SINCE, values).fetchall()
         return [EventRow(*values) for _, *values in found], found[-1][0] if found else number
 
     def events_by_node(self, name: str, *, since_ns: int, model: str | None = None) -> dict[str, int]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from ganglion.adapters.hub_store import control_tables as tables
-from ganglion.adapters.hub_store import rows
+from ganglion.adapters.hub_store import node_marks, rows
 from ganglion.core.errors import Conflict
 from ganglion.ports.hub_store import CredentialRow, JoinTokenRow, NodeRow
 
@@ -39,9 +39,10 @@ class IdentityRows:
 
     def put_node(self, row: NodeRow) -> None:
         """Insert, or replace the row of the same id. Raises: Conflict: another node has the name."""
-        namesake = self.node_by_name(row.name)
-        if namesake is not None and namesake.node_id != row.node_id:
+        before = self.node_by_name(row.name)
+        if before is not None and before.node_id != row.node_id:
             raise Conflict(f"another node has the name {row.name!r}")
+        node_marks.follow(rows.driver(self._connection), before or self.node(row.node_id), row)
         rows.put(self._connection, tables.nodes, row, on=["node_id"])
 
     def node(self, node_id: str) -> NodeRow | None:

@@ -13,15 +13,25 @@ import sqlalchemy as sa
 
 from ganglion.adapters.hub_store import rows
 from ganglion.ports.hub_store import AssignmentRow, NodeRow
-from ganglion.ports.many_nodes import NodeSight, NodeStanding, ReportedNode
+from ganglion.ports.many_nodes import NodeSight, ReportedNode, StaleNode
 
 _NODE = ", ".join(field.name for field in fields(NodeRow))
 _ASSIGNMENT = [field.name for field in fields(AssignmentRow)]
 _ASSIGNMENT_KEY = ("node_id", "model")
-_SIGHTS = f"SELECT {', '.join(NodeSight._fields)} FROM nodes INDEXED BY nodes_to_select ORDER BY name"  # noqa: S608 - ours
+_NO_LIMIT = -1
+_SIGHTS = f"SELECT {', '.join(NodeSight._fields)} FROM nodes INDEXED BY nodes_to_select"  # noqa: S608 - ours
 _HEARD = (
     "SELECT node_id, last_seen_at_s FROM nodes INDEXED BY nodes_by_last_seen WHERE last_seen_at_s >= ?"
     " ORDER BY last_seen_at_s"
+)
+_OUT = (
+    "SELECT node_id FROM nodes"
+    " WHERE revoked_at_s IS NOT NULL OR retired_at_s IS NOT NULL OR quarantined_at_s IS NOT NULL"
+)
+_STALE = " UNION ALL ".join(
+    f"SELECT {', '.join(StaleNode._fields)} FROM nodes INDEXED BY nodes_by_last_seen"  # noqa: S608 - names of ours
+    f" WHERE {seen} AND node_id NOT IN ({_OUT})"
+    for seen in ("last_seen_at_s IS NULL", "last_seen_at_s < ?")
 )
 _PUT_ASSIGNMENT = (
     f"INSERT INTO assignments ({', '.join(_ASSIGNMENT)})"  # noqa: S608 - names of ours
@@ -38,14 +48,14 @@ class ManyNodes:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def node_sights(self) -> Sequence[NodeSight]:
-        """Return every node, by name."""
-        return list(map(NodeSight._make, self._all(_SIGHTS)))
+    def node_sights(self, *, after: str = "", limit: int | None = None) -> Sequence[NodeSight]:
+        """Return nodes by name, those behind the name `after`: all, or so many."""
+        statement = f"{_SIGHTS} WHERE name > ? ORDER BY name LIMIT ?"
+        return list(map(NodeSight._make, self._all(statement, (after, _NO_LIMIT if limit is None else limit))))
 
-    def node_standings(self) -> Sequence[NodeStanding]:
-        """Return every node, in no order."""
-        statement = f"SELECT {', '.join(NodeStanding._fields)} FROM nodes"  # noqa: S608 - names of ours
-        return list(map(NodeStanding._make, self._all(statement)))
+    def stale(self, *, before_s: float) -> Sequence[StaleNode]:
+        """Return the nodes that are let in and were last heard of before that time, or never; in no order."""
+        return list(map(StaleNode._make, self._all(_STALE, (before_s,))))
 
     def heard(self, *, since_s: float | None = None) -> dict[str, float]:
         """Return by node when it was last heard of."""
@@ -76,10 +86,11 @@ class ManyNodes:
         found = self._some(f"SELECT {', '.join(_ASSIGNMENT)} FROM assignments WHERE", node_ids)  # noqa: S608 - as above
         return sorted((AssignmentRow(*row) for row in found), key=lambda row: (row.node_id, row.model))
 
-    def assigned_versions(self, model: str) -> dict[str, str]:
-        """Return by node the version of a model that it is assigned."""
-        found: dict[str, str] = dict(self._all("SELECT node_id, version FROM assignments WHERE model = ?", (model,)))
-        return found
+    def assigned_versions(self, model: str, *, node_ids: Sequence[str] | None = None) -> dict[str, str]:
+        """Return by node the version of a model that it is assigned: of these nodes, or of all."""
+        if node_ids is None:
+            return dict(self._all("SELECT node_id, version FROM assignments WHERE model = ?", (model,)))
+        return dict(self._some("SELECT node_id, version FROM assignments WHERE model = ? AND", node_ids, model))
 
     def put_assignments(self, new: Sequence[AssignmentRow]) -> list[str]:
         """Insert, or replace those of the same node and model; return the nodes for which that changed anything."""

@@ -1,14 +1,22 @@
 """Reads kept logs by time, level and text: the newest lines that fit, in the order of time."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
 
+from ganglion.adapters.kept_logs.regular import opened_file
+from ganglion.adapters.kept_logs.writer import LINE_BYTES_MAX
+
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 _CHUNK_BYTES = 65_536
+_LINE_BYTES_MAX = 4 * LINE_BYTES_MAX
+"""No character takes more than four bytes."""
+_READ_BYTES_MAX = 100_000_000
+"""Of the logs of one process: more than it keeps, unless somebody has set far wider limits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,28 +93,34 @@ def _rank(level: str) -> int:
 def _head(line: str) -> _Head:
     try:
         return msgspec.json.decode(line, type=_Head)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         # A line that a power cut left half-written, or that was cut for its length: shown where it stands.
         return _Head(level="error")
 
 
 def _backwards(files: list[Path]) -> Iterator[str]:
+    left = _READ_BYTES_MAX
     for file in files:
         try:
-            yield from _lines_backwards(file)
-        except FileNotFoundError:
-            continue  # It was replaced while this was read.
+            with os.fdopen(opened_file(file, os.O_RDONLY), "rb") as stream:
+                size = stream.seek(0, 2)
+                yield from _lines_backwards(stream, down_to=max(size - left, 0))
+        except OSError:
+            continue  # It was replaced while this was read, or somebody put something else in its place.
+        left -= size
+        if left <= 0:
+            return
 
 
-def _lines_backwards(file: Path) -> Iterator[str]:
-    with file.open("rb") as stream:
-        place, rest = stream.seek(0, 2), b""
-        while place > 0:
-            step = min(place, _CHUNK_BYTES)
-            place -= step
-            stream.seek(place)
-            first, *lines = (stream.read(step) + rest).split(b"\n")
-            rest = first
-            yield from (line.decode("utf-8", "replace") for line in reversed(lines) if line)
-        if rest:
-            yield rest.decode("utf-8", "replace")
+def _lines_backwards(stream: BinaryIO, *, down_to: int) -> Iterator[str]:
+    place, rest = stream.seek(0, 2), b""
+    while place > down_to:
+        step = min(place, _CHUNK_BYTES)
+        place -= step
+        stream.seek(place)
+        first, *lines = (stream.read(step) + rest).split(b"\n")
+        # Of a line without an end the beginning is enough: nobody here has written it.
+        rest = first[:_LINE_BYTES_MAX]
+        yield from (line[:_LINE_BYTES_MAX].decode("utf-8", "replace") for line in reversed(lines) if line)
+    if rest:
+        yield rest.decode("utf-8", "replace")

@@ -2,7 +2,11 @@
 
 import logging
 import logging.handlers
+import os
+from io import TextIOWrapper
 from pathlib import Path
+
+from ganglion.adapters.kept_logs.regular import opened_file
 
 _FILES = 4
 LINE_BYTES_MAX = 16_384
@@ -35,5 +39,9 @@ class LogFile:
 
 
 class _Quiet(logging.handlers.RotatingFileHandler):
+    def _open(self) -> TextIOWrapper:
+        descriptor = opened_file(Path(self.baseFilename), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        return os.fdopen(descriptor, "a", encoding=self.encoding, errors=self.errors)
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the base class's name
         """Say nothing: standard error has the line."""

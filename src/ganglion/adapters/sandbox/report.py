@@ -55,6 +55,6 @@ def decode_outcome(data: bytes) -> Trial | Refusal | None:
     """Return what the child wrote; None when that is nothing whole. The child is not trusted: a model ran in it."""
     try:
         outcome = msgspec.json.decode(data, type=_Outcome)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return outcome.trial or outcome.refusal

@@ -40,7 +40,10 @@ class Topic(StrEnum):
 
 @app.callback()
 def advise() -> None:
-    """Say where each step should run, what it costs, and what is not known yet."""
+    """Say where a workload should run, and what it costs.
+
+    From what was measured; and what is not known yet.
+    """
 
 
 @app.command("place")
@@ -58,7 +61,9 @@ def place(
     report: Report = None,
     output: Output = OutputFormat.TABLE,
 ) -> None:
-    """Place the steps of a workload on the tiers of a fleet: law, physics, availability and cost, in that order.
+    """Place the steps of a workload on tiers of a fleet.
+
+    Law, physics, availability and cost decide, in that order.
 
     Example: ganglion advise place --latency-budget '50 ms' --tier 'cloud=3.2 s' --tier 'edge=0.8 s'
     """
@@ -104,7 +109,9 @@ def cost(
     report: Report = None,
     output: Output = OutputFormat.TABLE,
 ) -> None:
-    """Compare the cost of the edge with that of the cloud: payback, total cost, return, break-even, what flips it.
+    """Compare the cost of the edge with that of the cloud.
+
+    Payback, total cost, return, break-even, and what flips it.
 
     Example: ganglion advise cost --capex '499 USD' --cloud-month '1440 USD/month' --edge-opex-month '5 USD/month'
     """
@@ -134,7 +141,9 @@ def storage(
     put: Set = None,
     output: Output = OutputFormat.TABLE,
 ) -> None:
-    """Size the local buffer and the immutable store: bytes, outage hours before each class is shed, cost, lock dates.
+    """Size the local buffer and the immutable store.
+
+    Bytes, outage hours before each class is shed, cost, lock dates.
 
     Example: ganglion advise storage --bytes-per-day '10 GB/day' --retention '30 days' --copies 2 --parity 4+2
     """
@@ -159,7 +168,9 @@ def fit(
     put: Set = None,
     output: Output = OutputFormat.TABLE,
 ) -> None:
-    """Say whether a variant of a model fits a target, what to try when not, and which hardware is for what.
+    """Say whether a variant of a model fits a target.
+
+    What to try when not, and which hardware is for what.
 
     Memory, disk, power and the latency budget are the target's; the rest is the model's.
 
@@ -189,7 +200,9 @@ def assess(
     put: Set = None,
     output: Output = OutputFormat.TABLE,
 ) -> None:
-    """Report what a team's logs say of its workloads, what they do not say, and what matters most.
+    """Report what a team's logs say of its workloads.
+
+    What they do not say, too, and what matters most.
 
     The case file is the map of workloads: data class, user impact, latency sensitivity, way back.
 

@@ -31,6 +31,26 @@ class AlertLine:
     says: str
 
 
+@dataclass(frozen=True, slots=True)
+class AlertRecord:
+    """An alert by itself."""
+
+    name: str
+    state: str
+    severity: str
+    condition: str
+    limit: str
+    about: str
+    nodes: str
+    of_model: str
+    fires_after: str
+    over_after: str
+    description: str
+    owner: str
+    silenced: str
+    trouble: str
+
+
 @app.callback()
 def alert() -> None:
     """Be told when something is wrong with the fleet."""
@@ -168,17 +188,37 @@ def list_targets(session: Session) -> None:
 
 
 def _show(session: Session, view: "AlertView") -> None:
-    session.show(view, lines=[_line(view)])
+    session.show(view, lines=_record(view))
     if session.output is not OutputFormat.TABLE:
         return
-    if view.subjects:
-        session.show(view.subjects, columns=("subject", "state", "fired_at_s", "text"))
+    session.show(view.subjects, columns=("subject", "state", "fired_at_s", "text"), empty="It is true of nothing now.")
     if view.left_out:
         note(f"and of {view.left_out} more")
-    if view.trouble:
-        note(f"It cannot be looked at: {view.trouble}")
-    if view.silenced_until_s is not None:
-        note(f"It is silenced by {view.silenced_by}: {view.silence_reason}")
+
+
+def _record(view: "AlertView") -> AlertRecord:
+    from ganglion.entrypoints.cli.cells import moment
+
+    told, until = view.definition, view.silenced_until_s
+    limit = "" if told.limit is None else f"{told.limit:g} {view.unit}".strip()
+    within = f", within {told.within_s:g} s" if told.within_s else ""
+    return AlertRecord(
+        name=view.name,
+        state=view.state,
+        severity=told.severity,
+        condition=told.condition,
+        limit=limit + within,
+        about=f"each {told.per}" if told.per in {"node", "site"} else f"the {told.per or 'fleet'}",
+        nodes=(told.to or told.select or "every node")
+        + ("" if told.at_least == "1" else f", at least {told.at_least}"),
+        of_model=told.model,
+        fires_after=f"{told.for_s:g} s",
+        over_after=f"{told.resolve_after_s:g} s",
+        description=told.description,
+        owner=view.owner,
+        silenced=f"until {moment(until)} by {view.silenced_by}: {view.silence_reason}" if until else "",
+        trouble=view.trouble,
+    )
 
 
 def _line(view: "AlertView") -> AlertLine:

@@ -30,7 +30,8 @@ def diff(session: Session, file: Files = None, prune: Prune = False) -> None:
     Example: ganglion diff -f fleet/
     """
     written = _read(file)
-    reply = session.client.plan_fleet(_request(written, prune=prune))
+    request = _request(written, prune=prune)
+    reply = session.client.plan_fleet(request)
     _check(reply, written)
     _show(session, reply)
     if _differing(reply):
@@ -42,7 +43,7 @@ def apply(
     file: Files = None,
     prune: Prune = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it is done.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it is done; a script has to say so.")] = False,
     schema: Annotated[
         str | None, typer.Option("--schema", metavar="KIND", help="Print the JSON Schema of a kind of resource.")
     ] = None,
@@ -63,10 +64,17 @@ def apply(
     if dry_run or not _differing(plan):
         _show(session, plan)
         return
-    if not yes and session.output is OutputFormat.TABLE and sys.stdin.isatty():
-        _show(session, plan)
-        typer.confirm("Do this?", abort=True, err=True)
+    if not yes:
+        _ask(session, plan)
     _show(session, session.client.apply_fleet(replace(request, expected=plan.digest)))
+
+
+def _ask(session: Session, plan: "ApplyReply") -> None:
+    """Let a person decide. Raises: InvalidRequest: nobody is there to be asked."""
+    if session.output is not OutputFormat.TABLE or not sys.stdin.isatty():
+        raise InvalidRequest(f"{len(_differing(plan))} to do: say --yes, or look first with --dry-run")
+    _show(session, plan)
+    typer.confirm("Do this?", abort=True, err=True)
 
 
 def _print_schema(kind: str) -> None:
@@ -91,6 +99,9 @@ def _read(file: Path | None) -> "list[Written]":
 def _request(written: "list[Written]", *, prune: bool) -> "ApplyRequest":
     from ganglion.wire.apply_resources import ApplyRequest
 
+    if prune and not written:
+        # More likely than a wish: what writes the files has failed.
+        raise InvalidRequest("the files declare nothing, and --prune would remove everything that apply ever made")
     return ApplyRequest(resources=[each.resource for each in written], prune=prune)
 
 

@@ -54,7 +54,9 @@ def search(
 
 @hub_command(app, "ship")
 def ship(session: Session) -> None:
-    """Ship what was not shipped yet of the hub's chain to where its settings say, in closed segments.
+    """Ship what was not shipped yet of the hub's chain.
+
+    In closed segments, to where the hub's settings say.
 
     Example: ganglion audit ship
     """

@@ -21,7 +21,10 @@ _DAY_S = 86_400.0
 
 @app.callback()
 def experiment() -> None:
-    """Compare versions of a model on different nodes, or on the same ones."""
+    """Find out which version of a model is better.
+
+    Versions work side by side, on different nodes or on the same ones.
+    """
 
 
 @hub_command(app, "create")

@@ -79,6 +79,16 @@ def line_of(view: "ExperimentView") -> ExperimentLine:
     )
 
 
+def _nothing_yet(view: "ExperimentView") -> str:
+    """Return why an experiment shows no figures, and what brings some."""
+    if view.state == "draft":
+        return f"It has not begun: `ganglion experiment start {view.name}` gives nodes the challengers."
+    if view.state == "running":
+        arms = "; ".join(f"version {arm.version} on {arm.serving} of {arm.nodes}" for arm in view.arms)
+        return f"No figures yet: they come with answers to real requests. Nodes that serve: {arms}."
+    return "It ended before any arm had shown anything."
+
+
 def show_experiment(session: "Session", view: "ExperimentView") -> None:
     """Print an experiment; on a terminal its line, and below it a line for each metric of each arm."""
     from ganglion.entrypoints.cli.output import OutputFormat, emit, note
@@ -88,7 +98,7 @@ def show_experiment(session: "Session", view: "ExperimentView") -> None:
         return
     emit([line_of(view)], session.output)
     lines = [line for arm in view.arms for line in arm_lines(arm)]
-    emit(lines, session.output, empty="No arm has shown anything yet.")
+    emit(lines, session.output, empty=_nothing_yet(view))
     if lines:
         note(f"intervals hold at every look; all of one metric together, except with a chance of {view.chance:.0%}")
     if view.left_out:

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ganglion.core.errors import GanglionError
+from ganglion.core.errors import GanglionError, InvalidRequest
 from ganglion.entrypoints.cli.output import note
 
 EXIT_INTERRUPTED = 130
@@ -52,8 +52,10 @@ def _print_text(error: GanglionError) -> None:
     from ganglion.entrypoints.settings import wants_colour
 
     label = "\x1b[31merror:\x1b[0m" if wants_colour(sys.stderr) else "error:"
-    note(f"{label} {error.message}")
-    if type(error) is not GanglionError:
+    sys.stderr.write(f"{label} ")
+    note(error.message)
+    # What is wrong with a request, its own message says best.
+    if type(error) not in {GanglionError, InvalidRequest}:
         note(f"  {error.remedy}")
 
 

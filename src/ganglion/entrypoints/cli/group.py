@@ -25,7 +25,10 @@ class GroupLine:
 
 @app.callback()
 def group() -> None:
-    """Name nodes that belong together: for rollouts, settings and roles."""
+    """Name nodes that belong together.
+
+    Rollouts, settings, roles, alerts and lists take groups.
+    """
 
 
 @hub_command(app, "create")

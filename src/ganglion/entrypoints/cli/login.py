@@ -28,7 +28,9 @@ def login(
     ca_pin: CaPin = None,
     config: Config = None,
 ) -> None:
-    """Log in to a hub, and use it from now on: with a token, a password, or from a browser.
+    """Log in to a hub, and use it from now on.
+
+    With a token, a password, or from a browser.
 
     A token lasts until it is replaced; a login by password or browser lasts half a day. The hub prints the pin of
     its certificate authority when it starts. Without --ca-pin the pin is shown, and you say whether it is the same.

@@ -1,4 +1,4 @@
-"""`ganglion`: every command begins and ends here. The commands themselves hang in `app`."""
+"""`ganglion`: every command begins and ends here. The commands themselves hang in `tree`."""
 
 import signal
 import sys
@@ -15,15 +15,12 @@ def main() -> None:
     child = _early_child(arguments)
     # Imported only now: it takes a third of the time in which the child gets ready.
     from ganglion.entrypoints.cli.failures import DEBUG, EXIT_INTERRUPTED, FailureStyle, report
-
-    if arguments[:1] == ["serve"]:
-        from ganglion.entrypoints.cli.serve_app import app
-    else:
-        from ganglion.entrypoints.cli.app import app
+    from ganglion.entrypoints.cli.tree import tree
 
     style = FailureStyle.of(arguments)
+    words = [word for word in arguments if word != DEBUG]
     try:
-        app(args=[word for word in arguments if word != DEBUG], prog_name="ganglion", obj=child)
+        tree(words)(args=words, prog_name="ganglion", obj=child)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the outermost edge: everything becomes one line

@@ -149,7 +149,7 @@ def show_node(session: Session, name: Name) -> None:
 
     Example: ganglion node show gate-1
     """
-    session.show(session.client.node(name))
+    node_diagnosis.show_node(session, name)
 
 
 @hub_command(app, "rekey")

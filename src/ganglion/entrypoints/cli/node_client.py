@@ -74,7 +74,9 @@ def add(
     output: Output = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
-    """Make a token, or a certificate for TLS, with which a program on another machine may ask.
+    """Let a program on another machine ask.
+
+    Makes a token for it, or a certificate for TLS.
 
     Example: ganglion node client add camera-7 --model gate --verb infer --data ./node
     """

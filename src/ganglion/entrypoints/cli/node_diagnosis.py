@@ -1,6 +1,5 @@
-"""`ganglion node health|doctor|logs|support-bundle`: look into a node, over its hub or on the machine itself."""
+"""`ganglion node status|health|doctor|logs|support-bundle`: look into a node, over its hub or on the machine itself."""
 
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +9,19 @@ import typer
 
 from ganglion.core.errors import CheckFailed, InvalidRequest, Unavailable
 from ganglion.entrypoints.cli.context import Session, hub_command
-from ganglion.entrypoints.cli.output import note
+from ganglion.entrypoints.cli.output import note, say
 
 if TYPE_CHECKING:
     from ganglion.adapters.system import SystemClock
     from ganglion.entrypoints.node_settings import NodeSettings
     from ganglion.wire.diagnosis import HealthReport, SupportDocument
 
+# What people ask first stands first.
+_NODE_FIELDS = (
+    "name", "state", "health", "unwell", "last_seen_at_s", "models", "site", "zone", "labels", "facts", "settings",
+    "refused", "waiting", "made", "stored", "shed", "sent_bytes", "machine", "clock_error_s", "quarantine_reason",
+    "rekey_asked", "key_since_at_s", "enrolled_at_s", "measured", "node_class", "node_id", "epoch",
+)  # fmt: skip
 _FOLLOW_S = 1.0
 _DONE = "done"
 
@@ -29,10 +34,32 @@ Wait = Annotated[float, typer.Option("--wait", min=0.0, help="Seconds to wait fo
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `ganglion node`."""
+    hub_command(app, "status")(status)
     hub_command(app, "health")(health)
     hub_command(app, "doctor")(doctor)
     hub_command(app, "logs")(logs)
     hub_command(app, "support-bundle")(support_bundle)
+
+
+def status(session: Session, name: Node = None, data: Data = None) -> None:
+    """Show how the node of this machine stands.
+
+    Which versions answer, whether it is joined, when it last heard of the hub, and what waits to be sent. It asks
+    nobody: it works without a network, and while the node does not run. With a name, it is `ganglion node show`.
+
+    Example: ganglion node status --data ./node
+    """
+    from ganglion.entrypoints.diagnosis.standing import standing
+
+    if name:
+        show_node(session, name)
+        return
+    session.show(standing(node_here(session, data), clock=_clock()))
+
+
+def show_node(session: Session, name: str) -> None:
+    """Print what the hub knows of a node."""
+    session.show(session.client.node(name), columns=_NODE_FIELDS)
 
 
 def health(session: Session, name: Node = None, data: Data = None, wait: Wait = 60.0) -> None:
@@ -90,7 +117,7 @@ def logs(
     if name and follow:
         raise InvalidRequest("--follow reads this machine's own files; over a hub, ask again with --since")
     if name:
-        sys.stdout.write(_answer(session, "logs", name, wait, arguments=questions.as_arguments(query)))
+        say(_answer(session, "logs", name, wait, arguments=questions.as_arguments(query)))
         return
     from ganglion.adapters.kept_logs import LogReader
     from ganglion.node.services.places import Places
@@ -182,8 +209,7 @@ def _after(lines: list[str], printed: list[str]) -> list[str]:
 
 
 def _print(lines: Sequence[str]) -> None:
-    sys.stdout.writelines(f"{line}\n" for line in lines)
-    sys.stdout.flush()
+    say("".join(f"{line}\n" for line in lines))
 
 
 def _write(file: Path, document: "SupportDocument") -> None:

@@ -7,7 +7,7 @@ import typer
 
 from ganglion.core.errors import CheckFailed, Unavailable
 from ganglion.entrypoints.cli.context import Session, hub_command
-from ganglion.entrypoints.cli.output import OutputFormat, note
+from ganglion.entrypoints.cli.output import OutputFormat, note, say
 
 if TYPE_CHECKING:
     from ganglion.wire.node_resources import CommandOutcome
@@ -46,7 +46,7 @@ def execute(
     if session.output is not OutputFormat.TABLE:
         session.show(outcome)
     elif outcome.output is not None:
-        typer.echo(outcome.output, nl=not outcome.output.endswith("\n"))
+        say(outcome.output if outcome.output.endswith("\n") else f"{outcome.output}\n")
     if not outcome.answer and wait > 0.0:
         raise Unavailable(
             f"{name} has not answered within {wait:g} s; `ganglion node asked {name}` tells what comes of it"

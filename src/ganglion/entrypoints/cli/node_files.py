@@ -31,7 +31,9 @@ def put_file(
     site: Site = None,
     node: Node = None,
 ) -> None:
-    """Let nodes have a file, in the place of an earlier one of the same name.
+    """Give nodes a file.
+
+    It takes the place of an earlier one of the same name.
 
     Of several files of one name a node has the one of the narrowest: its own, its site's, a group's, the fleet's.
 
@@ -63,7 +65,9 @@ def remove_file(
     site: Site = None,
     node: Node = None,
 ) -> None:
-    """Let nodes have a file no more; a wider one of the same name takes its place.
+    """Take a file away from nodes.
+
+    A wider one of the same name takes its place.
 
     Example: ganglion node files remove calibration.csv --site porto
     """

@@ -18,7 +18,9 @@ def register(app: typer.Typer) -> None:
 
 
 def export_fleet(session: Session, file: File) -> None:
-    """Write names, sites, zones and labels of the nodes to a file. It never holds a secret.
+    """Write the fleet to a file.
+
+    Names, sites, zones and labels of the nodes; it never holds a secret.
 
     Example: ganglion node export fleet.csv
     """

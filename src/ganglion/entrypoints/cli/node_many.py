@@ -149,7 +149,8 @@ def act(session: Session, request: "NodeActionRequest", *, yes: bool) -> None:
 
 def _ask_person(action: str, names: Sequence[str]) -> None:
     more = f" and {len(names) - _SHOWN_MAX} more" if len(names) > _SHOWN_MAX else ""
-    question = f"{action} {len(names)} nodes: {', '.join(names[:_SHOWN_MAX])}{more}?"
+    how_many = "1 node" if len(names) == 1 else f"{len(names)} nodes"
+    question = f"{action} {how_many}: {', '.join(names[:_SHOWN_MAX])}{more}?"
     if not sys.stdin.isatty():
         raise InvalidRequest(f"{question} Say --yes, or look first with --dry-run")
     typer.confirm(question, abort=True, err=True)

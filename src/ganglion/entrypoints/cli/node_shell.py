@@ -169,16 +169,17 @@ def _kept_here(settings: "NodeSettings", shell_id: str) -> bytes:
 
 
 def _replay(recording: bytes) -> None:
-    """Show what was shown; on a terminal with its pauses, long ones shortened."""
+    """Show what was shown; on a terminal with its pauses, long ones shortened, and without what a terminal acts on."""
     from ganglion.core import asciicast
+    from ganglion.core.replayed_text import ReplayedText
 
     _, events = asciicast.read(recording)
-    is_terminal, pause, before_s = sys.stdout.isatty(), threading.Event(), 0.0
+    text, is_terminal, pause, before_s = ReplayedText(), sys.stdout.isatty(), threading.Event(), 0.0
     for event in _shown(events):
         if is_terminal:
             pause.wait(min(max(event.at_s - before_s, 0.0), _PAUSE_S_MAX))
         before_s = event.at_s
-        sys.stdout.write(event.text)
+        sys.stdout.write(text.shown(event.text) if is_terminal else event.text)
         sys.stdout.flush()
 
 

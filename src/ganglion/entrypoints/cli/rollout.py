@@ -120,7 +120,7 @@ def show_rollout(session: Session, rollout_id: RolloutName) -> None:
 
     Example: ganglion rollout show ROLLOUT_ID
     """
-    rollout_show.show_rollout(session, session.client.rollout(rollout_id))
+    rollout_show.show_rollout(session, session.client.rollout(rollout_acts.named(session, rollout_id)))
 
 
 @hub_command(app, "watch")
@@ -131,7 +131,7 @@ def watch_rollout(session: Session, rollout_id: RolloutName, timeout: options.Ti
     """
     from ganglion.entrypoints.cli.rollout_watch import watch
 
-    watch(session, rollout_id, timeout_s=timeout)
+    watch(session, rollout_acts.named(session, rollout_id), timeout_s=timeout)
 
 
 hub_command(app, "pause")(rollout_acts.pause)

@@ -206,7 +206,7 @@ def _limits(view: "RolloutView") -> str:
         f"for {limits.select or 'every node'}" if limits.select is not None else "",
         f"starts {moment(limits.starts_at_s)}" if limits.starts_at_s is not None else "",
         f"{limits.deadline_act} at {moment(limits.deadline_at_s)}" if limits.deadline_at_s is not None else "",
-        f"{limits.approvals} approvals a stage" if limits.approvals else "",
+        f"{limits.approvals} approval{'' if limits.approvals == 1 else 's'} a stage" if limits.approvals else "",
         f"{limits.site_parallel_max} at a time in a site" if limits.site_parallel_max else "",
         f"{size(limits.site_bytes_per_s_max)}/s for a site" if limits.site_bytes_per_s_max else "",
         f"installs in {', '.join(limits.windows)}" if limits.windows else "",
@@ -235,4 +235,4 @@ def _revert(view: "RolloutView") -> str:
     total = back.returned + back.returning + back.silent + back.failed
     when = f", done {moment(back.reverted_at_s)}" if back.reverted_at_s is not None else ""
     rest = f"{back.returning} returning, {back.silent} silent, {back.failed} failed"
-    return f"{back.returned} of {total} nodes are back, {rest}{when}"
+    return f"{back.returned} of {total} {'node is' if total == 1 else 'nodes are'} back, {rest}{when}"

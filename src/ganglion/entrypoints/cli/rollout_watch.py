@@ -8,7 +8,7 @@ import typer
 
 from ganglion.core.errors import HubUnreachable, Unavailable
 from ganglion.entrypoints.cli.cells import moment
-from ganglion.entrypoints.cli.output import OutputFormat, emit, note
+from ganglion.entrypoints.cli.output import OutputFormat, emit, note, say
 
 if TYPE_CHECKING:
     from ganglion.entrypoints.cli.context import Session
@@ -57,9 +57,9 @@ def _print(output: OutputFormat, before: "RolloutView | None", view: "RolloutVie
     # By content, not by position: a long history drops entries in its middle.
     for entry in (each for each in view.history if before is None or each not in before.history):
         said_by = f" by {entry.actor}" if entry.actor else ""
-        typer.echo(f"{moment(entry.at_s)}  {entry.event}{said_by}{_because(entry.reason)}")
+        say(f"{moment(entry.at_s)}  {entry.event}{said_by}{_because(entry.reason)}\n")
     if before is None or _verdict(before) != _verdict(view):
-        typer.echo(_verdict(view))
+        say(f"{_verdict(view)}\n")
 
 
 def _verdict(view: "RolloutView") -> str:

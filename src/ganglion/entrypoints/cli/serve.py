@@ -44,7 +44,9 @@ def serve(
     supervise: Annotated[bool, typer.Option(help="Start again when a model takes the process down.")] = True,
     config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
 ) -> None:
-    """Serve ONNX, TFLite and OpenVINO models and packages from files, without a hub. Ends with Ctrl-C or SIGTERM.
+    """Serve model files and packages, without a hub.
+
+    ONNX, TFLite and OpenVINO files, packages, or a folder of them. Ends with Ctrl-C or SIGTERM.
 
     Subfolders with numbers for names are versions of one model; the newest one answers, the others by their name.
 

@@ -30,7 +30,9 @@ def simulate(
     show_profile: Annotated[bool, typer.Option("--show-profile", help="Print the profile, to begin from.")] = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
-    """Run a fleet and its hub in a simulated world, and judge it by the laws.
+    """Let a fleet live in a simulated world, and judge it.
+
+    Hub and nodes run through their days in seconds, and are judged by the laws.
 
     Exit code 1 when a law is broken. Nothing is started, sent or written but the report.
 

@@ -1,7 +1,7 @@
 """Points in time as people write them: `2026-11-22T02:00Z`, or `+2h` from now."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 
 from ganglion.core.errors import InvalidRequest
 
@@ -24,4 +24,4 @@ def point(text: str | None, *, option: str, now_s: float) -> float | None:
     if at.tzinfo is None:
         # A time without a zone means another moment on each machine.
         raise InvalidRequest(f"{option} {text[:80]!r} has no time zone; write {HELP}")
-    return at.astimezone(UTC).timestamp()
+    return at.timestamp()

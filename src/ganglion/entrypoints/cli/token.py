@@ -27,7 +27,9 @@ def create_token(
     model: Models = None,
     days: Annotated[float, typer.Option("--days", help="Days until the token expires.")] = 90.0,
 ) -> None:
-    """Make a token with a role and an end, and print it; it is shown only now. It can be no admin.
+    """Make a token with a role and an end.
+
+    It is printed, and shown only now. It can be no admin.
 
     Example: ganglion token create ci --role publisher --model digits --days 30
     """

@@ -10,7 +10,7 @@ from ganglion.core.errors import TooLarge
 from ganglion.entrypoints.diagnosis import questions
 from ganglion.entrypoints.diagnosis.doctor import doctor_report
 from ganglion.entrypoints.diagnosis.findings import health_report
-from ganglion.entrypoints.diagnosis.support import support_document
+from ganglion.entrypoints.diagnosis.support import fitted, support_document
 from ganglion.entrypoints.node_settings import NodeSettings
 from ganglion.node.domain import redaction
 from ganglion.node.services.orders import Deed, Told
@@ -30,7 +30,7 @@ def looks(settings: NodeSettings, clock: Clock) -> Mapping[str, Deed]:
         "health": _told(lambda _: _json(health_report(settings, clock=clock))),
         "doctor": _told(lambda _: _json(doctor_report(settings, clock=clock))),
         "logs": _told(partial(_logs, settings, clock)),
-        "support-bundle": _told(lambda _: _json(support_document(settings, clock=clock))),
+        "support-bundle": _told(lambda _: _json(fitted(support_document(settings, clock=clock), OUTPUT_BYTES_MAX))),
     }
 
 

@@ -15,6 +15,7 @@ from ganglion.entrypoints import engines, hub_errors
 from ganglion.entrypoints.diagnosis.findings import Examination, examine
 from ganglion.entrypoints.node_settings import NodeSettings
 from ganglion.entrypoints.pinned_tls import HubAddress, context_for, fetch_ca, parse_address
+from ganglion.entrypoints.timed_line import TimedLine
 from ganglion.node.domain import health
 from ganglion.node.domain.health import HealthFacts, HealthLimits
 from ganglion.node.services.identity import NodeIdentity, load_identity
@@ -76,7 +77,8 @@ def _hub(identity: NodeIdentity, places: Places, clock: Clock) -> Iterator[Healt
     for name, step in steps:
         try:
             yield from step()
-        except (OSError, GanglionError) as error:
+        except (OSError, UnicodeError, GanglionError) as error:
+            # The second is what Python says of a name that cannot be one.
             yield _bad(name, str(error), _REMEDIES[name])
             return
 
@@ -106,17 +108,14 @@ def _pinned(identity: NodeIdentity) -> HealthCheck:
 
 
 def _answered(address: HubAddress, places: Places, clock: Clock) -> list[HealthCheck]:
-    line = http.client.HTTPSConnection(
-        address.host.strip("[]"), address.port, timeout=_TIMEOUT_S, context=context_for(_read(places.ca))
-    )
+    context, host = context_for(_read(places.ca)), address.host.strip("[]")
     try:
-        line.request("GET", _READY)
-        reply = line.getresponse()
-        reply.read()
+        # The head says all that is asked for: of a body that has no end nothing is read.
+        with TimedLine(host, address.port, seconds=_TIMEOUT_S, context=context).opened() as line:
+            line.request("GET", _READY)
+            reply = line.getresponse()
     except (OSError, http.client.HTTPException) as error:
         raise hub_errors.refusal(address, error) from error
-    finally:
-        line.close()
     if reply.status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
         remedy = _REMEDIES["answer of the hub"]
         answer = HealthCheck("answer of the hub", Verdict.WARN, f"it answers {reply.status}", remedy)
@@ -129,7 +128,7 @@ def _compared(date: str, clock: Clock) -> list[HealthCheck]:
     """Compare this machine's clock with the hub's."""
     try:
         error_s = utc_s(clock) - parsedate_to_datetime(date).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return []
     # A date has whole seconds, and took some time to arrive.
     rounded_s = 0.0 if abs(error_s) < 2.0 else error_s  # noqa: PLR2004 - as the comment says

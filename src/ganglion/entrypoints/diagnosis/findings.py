@@ -112,8 +112,14 @@ def _by_class(shed: Mapping[str, int]) -> dict[str, int]:
     return {known[number]: count for number, count in shed.items() if number in known}
 
 
-def _models(state: NodeState, status: ServingStatus | None) -> dict[str, ModelFacts]:
+def served_models(state: NodeState, status: ServingStatus | None) -> dict[str, ModelServing]:
+    """Return what serving has, without the empty places of models that were withdrawn: nobody misses those."""
     served = status.models if status else {}
+    return {name: each for name, each in served.items() if each.loaded or name in state.models}
+
+
+def _models(state: NodeState, status: ServingStatus | None) -> dict[str, ModelFacts]:
+    served = served_models(state, status)
     return {
         name: _model(state.models.get(name, ModelState()), served.get(name))
         for name in sorted(state.models.keys() | served.keys())

@@ -40,7 +40,8 @@ def from_arguments(arguments: Sequence[str], *, now_s: float) -> LogQuery:
     """Return the query that an order brought. Raises: InvalidRequest."""
     said = dict(each.partition("=")[::2] for each in arguments)
     unknown = said.keys() - {"since", "until", "level", "text", "lines"}
-    if unknown or not said.get("lines", "1").isdecimal():
+    count = said.get("lines", "1")
+    if unknown or not (count.isascii() and count.isdecimal()):
         raise InvalidRequest("logs takes since=, until=, level=, text= and lines=NUMBER")
     lines = int(said.pop("lines", "200")[:6])
     return log_query(**said, lines=lines, now_s=now_s)
@@ -63,4 +64,7 @@ def _time(text: str, now_s: float) -> str:
         if at.tzinfo is None:
             raise InvalidRequest(f"{text[:40]!r} has no time zone; write 2026-11-22T02:00Z, or 2h for two hours ago")
         at_s = at.timestamp()
-    return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    try:
+        return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    except (ValueError, OverflowError, OSError):
+        raise InvalidRequest(f"{text[:40]!r} is a time of which no calendar knows") from None

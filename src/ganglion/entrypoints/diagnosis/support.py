@@ -28,6 +28,7 @@ from ganglion.wire.diagnosis import SupportDocument
 LOG_BYTES_MAX = 150_000
 """Of the newest log lines: with everything else they fit into one answer over the link."""
 _METADATA_BYTES_MAX = 8_000
+_LOG = "log.jsonl"
 _PARTS = ("ganglion", "onnxruntime", "numpy", "msgspec", "tuf", "cryptography", "uvloop")
 
 
@@ -43,11 +44,21 @@ def support_document(settings: NodeSettings, *, clock: Clock, log_bytes_max: int
         "doctor.json": _json(doctor_report(settings, clock=clock)),
         "state.json": _json(_state(examination)),
         "machine.json": _json(dict(examination.machine)),
-        "log.jsonl": "\n".join(_log(places, log_bytes_max)) + "\n",
+        _LOG: "\n".join(_log(places, log_bytes_max)) + "\n",
         **dict(_metadata(places)),
     }
     shown = {name: redaction.redacted(text) for name, text in files.items()}
     return SupportDocument(node=identity.name, at_s=utc_s(clock), files=shown)
+
+
+def fitted(document: SupportDocument, bytes_max: int) -> SupportDocument:
+    """Return the document with so few of its oldest log lines that, encoded, it fits; lines full of quotes grow."""
+    log = document.files[_LOG]
+    while len(codec.encode_json(document)) > bytes_max and log:
+        # The first line of the half may be cut in two, and goes.
+        log = log[len(log) // 2 :].partition("\n")[2]
+        document = msgspec.structs.replace(document, files={**document.files, _LOG: log})
+    return document
 
 
 def packed(document: SupportDocument) -> bytes:

@@ -64,8 +64,7 @@ _ROUTERS = (
     shell_routes.router,
     file_routes.router,
     status_routes.router,
-)
-_UNDESCRIBED = (
+    # Not part of the interface, and not described.
     openapi.router,
     page_routes.router,
     rollout_page.router,
@@ -103,10 +102,9 @@ def create_routes() -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
+    # Not `include_router`: it reads every signature again, for each application, when the first request comes.
     for router in _ROUTERS:
-        app.include_router(router)
-    for router in _UNDESCRIBED:
-        app.include_router(router, include_in_schema=False)
+        app.router.routes.extend(router.routes)
     app.mount("/static", page_routes.static_files())
     problems.install(app)
     return app

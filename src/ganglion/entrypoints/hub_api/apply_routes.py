@@ -1,5 +1,6 @@
 """The fleet as files declare it: plans, applying them, the schemas of what can be declared."""
 
+from collections.abc import Sequence
 from functools import partial
 
 from fastapi import APIRouter
@@ -12,7 +13,7 @@ from ganglion.hub.domain import fleet_specs, rollout_request
 from ganglion.hub.domain.declared import Declared, request_of
 from ganglion.hub.domain.fleet_specs import AlertSpec, AssignmentSpec, SettingsSpec, place_of
 from ganglion.hub.services import rollout_planning
-from ganglion.ports.hub_store import ControlTransaction
+from ganglion.ports.hub_store import ControlTransaction, NodeRow
 from ganglion.trust.roles import Caller, Right
 from ganglion.wire import codec, paths
 from ganglion.wire.apply_resources import ApplyReply, ApplyRequest, PlanLine, RolloutPolicyView
@@ -60,16 +61,16 @@ def list_rollout_policies(hub: HubPart, _caller: Viewer) -> list[RolloutPolicyVi
     ]
 
 
-def _check_line(caller: Caller, tx: ControlTransaction, line: PlanLine, declared: Declared | None) -> None:
+def _check_line(caller: Caller, tx: ControlTransaction, line: PlanLine, declared: Declared) -> None:
     """Raises: Forbidden: the caller's role is not for what a line would change."""
-    spec = declared.spec if declared else None
-    match spec:
-        case AssignmentSpec():
+    match declared.spec:
+        case AssignmentSpec() as spec:
             caller.check_model(spec.model)
+            if not spec.to and spec.select is None:
+                caller.check_whole_fleet()
             if caller.scope.sites:
-                found = rollout_planning.targets(tx, rollout_request.terms_of(request_of(spec, None)))
-                scopes.check_rows(tx, caller, tx.nodes_of([node.node_id for node in found]))
-        case SettingsSpec():
+                scopes.check_rows(tx, caller, _reached(tx, spec))
+        case SettingsSpec() as spec:
             _check_place(caller, tx, *place_of(spec))
         case AlertSpec():
             caller.check_unlimited()
@@ -77,6 +78,15 @@ def _check_line(caller: Caller, tx: ControlTransaction, line: PlanLine, declared
             caller.check_site(line.name)
         case _:
             caller.check_whole_fleet()
+
+
+def _reached(tx: ControlTransaction, spec: AssignmentSpec) -> Sequence[NodeRow]:
+    """Return whom an assignment means; nobody, when its group is not there: that is a problem of its own."""
+    try:
+        found = rollout_planning.targets(tx, rollout_request.terms_of(request_of(spec, None)))
+    except NotFound:
+        return []
+    return tx.nodes_of([node.node_id for node in found])
 
 
 def _check_place(caller: Caller, tx: ControlTransaction, scope: str, name: str) -> None:

@@ -12,6 +12,8 @@ from ganglion.core.errors import InvalidRequest
 from ganglion.entrypoints.hub_api.unknown_fields import unknown_field
 from ganglion.wire import codec
 
+VALUES_MANY = 5000
+"""A body with more values is a large one."""
 SCHEMA_REF = "#/components/schemas/{name}"
 
 
@@ -27,7 +29,7 @@ class _StrictRequest(Request):
         except InvalidRequest as error:
             # FastAPI passes on only this class, and replaces every other with words that tell nothing.
             raise HTTPException(400, error.message.replace("object:", "body:", 1)) from error
-        if told := unknown_field(self.kind, body):
+        if told := unknown_field(self.kind, body) or first_misfit(self.kind, body):
             raise HTTPException(400, told)
         return body
 
@@ -46,6 +48,33 @@ class StrictRoute(APIRoute):
             return await serve(strict)
 
         return serve_strictly
+
+
+def first_misfit(kind: object, body: object) -> str:
+    """Say what of a large body is not of its type, the first place alone; empty: nothing, or it is a small one.
+
+    The framework tells every place at once, and of a million of them would make a gigabyte of complaints.
+    """
+    if kind is None or not _is_large(body):
+        return ""
+    try:
+        msgspec.convert(body, kind, strict=False)
+    except msgspec.ValidationError as error:
+        return f"body: {error}"
+    return ""
+
+
+def _is_large(body: object) -> bool:
+    """Say whether more than `VALUES_MANY` values stand in a body."""
+    count, inner = 0, [body]
+    while inner:
+        each = inner.pop()
+        values = each.values() if isinstance(each, dict) else each if isinstance(each, list) else ()
+        count += len(values)
+        if count > VALUES_MANY:
+            return True
+        inner += [value for value in values if isinstance(value, dict | list)]
+    return False
 
 
 async def _raw(request: Request) -> bytes:

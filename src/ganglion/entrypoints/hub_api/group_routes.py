@@ -9,7 +9,6 @@ from ganglion.core.ids import parse_name
 from ganglion.entrypoints.hub_api import scopes
 from ganglion.entrypoints.hub_api.access import HubPart, Operator, Viewer
 from ganglion.entrypoints.hub_api.bodies import StrictRoute
-from ganglion.entrypoints.hub_wiring import Hub
 from ganglion.trust.roles import Caller
 from ganglion.wire import paths
 from ganglion.wire.fleet_resources import (
@@ -26,15 +25,16 @@ router = APIRouter(tags=["fleet"], route_class=StrictRoute)
 
 @router.get(paths.GROUPS)
 def list_groups(hub: HubPart, caller: Viewer) -> list[GroupView]:
-    """List groups by name. A role for some nodes sees the groups that these belong to, without the others."""
-    views = [_narrowed(hub, caller, group) for group in hub.organisation.places.groups()]
+    """List groups by name with their sizes. A role for some nodes sees the groups of these, without the others."""
+    views = [_narrowed(caller, group) for group in hub.organisation.places.groups(scopes.sight_of(caller))]
     return [view for view in views if view.count or not caller.scope.sites]
 
 
 @router.get(paths.GROUPS + "/{name}")
 def show_group(hub: HubPart, caller: Viewer, name: str) -> GroupView:
     """Show a group and who is in it."""
-    return _narrowed(hub, caller, hub.organisation.places.group(parse_name(name, what="group")))
+    checked = parse_name(name, what="group")
+    return _narrowed(caller, hub.organisation.places.group(checked, scopes.sight_of(caller)))
 
 
 @router.post(paths.GROUPS + "/{name}")
@@ -95,9 +95,6 @@ def remove_zone(hub: HubPart, caller: Operator, name: str) -> Response:
     return Response(status_code=204)
 
 
-def _narrowed(hub: Hub, caller: Caller, view: GroupView) -> GroupView:
-    """Return a group as a role for some nodes sees it: with these alone."""
-    if not caller.scope.sites or caller.scope.has_group(view.name):
-        return view
-    members = scopes.visible_names(hub, caller, view.members) or frozenset()
-    return replace(view, members=sorted(members), count=len(members), nodes=[], select=None)
+def _narrowed(caller: Caller, view: GroupView) -> GroupView:
+    """Return a group as a role for some nodes sees it: who else is meant is not told."""
+    return view if caller.scope.has_group(view.name) else replace(view, nodes=[], select=None)

@@ -58,11 +58,13 @@ class Poll:
         await to_thread.run_sync(notice)
         return await self.look()
 
-    def may_wait(self, wait_s: float) -> bool:
-        """Say whether there is any time to wait, and begin to count it."""
-        wait_s = min(wait_s, self.hub.settings.http.long_poll_s_max)
-        self._until_s = asyncio.get_running_loop().time() + wait_s
-        return wait_s > 0 and not self.hub.waiters.closed
+    def may_wait(self, wait_s: float, *, asked_s: float) -> bool:
+        """Say whether there is any time to wait, counted by the loop's clock from when the question came.
+
+        The node counts from then: were it later, a busy hub would answer when nobody listens any more.
+        """
+        self._until_s = asked_s + min(wait_s, self.hub.settings.http.long_poll_s_max)
+        return self._until_s > asyncio.get_running_loop().time() and not self.hub.waiters.closed
 
     async def wait(self) -> DesiredState | None:
         """Return the first newer state, or None: there is none in time, or the hub stops. Raises: Unauthenticated."""

@@ -1,5 +1,6 @@
 """What nodes call: join, prove who they are, wait for a desired state, report, hand over records."""
 
+import asyncio
 from functools import partial
 from typing import Annotated
 
@@ -65,11 +66,12 @@ async def desired(
     wait_s: Annotated[float, Query(ge=0)] = 0.0,
 ) -> Response:
     """Wait up to `wait_s` for a desired state newer than the one named."""
+    asked_s = asyncio.get_running_loop().time()
     node = await to_thread.run_sync(hub.enrolment.authenticate, token, limiter=hub.waiters.threads)
     poll = Poll(hub, token, node.node_id, (incarnation, revision))
     try:
         state = await poll.first_look()
-        if state is None and poll.may_wait(wait_s):
+        if state is None and poll.may_wait(wait_s, asked_s=asked_s):
             # What is returned here is not sent: the middleware answers when there is something to say.
             setattr(request.state, WAITS, poll)
     finally:

@@ -16,7 +16,7 @@ from ganglion.wire.problems import PROBLEM_TYPE, Problem
 VERSION = version("ganglion")
 PATH = f"{paths.API}/openapi.json"
 
-router = APIRouter()
+router = APIRouter(include_in_schema=False)
 
 _Tree: TypeAlias = "dict[str, _Tree]"
 """The part of a JSON document that consists of objects: all that is walked here."""

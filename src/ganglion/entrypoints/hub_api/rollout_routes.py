@@ -71,8 +71,7 @@ def act_on_rollout(
 
 
 def _shown_to(caller: Caller) -> int | None:
-    """Return how many nodes of a list are named. A scope looks for its own among all of them."""
-    return None if caller.scope.sites else NODES_SHOWN_MAX
+    return scopes.shown_to(caller, NODES_SHOWN_MAX)
 
 
 def _act(hub: Hub, action: Action, stage: int | None) -> Callable[..., RolloutView]:
@@ -90,6 +89,7 @@ def _act(hub: Hub, action: Action, stage: int | None) -> Callable[..., RolloutVi
 
 
 def _check_start(hub: Hub, caller: Caller, request: RolloutRequest) -> None:
-    is_limited = bool(request.to) or request.select is not None
-    reached = hub.rollouts.reached(request) if is_limited else None
-    scopes.check_start(hub, caller, request.model, reached)
+    if not request.to and request.select is None:
+        # It decides what nodes start with that join later, on any site.
+        caller.check_whole_fleet()
+    scopes.check_reach(hub, caller, request.model, hub.rollouts.reached(request) if caller.scope.sites else ())

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import Protocol, TypeVar
 
 from ganglion.entrypoints.hub_wiring import Hub
 from ganglion.hub.services import groups
 from ganglion.hub.services.fleet import Sight
-from ganglion.ports.hub_store import ControlTransaction, NodeRow
+from ganglion.ports.hub_store import Alternatives, ControlTransaction, NodeRow, NodeTerm
 from ganglion.trust.roles import Caller
-from ganglion.wire.resources import NodeView
 from ganglion.wire.rollout_resources import RolloutView
 
 
@@ -31,14 +31,8 @@ def visible(tx: ControlTransaction, caller: Caller, rows: Sequence[NodeRow]) -> 
 
 
 def sight_of(caller: Caller, *, group: str = "") -> Sight | None:
-    """Return what leaves out the nodes that a caller may not see, or that are not in a group; None: nothing does."""
+    """Return the nodes that a caller may see, of a group when one is named; None: all of them."""
     return partial(_seen_by, caller, group) if caller.scope.sites or group else None
-
-
-def visible_nodes(hub: Hub, caller: Caller, nodes: list[NodeView]) -> list[NodeView]:
-    """Return the nodes that this caller may see."""
-    names = visible_names(hub, caller, [node.name for node in nodes])
-    return nodes if names is None else [node for node in nodes if node.name in names]
 
 
 def of_visible_nodes(hub: Hub, caller: Caller, found: list[T]) -> list[T]:
@@ -63,23 +57,18 @@ def check_rows(tx: ControlTransaction, caller: Caller, rows: Sequence[NodeRow]) 
             caller.check_node(row.name, row.site, groups.groups_of(tx, row, caller.scope.groups))
 
 
-def check_start(hub: Hub, caller: Caller, model: str, nodes: Sequence[str] | None = None) -> None:
-    """Raises: Forbidden: a rollout of this model would reach nodes that the caller's role is not for.
-
-    `nodes` are the names of those that it can reach; None: every one.
-    """
+def check_reach(hub: Hub, caller: Caller, model: str, nodes: Sequence[str]) -> None:
+    """Raises: Forbidden: a rollout of this model to the nodes of these names is not for the caller's role."""
     caller.check_model(model)
     if not caller.scope.sites:
         return
     with hub.world.control.read() as tx:
-        rows = tx.nodes() if nodes is None else [row for name in nodes if (row := tx.node_by_name(name))]
-        check_rows(tx, caller, rows)
+        check_rows(tx, caller, [row for name in nodes if (row := tx.node_by_name(name))])
 
 
 def check_rollout(hub: Hub, caller: Caller, rollout: RolloutView) -> None:
     """Raises: Forbidden: the rollout reaches nodes, or is of a model, that the caller's role is not for."""
-    caller.check_model(rollout.model)
-    check_start(hub, caller, rollout.model, sorted(_reached(rollout)))
+    check_reach(hub, caller, rollout.model, sorted(_reached(rollout)))
 
 
 def visible_rollouts(hub: Hub, caller: Caller, rollouts: list[RolloutView]) -> list[RolloutView]:
@@ -98,10 +87,14 @@ def check_samples(hub: Hub, caller: Caller, sample_ids: Iterable[str]) -> None:
             check_node(hub, caller, sample.node)
 
 
-def _seen_by(caller: Caller, group: str, tx: ControlTransaction, rows: Sequence[NodeRow]) -> list[NodeRow]:
+def _seen_by(caller: Caller, group: str, tx: ControlTransaction) -> tuple[Alternatives, ...]:
     """Raises: NotFound: there is no such group."""
-    meant = groups.group(tx, group) if group else None
-    return [row for row in visible(tx, caller, rows) if meant is None or groups.has(meant, row)]
+    named = (groups.alternatives_of(groups.group(tx, group)),) if group else ()
+    if not caller.scope.sites:
+        return named
+    meant = map(groups.alternatives_of, groups.known(tx, caller.scope.groups))
+    # No site has a group's name: that has a colon.
+    return *named, ((NodeTerm("site", caller.scope.sites),), *chain.from_iterable(meant))
 
 
 def visible_names(hub: Hub, caller: Caller, names: Iterable[str]) -> frozenset[str] | None:
@@ -111,6 +104,11 @@ def visible_names(hub: Hub, caller: Caller, names: Iterable[str]) -> frozenset[s
     with hub.world.control.read() as tx:
         rows = [row for name in names if (row := tx.node_by_name(name))]
         return frozenset(row.name for row in visible(tx, caller, rows))
+
+
+def shown_to(caller: Caller, most: int) -> int | None:
+    """Return how many nodes of a list are named: `most`. A scope looks for its own among all of them: None."""
+    return None if caller.scope.sites else most
 
 
 def _reached(rollout: RolloutView) -> set[str]:

@@ -173,8 +173,8 @@ def checked(spec: AlertSpec) -> AlertSpec:
     """Return a spec that can be watched, with every default filled in. Raises: InvalidRequest, InvalidName."""
     rule = rule_of(spec)
     _check_place(spec, rule)
-    if len(spec.description) > DESCRIPTION_MAX:
-        raise InvalidRequest(f"description: at most {DESCRIPTION_MAX} characters")
+    if len(spec.description) > DESCRIPTION_MAX or not spec.description.isprintable():
+        raise InvalidRequest(f"description: one line of at most {DESCRIPTION_MAX} characters")
     for name, low, value, high in (
         ("limit", 0.0, limit_of(spec), _LIMIT_MAX),
         ("for_s", 0.0, spec.for_s, _FOR_S_MAX),

@@ -1,6 +1,6 @@
 """The resources with which a fleet is declared in files: their fields and their schemas. No I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -104,6 +104,8 @@ class AlertSpec(_Spec, frozen=True, kw_only=True):
 
 
 Spec: TypeAlias = GroupSpec | SiteSpec | ZoneSpec | RolloutPolicySpec | AssignmentSpec | SettingsSpec | AlertSpec
+Claims: TypeAlias = frozenset[tuple[str, str]]
+"""Settings that are declared: (scope, key)."""
 KINDS: Mapping[str, type[Spec]] = {
     "Site": SiteSpec,
     "Zone": ZoneSpec,
@@ -139,6 +141,11 @@ def place_of(spec: SettingsSpec) -> tuple[str, str]:
     """Return the scope of settings and the name of the group, site or node."""
     scope, _, name = spec.scope.partition(":")
     return scope, name
+
+
+def claims_of(specs: Iterable[Spec]) -> Claims:
+    """Return which settings of which place specs set."""
+    return frozenset((spec.scope, key) for spec in specs if isinstance(spec, SettingsSpec) for key in spec.settings)
 
 
 def tree_of(spec: Spec) -> dict[str, object]:

@@ -91,7 +91,7 @@ def _behaviour_findings(settings: GateSettings, evidence: Evidence) -> Iterator[
         yield rules.crashes(settings, everybody, others=evidence.others.nodes)
     doubt = _doubt(evidence)
     old = ev.tallied(work.behaviour for work in evidence.controls)
-    yield rules.error_rate(settings, ev.tallied(node.behaviour for node in evidence.stage), old, doubt)
+    yield from rules.errors(settings, evidence.stage, old, doubt)
     by_class = _doubt(evidence, scopes=len({node.node_class for node in evidence.stage}))
     yield from gate_speed.slowest(settings, evidence, by_class)
     yield from gate_speed.typical(settings, evidence, by_class)
@@ -112,10 +112,10 @@ def _earlier(settings: GateSettings, evidence: Evidence, old: Behaviour) -> Iter
     """Nodes of earlier stages can still end the rollout, but have nothing left to prove."""
     if not evidence.earlier:
         return
-    errors = rules.error_rate(settings, ev.tallied(node.behaviour for node in evidence.earlier), old, _doubt(evidence))
+    errors = rules.errors(settings, evidence.earlier, old, _doubt(evidence))
     doubt = _doubt(evidence, scopes=len({node.node_class for node in evidence.earlier}))
-    slow = gate_speed.slowest(settings, replace(evidence, stage=evidence.earlier), doubt)
-    for finding in (errors, *slow):
+    slow = gate_speed.slowest(settings, replace(evidence, stage=evidence.earlier), doubt, are_cold=False)
+    for finding in (*errors, *slow):
         if finding.is_fatal:
             yield replace(finding, fact=f"earlier stages: {finding.fact}")
 
@@ -138,7 +138,7 @@ def _likeness(settings: GateSettings, evidence: Evidence) -> Iterator[Finding]:
     in_doubt = new.compared >= settings.compared_min and bool(agreement.missing)
     if alone:
         yield from _by_shift(settings, shifts)
-    elif not (in_doubt and shifts.is_unlike):
+    elif not (in_doubt and shifts.is_surely_unlike):
         yield agreement
     yield from rules.agreement_by_site(settings, evidence.stage, lambda sites: _doubt(evidence, scopes=sites))
     why = _why(settings, shifts, agreement.fact, alone=alone, in_doubt=in_doubt)
@@ -161,7 +161,7 @@ def _why(settings: GateSettings, shifts: Shifts, agreement: str, *, alone: bool,
     """Return the beginning of the sentence that ends the rollout, or None when these shifts do not."""
     if alone and shifts.is_unlike:
         return "nothing could be compared, "
-    if in_doubt and shifts.is_unlike:
+    if in_doubt and shifts.is_surely_unlike:
         return f"{agreement} and "
     if shifts.is_apart(settings.agreement_min):
         return f"the answers cannot agree with the old version's on {settings.agreement_min:.0%} of like inputs: "
@@ -170,7 +170,7 @@ def _why(settings: GateSettings, shifts: Shifts, agreement: str, *, alone: bool,
 
 def _told(shifts: Shifts, why: str | None, doubt: Doubt) -> Iterator[Finding]:
     for finding in gate_shift.findings(shifts):
-        shifted = {shift.rule for shift in shifts.found if shift.is_shifted}
+        shifted = {shift.rule for shift in shifts.found if shift.is_shifted and shift.is_worse}
         is_blamed = why is not None and finding.rule in shifted
         yield gate_shift.fatal(finding, why, doubt) if is_blamed and why is not None else finding
 

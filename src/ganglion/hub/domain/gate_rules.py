@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from ganglion.core.behaviour import Behaviour
 from ganglion.hub.domain import evidence as ev
 from ganglion.hub.domain.evidence import Evidence, NodeEvidence, Outcome
-from ganglion.hub.domain.findings import Doubt, Finding, Rate, is_beyond
+from ganglion.hub.domain.findings import CONTROLS_MIN, HITS_MIN, Doubt, Finding, Rate, is_beyond, is_over
 from ganglion.wire.rollout_resources import GateSettings
 
 SITE_COMPARED_MIN = 20
@@ -49,18 +49,39 @@ def _given_up(rule: str, words: str, number: int, nodes: int, share_max: float) 
     return Finding(rule=rule, fact=fact, is_fatal=share > share_max, figure=share, limit=share_max, sample=nodes)
 
 
-def error_rate(settings: GateSettings, new: Behaviour, old: Behaviour, doubt: Doubt) -> Finding:
-    """Look at failed requests. The old version's own failures in the same hours are no fault of the new one."""
+def errors(settings: GateSettings, nodes: Sequence[NodeEvidence], old: Behaviour, doubt: Doubt) -> Iterator[Finding]:
+    """Look at failed requests. The old version's own failures are no fault of the new one.
+
+    The old version is that of the controls in the same hours; for a node on which the version before failed as
+    often, it is that one.
+    """
+    failing = [node for node in nodes if _failed_before(node, settings.error_rate_max)]
+    usual = [node for node in nodes if node not in failing] if failing else nodes
+    if failing:
+        doubt = doubt.halved()
+        new, past = ev.tallied(node.behaviour for node in failing), ev.tallied(node.before for node in failing)
+        yield _error_rate(settings, new, past, doubt, known_at=HITS_MIN)
+    if usual or not failing:
+        yield _error_rate(settings, ev.tallied(node.behaviour for node in usual), old, doubt)
+
+
+def _failed_before(node: NodeEvidence, limit: float) -> bool:
+    before = _errors(node.before)
+    return before.hits >= HITS_MIN and before.share > limit
+
+
+def _error_rate(
+    settings: GateSettings, new: Behaviour, old: Behaviour, doubt: Doubt, *, known_at: int = CONTROLS_MIN
+) -> Finding:
     limit, rate, control = settings.error_rate_max, _errors(new), _errors(old)
     fact = f"errors {rate.hits} of {rate.trials} ({rate.share:.1%}, limit {limit:.1%})"
     if control.hits and control.share > limit:
         fact += f", the old version {control.share:.1%}"
-    is_fatal = is_beyond(rate, control, limit, doubt)
-    is_over = rate.share > max(limit, control.share)
+    is_fatal = is_beyond(rate, control, limit, doubt, known_at=known_at)
     return Finding(
         rule="errors",
         fact=f"{fact}: {doubt.told()}" if is_fatal else fact,
-        missing=fact if is_over and not is_fatal else "",
+        missing=fact if is_over(rate, control, limit) and not is_fatal else "",
         is_fatal=is_fatal,
         figure=rate.share,
         limit=limit,

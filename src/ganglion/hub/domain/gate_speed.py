@@ -5,7 +5,7 @@ thousand answers of one slow machine are one machine.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -13,8 +13,9 @@ from ganglion.core import sequential
 from ganglion.core.behaviour import Behaviour
 from ganglion.core.histogram import SCALE, Histogram
 from ganglion.hub.domain import evidence as ev
+from ganglion.hub.domain import warm_up
 from ganglion.hub.domain.evidence import Evidence, NodeEvidence, Work
-from ganglion.hub.domain.findings import Doubt, Finding, Rate, is_beyond
+from ganglion.hub.domain.findings import HITS_MIN, LIKELY, Doubt, Finding, Rate, is_beyond_both, is_over
 from ganglion.wire.rollout_resources import GateSettings
 
 LATENCY_COUNT_MIN = 100
@@ -29,8 +30,6 @@ _ROUNDING = 1e-3
 _SCALES = (0.05, 0.2, 0.8)
 """In base-2 logarithms: a difference of 3.5 % is to be found soonest where nodes are alike. Where they are not, so
 little is never found, and the evidence of one scale alone would not see a version that takes thrice as long."""
-_LIKELY = 2.0
-"""A ratio that is above its limit by more than this many errors is waited for: chance seldom does that."""
 JUDGED_FIGURES: Mapping[str, str] = {
     "memory_used_bytes": "memory",
     "power_w": "power",
@@ -38,39 +37,60 @@ JUDGED_FIGURES: Mapping[str, str] = {
 """Figures of machines that the gate looks at, and what they are called."""
 
 
-def slowest(settings: GateSettings, evidence: Evidence, doubt: Doubt) -> Iterator[Finding]:
-    """Compare p99 with the old version's, class by class."""
-    controls = ev.latency_by_class(evidence.controls)
-    for node_class, new in sorted(ev.latency_by_class(evidence.stage).items()):
-        yield latency(settings, new, controls.get(node_class), node_class, doubt)
-
-
-def latency(
-    settings: GateSettings, new: Behaviour, control: Behaviour | None, node_class: str, doubt: Doubt
-) -> Finding:
-    """Compare p99 with the old version's on machines of one class.
+def slowest(settings: GateSettings, evidence: Evidence, doubt: Doubt, *, are_cold: bool = True) -> Iterator[Finding]:
+    """Compare p99 with the old version's, class by class. `are_cold`: the nodes have just taken the version.
 
     The old figures come from nodes of the class that still run the old version in the same minutes; when
     those answered too little, from the comparisons that the new version's nodes made on the same requests.
     """
-    old = _old_latency(new, control)
-    count = new.latency_us.count
-    if old is None or count < LATENCY_COUNT_MIN:
-        few = f"latency on {node_class} not judged: fewer than {LATENCY_COUNT_MIN} answers on a side"
-        return Finding(rule="latency", fact=few, scope=node_class, sample=count)
-    old_us, new_us = old.quantile(_QUANTILE), new.latency_us.quantile(_QUANTILE)
-    limit_us = max(old_us * settings.latency_ratio_max, old_us + settings.latency_slack_us)
-    slow, slow_before = _above(new.latency_us, limit_us), _above(old, limit_us)
+    controls = ev.latency_by_class(evidence.controls)
+    for node_class, new in sorted(ev.latency_by_class(evidence.stage).items()):
+        old, count = _old_latency(new, controls.get(node_class)), new.latency_us.count
+        if old is None or count < LATENCY_COUNT_MIN:
+            few = f"latency on {node_class} not judged: fewer than {LATENCY_COUNT_MIN} answers on a side"
+            yield Finding(rule="latency", fact=few, scope=node_class, sample=count)
+            continue
+        limit_us = _limit_us(settings, old)
+        nodes = [node for node in evidence.stage if node.node_class == node_class]
+        slow = [node for node in nodes if _was_slow(node, limit_us)]
+        if slow:
+            past = ev.latency_by_class(node.work_before for node in slow)[node_class].latency_us
+            yield _slowest(settings, slow, past, doubt.halved(), limit_us=limit_us, are_cold=are_cold)
+            nodes = [node for node in nodes if node not in slow]
+        if nodes:
+            part = doubt.halved() if slow else doubt
+            yield _slowest(settings, nodes, old, part, limit_us=limit_us, are_cold=are_cold)
+
+
+def _slowest(
+    settings: GateSettings,
+    nodes: Sequence[NodeEvidence],
+    old: Histogram,
+    doubt: Doubt,
+    *,
+    limit_us: float,
+    are_cold: bool,
+) -> Finding:
+    node_class, allowed = nodes[0].node_class, 1 - _QUANTILE
+    shown = _merged(node.behaviour.latency_us for node in nodes)
+    count = shown.count
+    if count and are_cold and shown.quantile(_QUANTILE) > limit_us:
+        warm = _merged(warm_up.later(node.work.by_hour()) for node in nodes)
+        shown = warm if warm.count >= LATENCY_COUNT_MIN else shown
+    new_us, old_us = shown.quantile(_QUANTILE) if count else 0.0, old.quantile(_QUANTILE)
+    slow = sum((_above(_latency(node, limit_us, is_cold=are_cold), limit_us) for node in nodes), Rate(0, 0))
+    slow_before = _above(old, limit_us)
     fact = f"p99 on {node_class} {new_us / 1000:.2f} ms, old version {old_us / 1000:.2f} ms"
-    is_fatal = is_beyond(slow, slow_before, 1 - _QUANTILE, doubt)
-    over = f"{fact} (limit x{settings.latency_ratio_max:g})" if new_us > limit_us else ""
+    is_fatal = is_beyond_both(slow, slow_before, allowed, doubt)
+    over = f"{fact} (limit x{settings.latency_ratio_max:g})"
+    is_missing = new_us > limit_us and is_over(_above(shown, limit_us), slow_before, allowed)
     if is_fatal:
         share = f"{slow.hits} of {slow.trials} answers took longer than {limit_us / 1000:.2f} ms"
         fact = f"{fact}: {share} (limit x{settings.latency_ratio_max:g}, 1 in 100 may): {doubt.told()}"
     return Finding(
         rule="latency",
         fact=fact,
-        missing="" if is_fatal else over,
+        missing=over if is_missing and not is_fatal else "",
         is_fatal=is_fatal,
         scope=node_class,
         figure=new_us,
@@ -79,9 +99,33 @@ def latency(
     )
 
 
+def _limit_us(settings: GateSettings, old: Histogram) -> float:
+    old_us = old.quantile(_QUANTILE)
+    return max(old_us * settings.latency_ratio_max, old_us + settings.latency_slack_us)
+
+
+def _latency(node: NodeEvidence, limit_us: float, *, is_cold: bool) -> Histogram:
+    latency = node.behaviour.latency_us
+    return warm_up.warmed(node.work.by_hour(), latency, limit_us) if is_cold else latency
+
+
+def _was_slow(node: NodeEvidence, limit_us: float) -> bool:
+    """Say whether the version before was as slow on this node: a machine that is too hot is no fault of the new one."""
+    before = _above(node.before.latency_us, limit_us)
+    return before.hits >= HITS_MIN and before.share > 1 - _QUANTILE
+
+
+def _merged(histograms: Iterable[Histogram]) -> Histogram:
+    total = Histogram()
+    for histogram in histograms:
+        total.merge(histogram)
+    return total
+
+
 def typical(settings: GateSettings, evidence: Evidence, doubt: Doubt) -> Iterator[Finding]:
     """Compare typical latency, node by node: this finds a version that is a little slower everywhere."""
-    for node_class, (new, old) in _by_class(evidence.stage, evidence.controls, _log_latency):
+    read = _Latency({name: _limit_us(settings, old) for name, old in _known(evidence.controls)})
+    for node_class, (new, old) in _by_class(evidence.stage, evidence.controls, read):
         old_us = 2.0 ** fmean(old)
         limit = max(settings.latency_typical_ratio_max, 1.0 + settings.latency_typical_slack_us / old_us)
         found = _means(new, old, limit, doubt)
@@ -105,7 +149,7 @@ def count_above(histogram: Histogram, limit: float) -> int:
     """Return how many values certainly lay above `limit`: those whose bucket begins at or above it."""
     if limit <= 0:
         return sum(histogram.buckets.values())
-    first = math.ceil(math.log2(limit) * (1 << SCALE) - 1e-9)
+    first = warm_up.first_above(limit)
     return sum(count for index, count in histogram.buckets.items() if index >= first)
 
 
@@ -131,12 +175,26 @@ class _Machine:
         return math.log2(value) if value > 0.0 and math.isfinite(value) else None
 
 
-def _log_latency(work: NodeEvidence | Work) -> float | None:
-    histogram = work.behaviour.latency_us
-    count = sum(histogram.buckets.values())
-    if count < NODE_ANSWERS_MIN:
-        return None
-    return sum((index + 0.5) * number for index, number in histogram.buckets.items()) / count / (1 << SCALE)
+@dataclass(frozen=True, slots=True)
+class _Latency:
+    """Reads a node's typical latency, as a base-2 logarithm, without the slow first answers of a new version."""
+
+    limits_us: Mapping[str, float]
+
+    def __call__(self, work: NodeEvidence | Work) -> float | None:
+        limit_us, histogram = self.limits_us.get(work.node_class), work.behaviour.latency_us
+        if isinstance(work, NodeEvidence) and limit_us is not None:
+            histogram = _latency(work, limit_us, is_cold=True)
+        count = sum(histogram.buckets.values())
+        if count < NODE_ANSWERS_MIN:
+            return None
+        return sum((index + 0.5) * number for index, number in histogram.buckets.items()) / count / (1 << SCALE)
+
+
+def _known(controls: Iterable[Work]) -> Iterator[tuple[str, Histogram]]:
+    for node_class, old in ev.latency_by_class(controls).items():
+        if old.latency_us.count >= LATENCY_COUNT_MIN:
+            yield node_class, old.latency_us
 
 
 def _by_class(
@@ -171,7 +229,7 @@ def _means(new: Sequence[float], old: Sequence[float], limit: float, doubt: Doub
     return _Means(
         ratio=2.0**difference,
         is_beyond=sequential.exceeds(evidence, doubt.alpha),
-        is_likely=excess > _LIKELY * error,
+        is_likely=excess > LIKELY * error,
         nodes=len(new),
         controls=len(old),
     )

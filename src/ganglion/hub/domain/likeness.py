@@ -45,6 +45,8 @@ class Likeness:
     old_share: Sequence[float]
     error: float
     """Variance of the difference of two shares, over share x (1 - share): with independent rows 1/n + 1/m."""
+    can_prove: bool
+    """There are enough nodes to tell the version from the choice of the nodes that have it."""
     nodes: int
     """Nodes beyond the first of each group from which it was learned how nodes differ; 0: it was assumed."""
 
@@ -54,7 +56,7 @@ class Likeness:
 
     def is_proved(self, floor: float) -> bool:
         """Say whether it is beyond what nodes with one and the same version show of each other, too."""
-        return self.psi > max(floor, self.chance, self.sure)
+        return self.can_prove and self.psi > max(floor, self.chance, self.sure)
 
 
 @dataclass(slots=True)
@@ -154,6 +156,7 @@ def _compare(new: Sequence[_Unit], old: Sequence[_Unit], alpha: float, rows_min:
         new_share=new_share,
         old_share=old_share,
         error=error,
+        can_prove=spread is not None and _choices_log(placed, old) >= -math.log(alpha),
         nodes=spread.nodes if spread else 0,
     )
 
@@ -168,6 +171,25 @@ def _sure(spread: Spread, error: float, freedom: int, alpha: float) -> float:
     boundary = sequential.shift_boundary(information, directions, alpha, scale=_SCALE) * information
     power = boundary / spread.nodes
     return spread.nodes * math.expm1(power) / information if power < _POWER_MAX else math.inf
+
+
+def _choices_log(placed: Iterable[tuple[_Unit, Key]], old: Iterable[_Unit]) -> float:
+    """Return the logarithm of how many ways there were to choose the stage's nodes from all that are compared.
+
+    The stage's nodes were drawn, and another draw might have chosen the same strange ones for an old version. So chance
+    brings about any difference between nodes at least once in so many rollouts, whatever law they follow.
+    Source: Fisher (1935), "The Design of Experiments", the randomisation test.
+    """
+    chosen: dict[tuple[str, str], set[str]] = {}
+    for unit, (node_class, site, _) in placed:
+        chosen.setdefault((node_class, site), set()).add(unit.node)
+    there: dict[tuple[str, str], set[str]] = {}
+    for unit in old:
+        for node_class, site, _ in unit.cells:
+            there.setdefault((node_class, site), set()).add(unit.node)
+    return math.fsum(
+        math.log(math.comb(len(nodes) + len(there.get(place, ())), len(nodes))) for place, nodes in chosen.items()
+    )
 
 
 def _totals(units: Iterable[_Unit]) -> dict[Key, list[int]]:

@@ -11,10 +11,13 @@ from enum import StrEnum
 
 import msgspec
 
+from ganglion.core.errors import InvalidRequest
 from ganglion.hub.domain.stages import PlannedStage
 from ganglion.wire.desired import DeploymentPolicy
 from ganglion.wire.rollout_resources import GateFinding, GateSettings
 
+REASON_MAX = 500
+"""Characters of a person's reason."""
 HISTORY_MAX = 200
 """Older entries are dropped, the first one (who started it) is kept."""
 
@@ -237,6 +240,13 @@ class Cause:
     at_s: float
     actor: str
     reason: str
+
+
+def person(at_s: float, actor: str, reason: str) -> Cause:
+    """Return what somebody orders. Raises: InvalidRequest: the reason would fill the history, which is kept."""
+    if len(reason) > REASON_MAX:
+        raise InvalidRequest(f"a reason has at most {REASON_MAX} characters, this one {len(reason)}")
+    return Cause(at_s, actor, reason)
 
 
 def planned(stages: Iterable[PlannedStage]) -> tuple[Stage, ...]:

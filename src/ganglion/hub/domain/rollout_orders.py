@@ -17,6 +17,8 @@ _NAMES_MAX = 5
 def approve(rollout: Rollout, cause: Cause, *, stage: int | None = None) -> Decision:
     """Let a stage start, the next one if none is named; it may be said ahead of time. Twice by one person is once.
 
+    Whoever let the stage start that runs now, and names none, has said it again and not let the next one start.
+
     Raises: IllegalTransition: it has ended. Forbidden: whoever started it approves nothing of it.
     Conflict: it needs no approvals, or has no such stage.
     """
@@ -25,10 +27,15 @@ def approve(rollout: Rollout, cause: Cause, *, stage: int | None = None) -> Deci
         raise IllegalTransition(rollout.state, RolloutEvent.APPROVE)
     if rollout.terms.approvals == 0:
         raise Conflict("no stage of this rollout needs an approval")
+    if stage is None and _is_approved_again(rollout, cause.actor):
+        return Decision(rollout)
     if not 0 <= index < len(rollout.stages):
         raise Conflict(f"the rollout has the stages 1 to {len(rollout.stages)}; there is no stage {index + 1}")
     if cause.actor == rollout.started_by:
-        raise Forbidden(f"{cause.actor} started this rollout: somebody else has to look at it")
+        raise Forbidden(
+            f"{cause.actor} started this rollout, and who starts one approves nothing of it: another person who is"
+            f" operator or admin runs `ganglion rollout approve {rollout.rollout_id} --stage {index + 1}`"
+        )
     approved = rollout.stages[index].approved_by
     if cause.actor in approved or index < rollout.next_stage:
         return Decision(rollout)
@@ -86,6 +93,10 @@ def retry(rollout: Rollout, cause: Cause, *, names: dict[str, str]) -> Decision:
     )
     reason = f"{_listed(again)} given it anew{_because(cause.reason)}"
     return Decision(noted(after, "retried", Cause(cause.at_s, cause.actor, reason)), RolloutEffect.ASSIGN_STAGE)
+
+
+def _is_approved_again(rollout: Rollout, person: str) -> bool:
+    return rollout.state is RolloutState.RUNNING and rollout.has_begun and person in rollout.current.approved_by
 
 
 def _is_retried(rollout: Rollout, node_id: str, now_s: float) -> bool:

@@ -117,8 +117,9 @@ def _term_problems(request: RolloutRequest) -> Iterator[str]:
     if max(map(len, (request.reason, request.seed, *request.windows))) > _TEXT_MAX:
         yield f"reason, seed and windows have at most {_TEXT_MAX} characters each"
     if len(request.windows) > _WINDOWS_MAX:
-        yield f"windows are at most {_WINDOWS_MAX}"
-    yield from install_windows.problems(request.windows)
+        yield f"{len(request.windows)} windows were given; at most {_WINDOWS_MAX} are possible"
+    else:
+        yield from install_windows.problems(request.windows)
     yield from _choice_problems(request)
     yield from _time_problems(request)
 

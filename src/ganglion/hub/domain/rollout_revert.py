@@ -1,7 +1,7 @@
 """The way back after an abort: how far is each node, and when is the revert done? From reports alone. No I/O."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -75,7 +75,7 @@ def waiting_ways(
     rollout: Rollout, heard_at_s: Mapping[str, float], *, now_s: float, silent_after_s: float
 ) -> dict[str, NodeWay]:
     """Judge nodes that told nothing of their way back, by when they were last heard of; 0: never."""
-    aborted_at_s = rollout.aborted_at_s if rollout.aborted_at_s is not None else rollout.updated_at_s
+    aborted_at_s = _aborted_at_s(rollout)
 
     def heard(at_s: float) -> NodeWay:
         silent_s = now_s - at_s
@@ -84,6 +84,19 @@ def waiting_ways(
     return {
         node_id: _UNHEARD if at_s == 0.0 or at_s < aborted_at_s else heard(at_s) for node_id, at_s in heard_at_s.items()
     }
+
+
+def waiting_counts(
+    rollout: Rollout, heard_at_s: Collection[float], *, now_s: float, silent_after_s: float
+) -> dict[Way, int]:
+    """Return how many of them `waiting_ways` judges how: of very many nodes, and in one pass."""
+    aborted_at_s = _aborted_at_s(rollout)
+    returning = sum(at_s != 0.0 and at_s >= aborted_at_s and now_s - at_s <= silent_after_s for at_s in heard_at_s)
+    return {Way.RETURNING: returning, Way.SILENT: len(heard_at_s) - returning}
+
+
+def _aborted_at_s(rollout: Rollout) -> float:
+    return rollout.aborted_at_s if rollout.aborted_at_s is not None else rollout.updated_at_s
 
 
 def told_way(sight: Sight, wanted: str) -> NodeWay | None:

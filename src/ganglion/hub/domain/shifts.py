@@ -45,6 +45,11 @@ class Shift:
     agreement_max: float = 1.0
     """Two versions whose classes are mixed so differently can at most agree on this share of like inputs."""
 
+    @property
+    def is_worse(self) -> bool:
+        """Say whether it moved for the worse, if it moved: to be surer is no fault."""
+        return self.is_lower or not self.is_confidence
+
 
 @dataclass(frozen=True, slots=True)
 class Shifts:
@@ -70,7 +75,12 @@ class Shifts:
     @property
     def is_unlike(self) -> bool:
         """Say whether something moved for the worse: a version that is only surer of itself is not unlike."""
-        return any(shift.is_lower or not shift.is_confidence for shift in self._blamed())
+        return any(shift.is_worse for shift in self._blamed())
+
+    @property
+    def is_surely_unlike(self) -> bool:
+        """Say whether that is beyond what nodes with one and the same version show of each other, too."""
+        return any(shift.is_worse and shift.is_proved for shift in self._blamed())
 
     def is_apart(self, agreement_min: float) -> bool:
         """Say whether the classes are mixed so differently that the versions cannot agree as often as they must."""
@@ -158,7 +168,7 @@ class _Pair:
             limit=limit,
             distance=distance,
             is_shifted=is_shifted,
-            is_proved=is_shifted and distance.nodes > 0,
+            is_proved=is_shifted and distance.can_prove,
             is_lower=True,
             is_confidence=True,
         )

@@ -191,9 +191,10 @@ def _parse_one(text: str) -> StageShare:
         share = Fraction(percent.group(1)) / 100
         if 0 < share <= _ALL:
             return StageShare(text, share=share)
-    elif _COUNT.fullmatch(text):
+        raise InvalidRequest(f"the stage {text!r} is no share of the nodes: it lies above 0% and at most at 100%")
+    if _COUNT.fullmatch(text):
         return StageShare(text, nodes=int(text))
-    elif named:
+    if named:
         kind, name = named.groups()
         return StageShare(text, group=name) if kind == GROUP else StageShare(text, node_class=name)
     raise InvalidRequest(

@@ -11,11 +11,12 @@ from typing import Protocol
 import structlog
 
 from ganglion.core.errors import Conflict, GanglionError, InvalidRequest
+from ganglion.core.identity_errors import Forbidden
 from ganglion.hub.domain import declared as files
 from ganglion.hub.domain import fleet_plan
 from ganglion.hub.domain.declared import Declared
 from ganglion.hub.domain.fleet_plan import OWNER, Key, Present
-from ganglion.hub.domain.fleet_specs import AssignmentSpec, RolloutPolicySpec
+from ganglion.hub.domain.fleet_specs import AssignmentSpec, Claims, RolloutPolicySpec, claims_of
 from ganglion.hub.services import declared_documents, declared_rollouts
 from ganglion.hub.services.places import Author
 from ganglion.ports.clock import Clock
@@ -35,8 +36,8 @@ class StartsRollouts(Protocol):
         ...
 
 
-Check = Callable[[ControlTransaction, PlanLine, Declared | None], None]
-"""Refuses a line that somebody may not carry out. Raises: Forbidden."""
+Check = Callable[[ControlTransaction, PlanLine, Declared], None]
+"""Refuses a line that somebody may not carry out: asked for what it makes and for what was there. Raises: Forbidden."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class _Drawn:
     lines: list[PlanLine]
     declared: dict[Key, Declared]
     problems: list[ApplyProblem]
+    claims: Claims
 
     def reply(self, *, applied: bool = False) -> ApplyReply:
         return ApplyReply(
@@ -84,7 +86,7 @@ class Declarations:
             _check_sound(drawn.problems)
             _check_expected(request, drawn)
             for line in drawn.lines:
-                touched += _carried_out(tx, line, drawn.declared.get((line.kind, line.name)), by)
+                touched += _carried_out(tx, line, drawn, by)
         self._changed(sorted(set(touched)))
         lines = [self._started(line, drawn, actor) if line.action == "start" else line for line in drawn.lines]
         return replace(drawn.reply(applied=True), lines=lines)
@@ -117,10 +119,10 @@ def _drawn(tx: ControlTransaction, request: ApplyRequest, check: Check | None) -
     declared = {each.key: each for each in found}
     lines = fleet_plan.plan(found, present, prune=request.prune)
     lines = [_with_rollout(tx, line, declared) for line in lines]
-    for line in lines:
-        if check is not None and line.action not in {"keep", "wait"}:
-            check(tx, line, declared.get((line.kind, line.name)) or _former(line, present))
-    return _Drawn(lines, declared, problems)
+    for line in filter(_is_to_do, lines):
+        if check is not None:
+            _check_allowed(tx, line, _concerned(line, declared, present), check)
+    return _Drawn(lines, declared, problems, _claims(lines, declared, present))
 
 
 def _with_rollout(tx: ControlTransaction, line: PlanLine, declared: dict[Key, Declared]) -> PlanLine:
@@ -131,22 +133,50 @@ def _with_rollout(tx: ControlTransaction, line: PlanLine, declared: dict[Key, De
     return declared_rollouts.judged(tx, line, each.spec, declared)
 
 
-def _former(line: PlanLine, present: dict[Key, Present]) -> Declared:
-    return declared_documents.restored(line.kind, line.name, present[line.kind, line.name])
+def _is_to_do(line: PlanLine) -> bool:
+    """Say whether a line is more than a look: one that waits for a rollout is kept as it was declared."""
+    return bool(line.changes) or line.action not in {"keep", "wait"}
 
 
-def _carried_out(tx: ControlTransaction, line: PlanLine, declared: Declared | None, by: Author) -> list[str]:
+def _concerned(line: PlanLine, declared: dict[Key, Declared], present: dict[Key, Present]) -> list[Declared]:
+    """Return what a line makes, and what it takes the place of: that may be somebody else's."""
+    key = line.kind, line.name
+    after = [declared[key]] if key in declared else []
+    return after + ([declared_documents.restored(*key, present[key])] if key in present else [])
+
+
+def _check_allowed(tx: ControlTransaction, line: PlanLine, concerned: Sequence[Declared], check: Check) -> None:
+    """Raises: Forbidden: with the place of the resource, for a file has many."""
+    try:
+        for each in concerned:
+            check(tx, line, each)
+    except Forbidden as error:
+        raise Forbidden(
+            f"{line.source or 'no file has it any more'}: {line.kind} {line.name}: {error.message}"
+        ) from error
+
+
+def _claims(lines: Sequence[PlanLine], declared: dict[Key, Declared], present: dict[Key, Present]) -> Claims:
+    """Return the settings that something declares when all is done."""
+    gone = {(line.kind, line.name) for line in lines if line.action == "remove"}
+    stays = [key for key in present if key[0] == "Settings" and key not in gone and key not in declared]
+    after = [*declared.values(), *(declared_documents.restored(*key, present[key]) for key in stays)]
+    return claims_of(each.spec for each in after)
+
+
+def _carried_out(tx: ControlTransaction, line: PlanLine, drawn: _Drawn, by: Author) -> list[str]:
     """Store what a line says; return the nodes that it reaches."""
     if line.action == "remove":
-        return declared_documents.remove(tx, line.kind, line.name, by=by)
-    if declared is None or (line.action in {"keep", "wait"} and not line.changes):
+        return declared_documents.remove(tx, line.kind, line.name, by=by, claims=drawn.claims)
+    if not _is_to_do(line):
         return []
-    return declared_documents.put(tx, declared, by=by)
+    return declared_documents.put(tx, drawn.declared[line.kind, line.name], by=by, claims=drawn.claims)
 
 
 def _check_sound(problems: Sequence[ApplyProblem]) -> None:
     if problems:
-        told = [f"{each.source or each.name}: {each.path}: {each.reason}" for each in problems[:_TOLD_MAX]]
+        told = [": ".join(filter(None, (each.source or each.name, each.path, each.reason))) for each in problems]
+        told = told[:_TOLD_MAX]
         more = f"; and {len(problems) - _TOLD_MAX} more" if len(problems) > _TOLD_MAX else ""
         raise InvalidRequest("; ".join(told) + more)
 

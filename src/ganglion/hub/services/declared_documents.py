@@ -12,11 +12,13 @@ from ganglion.hub.domain.fleet_specs import (
     KINDS,
     AlertSpec,
     AssignmentSpec,
+    Claims,
     GroupSpec,
     RolloutPolicySpec,
     SettingsSpec,
     SiteSpec,
     ZoneSpec,
+    claims_of,
     place_of,
     tree_of,
 )
@@ -87,8 +89,11 @@ def unfit(tx: ControlTransaction, declared: Sequence[Declared]) -> list[ApplyPro
     return [*problems, *_contested(declared)]
 
 
-def put(tx: ControlTransaction, declared: Declared, *, by: Author) -> list[str]:
-    """Keep a resource; return the ids of the nodes that it reaches. Raises: Conflict: there are too many."""
+def put(tx: ControlTransaction, declared: Declared, *, by: Author, claims: Claims = frozenset()) -> list[str]:
+    """Keep a resource; return the ids of the nodes that it reaches. `claims`: what settings stay set, whoever goes.
+
+    Raises: Conflict: there are too many.
+    """
     match declared.spec:
         case GroupSpec() as spec:
             group = GroupDefinition(select=spec.select, nodes=list(spec.nodes), description=spec.description)
@@ -102,7 +107,7 @@ def put(tx: ControlTransaction, declared: Declared, *, by: Author) -> list[str]:
             places.put_zone(tx, declared.name, ZoneDefinition(description=spec.description), by=by)
         case SettingsSpec() as spec:
             former = _kept(tx, SETTINGS, declared.name, SettingsSpec)
-            reached = _unset(tx, former, but=spec) if former else []
+            reached = _unset(tx, former, claims | claims_of([spec])) if former else []
             put_values = {key: msgspec.Raw(str(text).encode()) for key, text in spec.settings.items()}
             _, renewed = change_layer(tx, *place_of(spec), put=put_values, drop=())
             _keep(tx, declared, by=by)
@@ -113,7 +118,7 @@ def put(tx: ControlTransaction, declared: Declared, *, by: Author) -> list[str]:
     return []
 
 
-def remove(tx: ControlTransaction, kind: str, name: str, *, by: Author) -> list[str]:
+def remove(tx: ControlTransaction, kind: str, name: str, *, by: Author, claims: Claims = frozenset()) -> list[str]:
     """Forget a resource; return the ids of the nodes that it reached. What was assigned stays on the nodes."""
     if kind == "Group":
         return places.remove_group(tx, name, by=by)
@@ -125,7 +130,7 @@ def remove(tx: ControlTransaction, kind: str, name: str, *, by: Author) -> list[
     former = _kept(tx, SETTINGS, name, SettingsSpec) if kind == "Settings" else None
     tx.remove_document(_STORED[kind], name)
     audit.note(tx, by.clock, Deed(actor=by.actor, action=f"{_STORED[kind]}.removed", subject=name))
-    return _unset(tx, former) if former else []
+    return _unset(tx, former, claims) if former else []
 
 
 def restored(kind: str, name: str, there: Present) -> Declared:
@@ -170,13 +175,11 @@ def _has_time_zone(settings: Mapping[str, object]) -> bool:
     return not zone or places.is_time_zone(zone)
 
 
-def _unset(tx: ControlTransaction, former: SettingsSpec, *, but: SettingsSpec | None = None) -> list[str]:
-    """Leave to the wider scope what is not declared any more."""
-    stays = but.settings if but is not None and but.scope == former.scope else {}
+def _unset(tx: ControlTransaction, former: SettingsSpec, claims: Claims) -> list[str]:
+    """Leave to the wider scope what nobody declares any more: a value may have moved to another resource."""
+    drop = [key for key in former.settings if (former.scope, key) not in claims]
     try:
-        _, reached = change_layer(
-            tx, *place_of(former), put={}, drop=[key for key in former.settings if key not in stays]
-        )
+        _, reached = change_layer(tx, *place_of(former), put={}, drop=drop)
     except NotFound:
         return []
     return reached
@@ -207,6 +210,11 @@ def _check_room(tx: ControlTransaction, declared: Declared) -> None:
 def _keep(tx: ControlTransaction, declared: Declared, *, by: Author) -> None:
     kind, spec = _STORED[declared.kind], msgspec.json.encode(declared.spec)
     document = codec.encode_json(Kept(spec=msgspec.Raw(spec), owner=by.owner))
+    known = tx.document(kind, declared.name)
+    if known is not None and known.document == document:
+        return
+    if known is None and tx.document_count(kind) >= places.DOCUMENTS_MAX:
+        raise Conflict(f"{places.DOCUMENTS_MAX} of the kind {declared.kind} are declared, which is the limit")
     tx.put_document(DocumentRow(kind, declared.name, document, utc_s(by.clock)))
     deed = Deed(actor=by.actor, action=f"{kind}.declared", subject=declared.name, facts={"is": spec.decode()})
     audit.note(tx, by.clock, deed)

@@ -1,57 +1,58 @@
 """Who takes part in a rollout, what they told of it, and who still runs what it replaces.
 
-A small fleet is read anew at each look. Of a large one everything that nodes tell by events is read anew, and what the
-control database says of its nodes is read every few minutes: that costs seconds with a hundred thousand nodes.
+A small fleet is read anew at each look. What the control database says of a large one is read every few minutes, and a
+part of it at each look: all at once that costs seconds with a hundred thousand nodes.
 """
 
-import hashlib
-import heapq
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from ganglion.hub.domain import lifecycle
 from ganglion.hub.domain.rollout import Previous, Rollout
+from ganglion.hub.services.evidence_events import MANY_NODES
+from ganglion.hub.services.evidence_sample import rank, spread
 from ganglion.hub.services.fleet import report_of
 from ganglion.hub.services.incarnation import known_incarnation
 from ganglion.ports.hub_store import ControlStore, ControlTransaction
-from ganglion.ports.many_nodes import NodeSight, Reporter
+from ganglion.ports.many_nodes import Reporter
 from ganglion.wire import codec
 from ganglion.wire.desired import ModelStatus, NodeReport, UpdateState
 
 LARGE_NODES = 2000
 """A fleet of more nodes is a large one."""
 REFRESHED_S = 300.0
-_ROLLOUTS_KEPT = 4
-_AT_ONCE = 1000
+_SMALL, _WHOLE_FLEET = 1, 4
+"""What a part costs: a thousand reports, or a walk over a hundred thousand nodes that are known already."""
+ROLLOUTS_KEPT = 8
+"""More large rollouts at the same time are read whole at every look."""
 SAMPLE_NODES = 200
 """Nodes of a stage, and controls, whose work is counted; of more, so many are chosen, spread over classes and sites."""
 
 
-class Member(NamedTuple):
-    """What is known of one node. A tuple: there are as many as nodes."""
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """From how many on nodes are many, and how much is read of them at a time."""
+
+    fleet_nodes: int = LARGE_NODES
+    told_nodes: int = MANY_NODES
+    sample_nodes: int = SAMPLE_NODES
+    refreshed_s: float = REFRESHED_S
+    sights_at_once: int = 2500
+    reports_at_once: int = 1000
+
+
+class Member(msgspec.Struct, frozen=True, gc=False):
+    """What is known of one node. There are as many as nodes, so the collector of garbage leaves them alone."""
 
     node_id: str
     name: str
     node_class: str
     site: str
-    heard_at_s: float
-    reports_commit: bool = False
-    """Its report says that it has the rollout's version for good."""
-
-
-class _Placed(Protocol):
-    @property
-    def node_id(self) -> str: ...
-    @property
-    def node_class(self) -> str: ...
-    @property
-    def site(self) -> str: ...
-
-
-P = TypeVar("P", bound=_Placed)
+    heard_at_s: float = 0.0
+    """Known only where the rollout sets silent nodes aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,44 +83,62 @@ class Roster:
 
 
 @dataclass(slots=True)
+class _Kept:
+    """What is known of a large rollout."""
+
+    roster: Roster | None = None
+    reading: "_Reading | None" = None
+
+
+@dataclass(slots=True)
 class Rosters:
     """Reads rosters, and keeps those of large rollouts for some minutes."""
 
     control: ControlStore
-    _kept: dict[str, Roster] = field(default_factory=dict)
+    sizes: Sizes = Sizes()
+    _kept: dict[str, _Kept] = field(default_factory=dict)
 
     def of(self, rollout: Rollout, *, now_s: float) -> Roster:
-        """Return who takes part."""
-        kept = self._kept.get(rollout.rollout_id)
-        if kept and kept.stage == rollout.stage and 0.0 <= now_s - kept.read_at_s < REFRESHED_S:
-            return kept
-        with self.control.read() as tx:
-            roster = _read(tx, rollout, now_s)
-        self._kept.pop(rollout.rollout_id, None)
-        if roster.fleet > LARGE_NODES:
-            self._kept[rollout.rollout_id] = roster
-            while len(self._kept) > _ROLLOUTS_KEPT:
-                self._kept.pop(next(iter(self._kept)))
+        """Return who takes part, however long it takes to read."""
+        roster = self.so_far(rollout, now_s=now_s, steps=sys.maxsize)
+        assert roster is not None, "no step was spared"
         return roster
 
+    def so_far(self, rollout: Rollout, *, now_s: float, steps: int) -> Roster | None:
+        """Return who takes part, or None while a large roster of which nothing is known has parts left to read.
 
-def spread(members: Iterable[P], seed: str, *, limit: int) -> list[P]:
-    """Return so many at most, the same ones at each look, as many of each class and site as there can be."""
-    groups: dict[tuple[str, str], list[P]] = {}
-    for member in members:
-        groups.setdefault((member.node_class, member.site), []).append(member)
-    if sum(map(len, groups.values())) <= limit:
-        return [member for _, group in sorted(groups.items()) for member in group]
-    sizes, rounds, ranked = [len(group) for group in groups.values()], 1, []
-    while sum(min(size, rounds) for size in sizes) < limit:
-        rounds += 1
-    for key, group in groups.items():
-        ordered = heapq.nsmallest(
-            rounds, group, key=lambda each: hashlib.sha256(f"{seed} {each.node_id}".encode()).digest()
-        )
-        ranked += [(place, key, member) for place, member in enumerate(ordered)]
-    ranked.sort(key=lambda entry: entry[:2])
-    return [member for _, _, member in ranked[:limit]]
+        One that is known and has become old is read anew over the next calls.
+        """
+        kept = self._known(rollout)
+        if kept.roster is None:
+            return self._read_on(kept, rollout, now_s, steps=steps)
+        if not 0.0 <= now_s - kept.roster.read_at_s < self.sizes.refreshed_s:
+            return self._read_on(kept, rollout, now_s, steps=1) or kept.roster
+        return kept.roster
+
+    def _known(self, rollout: Rollout) -> _Kept:
+        kept = self._kept.pop(rollout.rollout_id, None) or _Kept()
+        if kept.roster and kept.roster.stage != rollout.stage:
+            kept.roster = None
+        if kept.reading and kept.reading.stage != rollout.stage:
+            kept.reading = None
+        self._kept[rollout.rollout_id] = kept
+        while len(self._kept) > ROLLOUTS_KEPT:
+            self._kept.pop(next(iter(self._kept)))
+        return kept
+
+    def _read_on(self, kept: _Kept, rollout: Rollout, now_s: float, *, steps: int) -> Roster | None:
+        """Read so many parts; return the roster with the last one. A small fleet is always read whole."""
+        kept.reading = kept.reading or _Reading(rollout.stage, self.sizes)
+        with self.control.read() as tx:
+            while True:
+                roster = kept.reading.step(tx, rollout, now_s)
+                if roster is not None:
+                    kept.reading, kept.roster = None, roster if roster.fleet > self.sizes.fleet_nodes else None
+                    return roster
+                steps -= kept.reading.cost
+                if steps <= 0 and kept.reading.fleet_so_far > self.sizes.fleet_nodes:
+                    return None
 
 
 def replaced_version(rollout: Rollout, previous: Previous | None) -> str | None:
@@ -127,35 +146,116 @@ def replaced_version(rollout: Rollout, previous: Previous | None) -> str | None:
     return previous.version if previous and previous.version != rollout.version else None
 
 
-def _read(tx: ControlTransaction, rollout: Rollout, now_s: float) -> Roster:
-    fleet = {sight.node_id: sight for sight in tx.node_sights() if lifecycle.takes_part(sight)}
-    heard, reporting = tx.heard(), _reporting(tx, rollout, fleet)
-    members = {node_id: _member(fleet[node_id], heard, reporting) for node_id in _given(rollout) if node_id in fleet}
-    controls = _controls(tx, rollout, fleet, members)
-    counted = counted_of(rollout, members)
-    told = tx.nodes_of([*(control.member.node_id for control in controls), *counted])
-    machine = {row.node_id: report.machine for row in told if (report := report_of(row)) and report.machine}
-    return Roster(
-        members=members,
-        controls=controls,
-        counted=counted,
-        machine=machine,
-        reporting=frozenset(reporting),
-        read_at_s=now_s,
-        stage=rollout.stage,
-        fleet=len(fleet),
-    )
+class _Reading:
+    """A roster that is being read, part after part."""
+
+    def __init__(self, stage: int, sizes: Sizes) -> None:
+        self.stage, self._sizes = stage, sizes
+        self._fleet: dict[str, Member] = {}
+        self._ranks: dict[str, bytes] = {}
+        self._reporting: set[str] = set()
+        self._versions: dict[str, str] = {}
+        self._parts = self._read()
+        self.cost = next(self._parts)
+        """Of the part before, in small ones."""
+
+    @property
+    def fleet_so_far(self) -> int:
+        """Return how many nodes were read."""
+        return len(self._fleet)
+
+    def step(self, tx: ControlTransaction, rollout: Rollout, now_s: float) -> Roster | None:
+        """Read one more part; return the roster with the last one."""
+        try:
+            self.cost = self._parts.send((tx, rollout, now_s))
+        except StopIteration as done:
+            roster: Roster = done.value
+            return roster
+        return None
+
+    def _read(self) -> Generator[int, "_Step", Roster]:
+        """Take a step after each `yield`. What nodes are, and who was given the version, is that of the last steps."""
+        tx, rollout, _ = yield 0
+        heard = tx.heard() if rollout.gate.silence_s_max > 0.0 else {}
+        after: str | None = ""
+        while after is not None:
+            after = self._add_sights(tx, rollout, heard, after)
+            tx, rollout, _ = yield _SMALL
+        unheard = [
+            node_id for node_id in rollout.previous if node_id not in rollout.committed and node_id in self._fleet
+        ]
+        for begin in range(0, len(unheard), self._sizes.reports_at_once):
+            self._add_reports(tx, rollout, unheard[begin : begin + self._sizes.reports_at_once])
+            tx, rollout, _ = yield _SMALL
+        members = {node_id: self._fleet[node_id] for node_id in _given(rollout) if node_id in self._fleet}
+        tx, rollout, _ = yield _WHOLE_FLEET
+        counted = dict[str, Member]()
+        for part in _counted_parts(rollout, members):
+            chosen = spread(part, rollout.rollout_id, limit=self._sizes.sample_nodes, ranks=self._ranks)
+            counted |= {member.node_id: member for member in chosen}
+            tx, rollout, _ = yield _WHOLE_FLEET
+        controls = self._controls(rollout, members)
+        tx, rollout, now_s = yield _WHOLE_FLEET
+        told = tx.nodes_of([*(control.member.node_id for control in controls), *counted])
+        machine = {row.node_id: report.machine for row in told if (report := report_of(row)) and report.machine}
+        return Roster(
+            members=members,
+            controls=controls,
+            counted=counted,
+            machine=machine,
+            reporting=frozenset(self._reporting),
+            read_at_s=now_s,
+            stage=self.stage,
+            fleet=len(self._fleet),
+        )
+
+    def _add_sights(
+        self, tx: ControlTransaction, rollout: Rollout, heard: Mapping[str, float], after: str
+    ) -> str | None:
+        """Read nodes, and what they are assigned; return the name of the last one, or None when there are no more."""
+        sights = tx.node_sights(after=after, limit=self._sizes.sights_at_once)
+        for each in sights:
+            if lifecycle.takes_part(each):
+                node_id = each.node_id
+                self._fleet[node_id] = Member(node_id, each.name, each.node_class, each.site, heard.get(node_id, 0.0))
+                self._ranks[node_id] = rank(rollout.rollout_id, node_id)
+        self._versions |= tx.assigned_versions(rollout.model, node_ids=[each.node_id for each in sights])
+        return sights[-1].name if len(sights) == self._sizes.sights_at_once else None
+
+    def _add_reports(self, tx: ControlTransaction, rollout: Rollout, node_ids: Sequence[str]) -> None:
+        """Note the nodes that were given the version, have not told of a commit, and report one."""
+        incarnation = known_incarnation(tx)
+        self._reporting |= {
+            row.node_id for row in tx.reports_of(node_ids) if _reports_commit(row, rollout, incarnation)
+        }
+
+    def _controls(self, rollout: Rollout, members: Mapping[str, Member]) -> list[Control]:
+        replaced = {
+            (members[node_id].node_class, version)
+            for node_id, previous in rollout.previous.items()
+            if node_id in members and (version := replaced_version(rollout, previous)) is not None
+        }
+        found = [
+            node_id
+            for node_id, version in self._versions.items()
+            if node_id in self._fleet and (self._fleet[node_id].node_class, version) in replaced
+        ]
+        placed = [self._fleet[node_id] for node_id in sorted(found)]
+        chosen = spread(placed, rollout.rollout_id, limit=self._sizes.sample_nodes, ranks=self._ranks)
+        return [Control(member, self._versions[member.node_id]) for member in chosen]
 
 
-def counted_of(rollout: Rollout, members: Mapping[str, Member]) -> Mapping[str, Member]:
-    """Return by id the nodes whose work is counted: all of a small rollout, of each part of a large one some."""
+_Step = tuple[ControlTransaction, Rollout, float]
+
+
+def _counted_parts(rollout: Rollout, members: Mapping[str, Member]) -> tuple[list[Member], list[Member]]:
+    """Return the nodes of this stage and those before, of each of which some are counted: of a small part all."""
     earlier = {node_id for stage in rollout.stages[: rollout.stage] for node_id in stage.node_ids}
     parts: tuple[list[Member], list[Member]] = ([], [])
     for node_id in _given(rollout):
         if node_id in members:
             parts[node_id in earlier].append(members[node_id])
-    chosen = (member for part in parts for member in spread(part, rollout.rollout_id, limit=SAMPLE_NODES))
-    return {member.node_id: member for member in chosen}
+    return parts
 
 
 def _given(rollout: Rollout) -> dict[str, None]:
@@ -163,21 +263,6 @@ def _given(rollout: Rollout) -> dict[str, None]:
     return dict.fromkeys(
         [*(node_id for stage in rollout.stages[: rollout.stage + 1] for node_id in stage.node_ids), *rollout.previous]
     )
-
-
-def _reporting(tx: ControlTransaction, rollout: Rollout, fleet: Mapping[str, NodeSight]) -> set[str]:
-    """Return the nodes that were given the version, have not told of a commit, and report one."""
-    unheard = [node_id for node_id in rollout.previous if node_id not in rollout.committed and node_id in fleet]
-    incarnation, found = known_incarnation(tx), set[str]()
-    for begin in range(0, len(unheard), _AT_ONCE):
-        rows = tx.reports_of(unheard[begin : begin + _AT_ONCE])
-        found |= {row.node_id for row in rows if _reports_commit(row, rollout, incarnation)}
-    return found
-
-
-def _member(sight: NodeSight, heard: Mapping[str, float], reporting: set[str]) -> Member:
-    node_id = sight.node_id
-    return Member(node_id, sight.name, sight.node_class, sight.site, heard.get(node_id, 0.0), node_id in reporting)
 
 
 def _reports_commit(row: Reporter, rollout: Rollout, incarnation: str) -> bool:
@@ -208,20 +293,3 @@ def told_in(row: Reporter) -> Told | None:
 def is_current(report: NodeReport | Told, node: Reporter, incarnation: str) -> bool:
     """Say whether a report was made after the node took in its newest desired state."""
     return report.incarnation == incarnation and report.revision >= node.desired_revision
-
-
-def _controls(
-    tx: ControlTransaction, rollout: Rollout, fleet: Mapping[str, NodeSight], members: Mapping[str, Member]
-) -> list[Control]:
-    replaced = {
-        (members[node_id].node_class, version)
-        for node_id, previous in rollout.previous.items()
-        if node_id in members and (version := replaced_version(rollout, previous)) is not None
-    }
-    versions = {
-        node_id: version
-        for node_id, version in sorted(tx.assigned_versions(rollout.model).items())
-        if node_id in fleet and (fleet[node_id].node_class, version) in replaced
-    }
-    chosen = spread([fleet[node_id] for node_id in versions], rollout.rollout_id, limit=SAMPLE_NODES)
-    return [Control(_member(sight, {}, set()), versions[sight.node_id]) for sight in chosen]

@@ -18,7 +18,7 @@ from ganglion.hub.domain import experiment_request, experiment_results
 from ganglion.hub.domain.declared import request_of
 from ganglion.hub.domain.experiment import HUB, WHY_NOT, Experiment, ExperimentEvent, ExperimentState
 from ganglion.hub.domain.fleet_specs import AssignmentSpec
-from ganglion.hub.domain.rollout import Cause
+from ganglion.hub.domain.rollout import Cause, person
 from ganglion.hub.services import declared_documents, experiment_nodes, experiment_rows
 from ganglion.hub.services.desired import Desired
 from ganglion.hub.services.experiment_views import view_of
@@ -220,7 +220,8 @@ class Experiments:
         log.info("experiment.moved", to=moved_to, experiment=name, actor=cause.actor, reason=cause.reason)
 
     def _by(self, actor: str, reason: str) -> Cause:
-        return Cause(utc_s(self._clock), actor, reason)
+        now_s = utc_s(self._clock)
+        return Cause(now_s, actor, reason) if actor == HUB else person(now_s, actor, reason)
 
 
 def _rollout_of_winner(tx: ControlTransaction, request: ExperimentRequest, action: ExperimentAction) -> RolloutRequest:

@@ -2,8 +2,10 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeAlias
+
+import msgspec
 
 from ganglion.core.errors import NotFound
 from ganglion.hub.domain import lifecycle
@@ -11,8 +13,16 @@ from ganglion.hub.domain.report_news import is_progress
 from ganglion.hub.services import file_documents, settings_documents
 from ganglion.hub.services.desired import Desired
 from ganglion.ports.clock import Clock, utc_s
-from ganglion.ports.hub_store import AssignmentRow, ControlStore, ControlTransaction, NodeQuery, NodeRow
-from ganglion.ports.many_nodes import NodeStanding, Reporter
+from ganglion.ports.hub_store import (
+    Alternatives,
+    AssignmentRow,
+    ControlStore,
+    ControlTransaction,
+    NodeQuery,
+    NodeRow,
+    NodeTerm,
+)
+from ganglion.ports.many_nodes import Reporter, StaleNode
 from ganglion.ports.telemetry_store import CursorRow, TelemetryStore
 from ganglion.wire import codec
 from ganglion.wire.desired import ModelStatus, NodeReport
@@ -23,9 +33,18 @@ Witness: TypeAlias = Callable[[ControlTransaction, str, int, str], bool]
 """Signs for the head of a node's audit chain: its id, the number, the hash."""
 
 
-Sight: TypeAlias = Callable[[ControlTransaction, Sequence[NodeRow]], list[NodeRow]]
-"""Leaves out the nodes that somebody may not see."""
-_READ_AT_ONCE = 1000
+Sight: TypeAlias = Callable[[ControlTransaction], tuple[Alternatives, ...]]
+"""Which nodes somebody may see, or asks for by a group's name: those that are of every one."""
+
+
+Committed: TypeAlias = Mapping[str, Mapping[str, str]]
+"""Versions by the name of the node and the model."""
+
+
+class _Models(msgspec.Struct, frozen=True):
+    """What a report says of models, which is a third of the work of reading all of it."""
+
+    models: tuple[ModelStatus, ...] = ()
 
 
 class Fleet:
@@ -88,26 +107,14 @@ class Fleet:
         before = report_of(node) if node is not None else None
         return before is not None and is_progress(before, report)
 
-    def last_seen_at_s(self, node: NodeRow | NodeStanding) -> float | None:
+    def last_seen_at_s(self, node: NodeRow | StaleNode) -> float | None:
         """Return when the hub last knew that the node is there, by the hub's clock; None: never."""
         if self._listening[node.node_id]:
             return utc_s(self._clock)
         return max(node.last_seen_at_s or 0.0, self._heard_at_s.get(node.node_id, 0.0)) or None
 
-    def nodes(self) -> list[NodeView]:
-        """Return every node, by name."""
-        with self._control.read() as tx:
-            rows, assignments = tx.nodes(), tx.assignments()
-        with self._telemetry.read() as records:
-            cursors = records.cursors()
-        wanted: dict[str, list[AssignmentRow]] = {}
-        for assignment in assignments:
-            wanted.setdefault(assignment.node_id, []).append(assignment)
-        stored = {(cursor.node_id, cursor.epoch): cursor for cursor in cursors}
-        return [_view(self._as_heard(row), wanted.get(row.node_id, []), stored) for row in rows]
-
     def page(self, query: NodeQuery, sees: Sight | None = None) -> list[NodeView]:
-        """Return the nodes that a query asks for, by name; of these, those that `sees` lets pass."""
+        """Return the nodes that a query asks for, by name, among those that `sees` lets pass."""
         with self._control.read() as tx:
             rows = found(tx, query, sees)
             assignments: dict[str, list[AssignmentRow]] = {row.node_id: [] for row in rows}
@@ -117,6 +124,13 @@ class Fleet:
             cursors = records.cursors_of(list(assignments))
         stored = {(cursor.node_id, cursor.epoch): cursor for cursor in cursors}
         return [_view(self._as_heard(row), assignments[row.node_id], stored) for row in rows]
+
+    def committed(self, names: Collection[str]) -> Committed:
+        """Return which versions of their models these nodes report as committed; the nodes that have reported."""
+        with self._control.read() as tx:
+            rows = tx.find_nodes(NodeQuery(terms=(NodeTerm("name", tuple(names)),))) if names else ()
+        reports = ((row.name, codec.decode_json(row.report, _Models)) for row in rows if row.report)
+        return {name: {status.model: status.committed for status in report.models} for name, report in reports}
 
     def count(self, query: NodeQuery) -> int:
         """Return how many nodes a query asks for, wherever its page ends."""
@@ -142,16 +156,9 @@ def _has_changed(before: NodeRow, report: NodeReport) -> bool:
     return bool(before.report) and codec.decode_json(before.facts, NodeFacts) != report.facts
 
 
-def found(tx: ControlTransaction, query: NodeQuery, sees: Sight | None) -> list[NodeRow]:
-    """Read on until the page is full, when some of what was found may not be seen."""
-    rows = list(tx.find_nodes(query))
-    if sees is None:
-        return rows
-    found, limit = sees(tx, rows), query.limit
-    while limit is not None and len(found) < limit and rows:
-        rows = list(tx.find_nodes(dataclasses.replace(query, after=rows[-1].name, limit=_READ_AT_ONCE)))
-        found += sees(tx, rows)
-    return found[:limit]
+def found(tx: ControlTransaction, query: NodeQuery, sees: Sight | None) -> Sequence[NodeRow]:
+    """Return the nodes that a query asks for, by name, among those that `sees` lets pass."""
+    return tx.find_nodes(query if sees is None else dataclasses.replace(query, within=query.within + sees(tx)))
 
 
 def report_of(row: Reporter) -> NodeReport | None:

@@ -3,12 +3,13 @@
 Where a node stands is part of its identity, and is not changed by a list; its labels are.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 
 from ganglion.core.errors import Conflict, InvalidRequest, TooLarge
 from ganglion.core.ids import parse_name
 from ganglion.hub.domain.lifecycle import standing_of
-from ganglion.hub.domain.places import checked_group
+from ganglion.hub.domain.places import checked_group, checked_site, checked_zone
 from ganglion.hub.services import groups, node_acts, places
 from ganglion.hub.services.fleet import Sight, found
 from ganglion.hub.services.groups import Group
@@ -55,6 +56,7 @@ class FleetLists:
         fleet = request.fleet
         if len(fleet.nodes) > NODES_MAX:
             raise TooLarge(f"{len(fleet.nodes)} nodes in one list, at most {NODES_MAX} are taken in")
+        _check_once(fleet)
         if request.dry_run:
             with self._control.read() as tx:
                 decided, unknown = self._decided(tx, fleet)
@@ -85,6 +87,13 @@ class FleetLists:
         return decided, unknown
 
 
+def _check_once(fleet: FleetList) -> None:
+    """Raises: InvalidRequest: a node stands there twice, and nobody could say which line holds."""
+    name, times = next(iter(Counter(node.name for node in fleet.nodes).most_common(1)), ("", 0))
+    if times > 1:
+        raise InvalidRequest(f"the node {name[:80]!r} stands in the list {times} times")
+
+
 def _relabelled(row: NodeRow, node: FleetNode, now_s: float) -> Decided | None:
     """Return the row with exactly the labels of the list. Raises: Conflict, InvalidRequest."""
     before = codec.decode_json(row.labels, dict[str, str])
@@ -112,11 +121,15 @@ def _declare(tx: ControlTransaction, fleet: FleetList, differing: Collection[str
 
 
 def _differing(tx: ControlTransaction, fleet: FleetList) -> list[str]:
-    """Raises: InvalidName, InvalidRequest: a group that cannot be kept."""
+    """Raises: InvalidName, InvalidRequest: one that cannot be kept."""
     sites, zones, known = _sites(tx), _zones(tx), _groups(tx)
     return [
-        *(f"{SITE} {name}" for name, site in fleet.sites.items() if sites.get(name) != site),
-        *(f"{ZONE} {name}" for name, zone in fleet.zones.items() if zones.get(name) != zone),
+        *(
+            f"{SITE} {name}"
+            for name, site in fleet.sites.items()
+            if sites.get(name) != checked_site(name, site, is_time_zone=places.is_time_zone)
+        ),
+        *(f"{ZONE} {name}" for name, zone in fleet.zones.items() if zones.get(name) != checked_zone(name, zone)),
         *(
             f"{groups.KIND} {name}"
             for name, group in fleet.groups.items()

@@ -6,9 +6,9 @@ import msgspec
 
 from ganglion.core.errors import NotFound
 from ganglion.hub.domain import selectors
-from ganglion.hub.domain.lifecycle import Standing, takes_part
+from ganglion.hub.domain.lifecycle import Standing
 from ganglion.hub.domain.selectors import Selector
-from ganglion.ports.hub_store import ControlTransaction, NodeQuery, NodeRow, NodeTerm
+from ganglion.ports.hub_store import Alternatives, ControlTransaction, NodeQuery, NodeRow, NodeTerm
 from ganglion.wire import codec
 from ganglion.wire.identity import NodeFacts
 
@@ -73,24 +73,25 @@ def members(tx: ControlTransaction, name: str) -> list[NodeRow]:
 
 def whom(tx: ControlTransaction, meant: Group) -> list[NodeRow]:
     """Return the nodes in service that a group means, by name. Raises: InvalidRequest: its selector cannot be read."""
-    found = {row.name: row for row in selected(tx, meant.selector)} if meant.selector is not None else {}
-    for name in meant.nodes:
-        row = tx.node_by_name(name)
-        if row is not None and takes_part(row):
-            found[name] = row
-    return [row for _, row in sorted(found.items())]
+    return list(tx.find_nodes(NodeQuery(within=(alternatives_of(meant),), standings=IN_SERVICE)))
 
 
-def names_in(tx: ControlTransaction, meant: Group) -> list[str]:
-    """Return the names of the nodes in service that a group means, which costs less than the nodes.
+def counted(
+    tx: ControlTransaction, meant: Group, *, most: int, within: tuple[Alternatives, ...] = ()
+) -> tuple[int, Sequence[str]]:
+    """Return how many nodes in service a group means of those `within`, and the names of the first `most` of them.
 
     Raises: InvalidRequest: its selector cannot be read.
     """
-    found = set[str]()
-    if meant.selector is not None:
-        found.update(tx.find_names(NodeQuery(terms=terms_of(selectors.parse(meant.selector)), standings=IN_SERVICE)))
-    named = (tx.node_by_name(name) for name in meant.nodes if name not in found)
-    return sorted(found | {row.name for row in named if row is not None and takes_part(row)})
+    query = NodeQuery(within=(alternatives_of(meant), *within), standings=IN_SERVICE, limit=most + 1)
+    names = tx.find_names(query) if most else ()
+    return (len(names), names) if 0 < len(names) <= most else (tx.count_nodes(query), names[:most])
+
+
+def alternatives_of(meant: Group) -> Alternatives:
+    """Return whom a group means as the store is asked for it. Raises: InvalidRequest: its selector cannot be read."""
+    named = ((NodeTerm("name", meant.nodes),),) if meant.nodes else ()
+    return named if meant.selector is None else (terms_of(selectors.parse(meant.selector)), *named)
 
 
 def has(meant: Group, node: NodeRow) -> bool:

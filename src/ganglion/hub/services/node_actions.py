@@ -12,7 +12,7 @@ from ganglion.hub.services.fleet import Sight
 from ganglion.hub.services.node_acts import Act, By, Decided
 from ganglion.hub.services.node_settings import NodeSettings
 from ganglion.ports.clock import Clock, utc_s
-from ganglion.ports.hub_store import ControlStore, ControlTransaction, NodeQuery, NodeRow
+from ganglion.ports.hub_store import ControlStore, ControlTransaction, NodeQuery, NodeRow, NodeTerm
 from ganglion.wire.fleet_resources import NodeActionLine, NodeActionReply, NodeActionRequest
 from ganglion.wire.node_resources import CommandRequest
 
@@ -96,11 +96,12 @@ class NodeActions:
         if request.dry_run:
             return told
         _check_expected(request, told)
-        return _reply(request, [self._asked(row, wish, actor=actor, role=role) for row in rows])
+        by = By(self._clock, actor, request.reason)
+        return _reply(request, [self._asked(row, wish, by, role=role) for row in rows])
 
-    def _asked(self, row: NodeRow, wish: CommandRequest, *, actor: str, role: str) -> NodeActionLine:
+    def _asked(self, row: NodeRow, wish: CommandRequest, by: By, *, role: str) -> NodeActionLine:
         try:
-            self._node_settings.command(row.name, wish, actor=actor, role=role)
+            self._node_settings.command(row.name, wish, actor=by.actor, role=role, reason=by.reason)
         except Conflict as error:
             return NodeActionLine(row.name, row.site, "refused", error.message)
         return NodeActionLine(row.name, row.site, "changed", wish.name)
@@ -137,9 +138,10 @@ def _act_of(request: NodeActionRequest) -> Act:
 def _chosen(tx: ControlTransaction, request: NodeActionRequest, sees: Sight | None) -> list[NodeRow]:
     """Return whom the request means, by name. Raises: NotFound, InvalidRequest, TooLarge."""
     found: dict[str, NodeRow] = {}
+    within = sees(tx) if sees else ()
     if request.select is not None:
         terms, standings = groups.terms_of(selectors.parse(request.select)), WHOM[request.action]
-        query = NodeQuery(terms=terms, standings=standings, limit=NODES_MAX + 1)
+        query = NodeQuery(terms=terms, within=within, standings=standings, limit=NODES_MAX + 1)
         found = {row.name: row for row in tx.find_nodes(query)}
     for name in request.nodes:
         row = tx.node_by_name(parse_name(name, what="node"))
@@ -148,8 +150,8 @@ def _chosen(tx: ControlTransaction, request: NodeActionRequest, sees: Sight | No
         found[name] = row
     if len(found) > NODES_MAX:
         raise TooLarge(f"more than {NODES_MAX} nodes are meant: select fewer at a time")
-    rows = [row for _, row in sorted(found.items())]
-    return sees(tx, rows) if sees else rows
+    named = NodeQuery(terms=(NodeTerm("name", tuple(found)),), within=within)
+    return [found[name] for name in (tx.find_names(named) if within and found else sorted(found))]
 
 
 def _judged(row: NodeRow, act: Act, now_s: float) -> tuple[NodeActionLine, Decided | None]:

@@ -66,6 +66,8 @@ def admit(row: NodeRow, now_s: float) -> Decided | None:
 def ask_rekey(row: NodeRow, now_s: float) -> Decided | None:
     """Ask a node for a new key at its next contact. Raises: Conflict: it is out of service."""
     _check_here(row)
+    if row.rekey_asked_at_s is not None:
+        return None
     return Decided(row=replace(row, rekey_asked_at_s=now_s), action="node.rekey_asked", is_told=True)
 
 

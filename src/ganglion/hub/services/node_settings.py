@@ -15,7 +15,7 @@ from ganglion.hub.services.fleet import report_of, told_settings
 from ganglion.hub.services.places import is_time_zone
 from ganglion.hub.services.settings_documents import Given
 from ganglion.ports.clock import Chance, Clock, new_id, utc_s
-from ganglion.ports.hub_store import ControlStore, ControlTransaction, NodeRow
+from ganglion.ports.hub_store import ControlStore, ControlTransaction, NodeQuery, NodeRow, NodeTerm
 from ganglion.trust.envelope import Envelope
 from ganglion.wire.desired import NodeCommand
 from ganglion.wire.node_resources import (
@@ -87,19 +87,23 @@ class NodeSettings:
             told=told_settings(report_of(node)),
         )
 
-    def command(self, name: str, request: CommandRequest, *, actor: str, role: str = "") -> CommandView:
+    def command(
+        self, name: str, request: CommandRequest, *, actor: str, role: str = "", reason: str = ""
+    ) -> CommandView:
         """Ask a node to do something once, before the request expires. `role` is the actor's.
 
         Raises: NotFound, InvalidRequest, Conflict, Forbidden.
         """
         self.check_command(request, role=role)
-        return self.hand_out(name, request, new_id(self._chance), actor=actor, role=role)
+        return self.hand_out(name, request, new_id(self._chance), actor=actor, role=role, reason=reason)
 
     def check_command(self, request: CommandRequest, *, role: str) -> None:
         """Find out early what every node would refuse. Raises: InvalidRequest, Forbidden: not for this role."""
         orders.check(request, self._envelope(), role=role)
 
-    def hand_out(self, name: str, request: CommandRequest, command_id: str, *, actor: str, role: str) -> CommandView:
+    def hand_out(
+        self, name: str, request: CommandRequest, command_id: str, *, actor: str, role: str, reason: str = ""
+    ) -> CommandView:
         """Give a node a command that was checked. Raises: NotFound, Conflict: too many wait."""
         now_s = utc_s(self._clock)
         command = NodeCommand(
@@ -122,7 +126,8 @@ class NodeSettings:
             facts = {"command": command.name, "count": str(command.count), "order": command.id}
             if command.arguments:
                 facts["arguments"] = " ".join(command.arguments)
-            audit.note(tx, self._clock, Deed(actor=actor, action="node.commanded", subject=node.name, facts=facts))
+            deed = Deed(actor=actor, action="node.commanded", subject=node.name, reason=reason, facts=facts)
+            audit.note(tx, self._clock, deed)
         self._desired.announce([node.node_id])
         return _command_view(given, node, now_s)
 
@@ -139,22 +144,33 @@ class NodeSettings:
         _check_zone(change.set.get("agent.time_zone", ""))
         if change.priority is not None and (scope != "group" or abs(change.priority) > _PRIORITY_MAX):
             raise InvalidRequest(f"priority is for a group, and between -{_PRIORITY_MAX} and {_PRIORITY_MAX}")
-        unknown = [key for key in change.unset if key not in node_settings.settable()]
-        if unknown:
-            raise InvalidRequest(f"there is no setting {unknown[0][:80]!r}")
+        known = frozenset(node_settings.settable())
+        unknown = next((key for key in change.unset if key not in known), None)
+        if unknown is not None:
+            raise InvalidRequest(f"there is no setting {unknown[:80]!r}; there are {', '.join(sorted(known))}")
+        if len(change.unset) > len(known):
+            raise InvalidRequest(
+                f"{len(change.unset)} settings to leave to the wider scope, and there are {len(known)}"
+            )
         with self._control.write() as tx:
             if scope == "group":
                 groups.group(tx, name)
+            before = settings_documents.documents(tx)
             layer, touched = change_layer(tx, scope, name, put=put, drop=change.unset, priority=change.priority)
-            facts = {**change.set, **dict.fromkeys(change.unset, "(unset)")}
-            if change.priority is not None:
-                facts["priority"] = str(change.priority)
-            subject = f"{scope} {name}".strip()
-            audit.note(tx, self._clock, Deed(actor=actor, action="node.settings", subject=subject, facts=facts))
+            if settings_documents.documents(tx) != before:
+                deed = Deed(
+                    actor=actor, action="node.settings", subject=f"{scope} {name}".strip(), facts=_facts(change)
+                )
+                audit.note(tx, self._clock, deed)
         self._desired.announce(touched)
         return SettingsDocument(
             scope=scope, name=name, settings={key: bytes(raw).decode() for key, raw in sorted(layer.items())}
         )
+
+
+def _facts(change: SettingsChange) -> dict[str, str]:
+    priority = {} if change.priority is None else {"priority": str(change.priority)}
+    return {**change.set, **dict.fromkeys(change.unset, "(unset)"), **priority}
 
 
 def change_layer(
@@ -245,8 +261,10 @@ def renew(tx: ControlTransaction, scope: str, key: str) -> list[str]:
         node_ids = [key]
     elif scope == "group":
         node_ids = [node.node_id for node in _members(tx, key)]
+    elif scope == "site":
+        node_ids = [node.node_id for node in tx.find_nodes(NodeQuery(terms=(NodeTerm("site", (key,)),)))]
     else:
-        node_ids = [node.node_id for node in tx.nodes() if scope == "fleet" or node.site == key]
+        node_ids = [node.node_id for node in tx.nodes()]
     # One for all: revisions are compared within a node.
     tx.set_revision(node_ids, tx.next_revision())
     return node_ids

@@ -14,9 +14,18 @@ from ganglion.core.errors import Conflict, NotFound
 from ganglion.hub.domain import places
 from ganglion.hub.services import audit, groups
 from ganglion.hub.services.audit import Deed
+from ganglion.hub.services.fleet import Sight
 from ganglion.hub.services.groups import Group
 from ganglion.ports.clock import Clock, utc_s
-from ganglion.ports.hub_store import ControlStore, ControlTransaction, DocumentRow, NodeQuery, NodeRow, NodeTerm
+from ganglion.ports.hub_store import (
+    Alternatives,
+    ControlStore,
+    ControlTransaction,
+    DocumentRow,
+    NodeQuery,
+    NodeRow,
+    NodeTerm,
+)
 from ganglion.wire import codec
 from ganglion.wire.fleet_resources import (
     GroupDefinition,
@@ -30,6 +39,7 @@ from ganglion.wire.fleet_resources import (
 SITE, ZONE = "site", "zone"
 MEMBERS_SHOWN_MAX = 1000
 DOCUMENTS_MAX = 10_000
+_OF_THIS_MACHINE = frozenset({"localtime", "posixrules", "Factory"})
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -62,20 +72,22 @@ class Places:
         """Make a group or change it. Raises: InvalidName, InvalidRequest, Conflict: there are too many."""
         with self._control.write() as tx:
             touched = put_group(tx, name, definition, by=Author(self._clock, actor))
-            view = _group_view(tx, name, groups.group(tx, name))
+            view = _group_view(tx, name, groups.group(tx, name), most=MEMBERS_SHOWN_MAX)
         self._changed(touched)
         return view
 
-    def group(self, name: str) -> GroupView:
-        """Return a group and its nodes. Raises: NotFound."""
+    def group(self, name: str, sees: Sight | None = None) -> GroupView:
+        """Return a group and its nodes, those that `sees` lets pass. Raises: NotFound."""
         with self._control.read() as tx:
-            return _group_view(tx, name, groups.group(tx, name))
+            within = sees(tx) if sees else ()
+            return _group_view(tx, name, groups.group(tx, name), most=MEMBERS_SHOWN_MAX, within=within)
 
-    def groups(self) -> list[GroupView]:
-        """Return every group, by name."""
+    def groups(self, sees: Sight | None = None) -> list[GroupView]:
+        """Return every group, by name, and how many nodes are in it of those that `sees` lets pass."""
         with self._control.read() as tx:
-            rows = tx.documents(groups.KIND)
-            return [_group_view(tx, row.name, codec.decode_json(row.document, Group)) for row in rows]
+            within = sees(tx) if sees else ()
+            known = {row.name: codec.decode_json(row.document, Group) for row in tx.documents(groups.KIND)}
+            return [_group_view(tx, name, group, most=0, within=within) for name, group in known.items()]
 
     def remove_group(self, name: str, *, actor: str) -> None:
         """Forget a group; its nodes stay what they are. Raises: NotFound."""
@@ -199,7 +211,7 @@ def _keep(tx: ControlTransaction, kind: str, name: str, value: msgspec.Struct, *
     known = tx.document(kind, name)
     if known is not None and known.document == document:
         return False
-    if known is None and len(tx.documents(kind)) >= DOCUMENTS_MAX:
+    if known is None and tx.document_count(kind) >= DOCUMENTS_MAX:
         raise Conflict(f"{DOCUMENTS_MAX} documents of the kind {kind} are declared, which is the limit")
     tx.put_document(DocumentRow(kind, name, document, utc_s(by.clock)))
     facts = {"is": document.decode()}
@@ -227,16 +239,18 @@ def _renewed(tx: ControlTransaction, rows: Iterable[NodeRow]) -> list[str]:
     return node_ids
 
 
-def _group_view(tx: ControlTransaction, name: str, group: Group) -> GroupView:
-    members = groups.names_in(tx, group)
+def _group_view(
+    tx: ControlTransaction, name: str, group: Group, *, most: int, within: tuple[Alternatives, ...] = ()
+) -> GroupView:
+    count, members = groups.counted(tx, group, most=most, within=within)
     return GroupView(
         name=name,
         select=group.selector,
         nodes=list(group.nodes),
         description=group.description,
         owner=group.owner,
-        count=len(members),
-        members=members[:MEMBERS_SHOWN_MAX],
+        count=count,
+        members=list(members),
     )
 
 
@@ -273,7 +287,9 @@ def site_limits(tx: ControlTransaction) -> dict[str, int]:
 
 
 def is_time_zone(name: str) -> bool:
-    """Tell whether this machine knows a time zone of that name."""
+    """Tell whether this machine knows a time zone of that name, and means by it what every machine does."""
+    if name in _OF_THIS_MACHINE:
+        return False
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

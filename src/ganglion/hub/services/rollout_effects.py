@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
+from ganglion.hub.domain import lifecycle, rollout_request, turns
 from ganglion.hub.domain import rollout as documents
-from ganglion.hub.domain import rollout_request, turns
+from ganglion.hub.domain.lifecycle import Standing
 from ganglion.hub.domain.rollout import Cause, Previous, Rollout, RolloutState
 from ganglion.hub.domain.rollout_machine import HUB, Decision
 from ganglion.hub.domain.rollout_table import RolloutEffect
@@ -18,7 +19,7 @@ from ganglion.hub.services.fleet import report_of
 from ganglion.hub.services.incarnation import known_incarnation
 from ganglion.hub.services.places import site_limits
 from ganglion.hub.services.release_choice import Choice
-from ganglion.ports.hub_store import AssignmentRow, ControlTransaction, NodeRow, ReleaseRow
+from ganglion.ports.hub_store import AssignmentRow, ControlTransaction, NodeQuery, NodeRow, ReleaseRow
 from ganglion.wire.desired import DeploymentPolicy
 
 log = structlog.get_logger()
@@ -106,11 +107,17 @@ class RolloutEffects:
         """Let nodes that join from now on start with it; those that joined meanwhile, with or without one, take it."""
         default = FleetDefault(rollout.version, rollout.rollout_id, rollout.policy)
         self._desired.set_default(tx, rollout.model, default)
-        rollout, touched = self._let_follow(tx, rollout)
+        away = tx.find_nodes(NodeQuery(standings=(Standing.QUARANTINED.value,)))
+        rollout, touched = self._let_follow(tx, rollout, [node.node_id for node in away])
         return rollout, [*touched, *self._desired.adopt_everywhere(tx, rollout.model)]
 
-    def _let_follow(self, tx: ControlTransaction, rollout: Rollout) -> tuple[Rollout, list[str]]:
-        return self._give_to(tx, rollout, rollout_planning.joined_since(tx, rollout))
+    def _let_follow(
+        self, tx: ControlTransaction, rollout: Rollout, also: Sequence[str] = ()
+    ) -> tuple[Rollout, list[str]]:
+        """Give it to those who joined meanwhile, and to those in quarantine, who take it when they are let in again."""
+        missed = [node.node_id for node in tx.nodes_of(turns.undelivered(rollout)) if not lifecycle.has_left(node)]
+        following = dict.fromkeys([*missed, *also, *rollout_planning.joined_since(tx, rollout)])
+        return self._give_to(tx, rollout, [node_id for node_id in following if not rollout.was_given(node_id)])
 
 
 class _Shares:

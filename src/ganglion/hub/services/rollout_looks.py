@@ -93,7 +93,17 @@ class RolloutLooks:
         """Return the rollout with what its nodes have told by now, and the evidence for its gate."""
         now_s = utc_s(self._clock)
         with self._gathering:
-            noted, evidence = self._evidence.gather(rollout, now_s=now_s)
+            found = self._evidence.gather(rollout, now_s=now_s)
+        return self._with_failed(*found, now_s=now_s)
+
+    def _told_so_far(self, rollout: Rollout) -> tuple[Rollout, Evidence] | None:
+        """Return the same, or None while much is read for the first time: other rollouts do not wait for that."""
+        now_s = utc_s(self._clock)
+        with self._gathering:
+            found = self._evidence.gathered_so_far(rollout, now_s=now_s)
+        return self._with_failed(*found, now_s=now_s) if found else None
+
+    def _with_failed(self, noted: Rollout, evidence: Evidence, *, now_s: float) -> tuple[Rollout, Evidence]:
         failed = {each.name for each in (*evidence.stage, *evidence.earlier) if each.outcome is Outcome.ROLLED_BACK}
         if failed:
             with self._control.read() as tx:
@@ -131,7 +141,10 @@ class RolloutLooks:
 
     def _judged(self, seen: Rollout) -> Decision:
         now_s = utc_s(self._clock)
-        noted, evidence = self.told(seen)
+        found = self._told_so_far(seen)
+        if found is None:
+            return Decision(seen)
+        noted, evidence = found
         turn = self._turn(noted)
         verdict = gate.evaluate(seen.gate, evidence)
         decision = machine.judged(noted, verdict, now_s=now_s, turn=turn)

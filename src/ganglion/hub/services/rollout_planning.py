@@ -9,6 +9,7 @@ from ganglion.core.errors import Conflict, InvalidRequest, NotFound, TargetMisma
 from ganglion.hub.domain import lifecycle, rollout_request, stages
 from ganglion.hub.domain import rollout as documents
 from ganglion.hub.domain.rollout import Rollout, RolloutState, Terms
+from ganglion.hub.domain.rollout_table import OPEN_STATES
 from ganglion.hub.domain.stages import Place, StageShare
 from ganglion.hub.services import groups, rollout_rows
 from ganglion.hub.services.release_choice import Choice
@@ -19,6 +20,8 @@ from ganglion.wire.rollout_resources import RolloutRequest
 
 PAIR_LABEL = "ha_pair"
 """Two nodes with the same value of this label stand in for each other."""
+OPEN_MAX = 100
+"""Rollouts of one model that have not ended: each is looked at once a second."""
 _NAMES_MAX = 5
 _ENDED = (RolloutState.COMPLETED.value, RolloutState.ABORTED.value)
 
@@ -31,6 +34,7 @@ def drafted(tx: ControlTransaction, request: RolloutRequest, *, rollout_id: str,
     Raises: NotFound: it was not released, or a group is missing. TargetMismatch: nodes without a fitting variant.
     Conflict: no node to go to. InvalidRequest.
     """
+    check_room(tx, request.model)
     terms = rollout_request.terms_of(request)
     nodes = targets(tx, terms)
     check_release(tx, request.model, request.version, nodes)
@@ -47,6 +51,12 @@ def drafted(tx: ControlTransaction, request: RolloutRequest, *, rollout_id: str,
         created_at_s=now_s,
         updated_at_s=now_s,
     )
+
+
+def check_room(tx: ControlTransaction, model: str) -> None:
+    """Raises: Conflict: so many rollouts of the model are open that somebody should look what starts them."""
+    if len(tx.rollouts(model=model, states=[state.value for state in OPEN_STATES])) >= OPEN_MAX:
+        raise Conflict(f"{OPEN_MAX} rollouts of {model} wait or run, which is the limit: abort those that nobody needs")
 
 
 def _was_taken_back(tx: ControlTransaction, request: RolloutRequest) -> bool:

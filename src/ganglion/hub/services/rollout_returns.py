@@ -4,13 +4,16 @@ Of few nodes everything is read at each look. Of many, what they told is kept, a
 heard of since; all of them every few minutes, for a clock may have been put back.
 """
 
+import heapq
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from ganglion.hub.domain import lifecycle, rollout_revert
 from ganglion.hub.domain.rollout import Rollout
-from ganglion.hub.domain.rollout_revert import BACK, NodeWay, Sight
+from ganglion.hub.domain.rollout_revert import BACK, NodeWay, Sight, Way
 from ganglion.hub.services.evidence_roster import Told, is_current, told_in
 from ganglion.hub.services.incarnation import known_incarnation
 from ganglion.ports.hub_store import AssignmentRow, ControlTransaction
@@ -35,6 +38,15 @@ class Ways:
     """Of those that were not known to be back."""
 
 
+@dataclass(frozen=True, slots=True)
+class ShownWays:
+    """How many nodes stand where, and some of them."""
+
+    counts: Mapping[Way, int]
+    ways: Mapping[str, NodeWay]
+    """By id: those that are not back first."""
+
+
 @dataclass(slots=True)
 class _Seen:
     """What was read of the nodes that are waited for."""
@@ -47,6 +59,14 @@ class _Seen:
     told: dict[str, NodeWay] = field(default_factory=dict)
     """What their reports say of the way back, where they say anything."""
     newest_s: float = 0.0
+    is_sorted: bool = True
+
+    def in_order(self) -> Mapping[str, float]:
+        """Return `heard_at_s` by id. They are read in that order, and only who comes back to the fleet disturbs it."""
+        if not self.is_sorted:
+            self.heard_at_s = dict(sorted(self.heard_at_s.items()))
+            self.is_sorted = True
+        return self.heard_at_s
 
 
 class Returns:
@@ -60,35 +80,67 @@ class Returns:
 
     def of(self, tx: ControlTransaction, rollout: Rollout, *, now_s: float) -> Ways:
         """Return where every node stands that was given the version and has not left the fleet since."""
-        waited_for = rollout.previous.keys() - rollout.returned.keys()
-        if len(waited_for) <= self._many_nodes:
-            return self._ways(rollout, _read(tx, rollout, sorted(waited_for), now_s), waited_for, now_s)
+        if self._are_few(rollout):
+            return self._ways(rollout, _read(tx, rollout, _waited_for(rollout), now_s), now_s)
         with self._reading:
-            seen = self._seen(tx, rollout, waited_for, now_s)
-            return self._ways(rollout, seen, waited_for, now_s)
+            return self._ways(rollout, self._seen(tx, rollout, now_s), now_s)
+
+    def shown(self, tx: ControlTransaction, rollout: Rollout, *, now_s: float, most: int | None) -> ShownWays:
+        """Return the counts of `of`, and `most` of its nodes; None: all. Of many nodes few are looked at closely."""
+        if most is None or self._are_few(rollout):
+            ways = self.of(tx, rollout, now_s=now_s).ways
+            counts = Counter(each.way for each in ways.values())
+            worst_first = sorted(ways, key=lambda node_id: (ways[node_id].way is Way.RETURNED, node_id))
+            return ShownWays(counts, {node_id: ways[node_id] for node_id in worst_first[:most]})
+        with self._reading:
+            return self._some(rollout, self._seen(tx, rollout, now_s), now_s, most)
+
+    def _are_few(self, rollout: Rollout) -> bool:
+        return len(rollout.previous) - len(rollout.returned) <= self._many_nodes
 
     def forget(self, rollout_id: str) -> None:
         """Keep nothing of a rollout that nobody waits for any more."""
         with self._reading:
             self._kept.pop(rollout_id, None)
 
-    def _seen(self, tx: ControlTransaction, rollout: Rollout, waited_for: Collection[str], now_s: float) -> _Seen:
+    def _seen(self, tx: ControlTransaction, rollout: Rollout, now_s: float) -> _Seen:
         kept = self._kept.get(rollout.rollout_id)
         if kept is not None and 0.0 <= now_s - kept.read_at_s < REFRESHED_S:
             heard = tx.heard(since_s=kept.newest_s - _LAG_S)
-            _add(tx, rollout, kept, [node_id for node_id in heard if node_id in waited_for])
+            waited_for = [each for each in heard if each in rollout.previous and each not in rollout.returned]
+            _add(tx, rollout, kept, waited_for)
             return kept
-        self._kept[rollout.rollout_id] = _read(tx, rollout, sorted(waited_for), now_s)
+        self._kept[rollout.rollout_id] = _read(tx, rollout, _waited_for(rollout), now_s)
         while len(self._kept) > _KEPT:
             self._kept.pop(next(iter(self._kept)))
         return self._kept[rollout.rollout_id]
 
-    def _ways(self, rollout: Rollout, seen: _Seen, waited_for: Collection[str], now_s: float) -> Ways:
-        heard = {node_id: at_s for node_id, at_s in seen.heard_at_s.items() if node_id in waited_for}
+    def _some(self, rollout: Rollout, seen: _Seen, now_s: float, most: int) -> ShownWays:
+        noted, judged_by = rollout.returned, {"now_s": now_s, "silent_after_s": self._silent_after_s}
+        told = {node_id: way for node_id, way in seen.told.items() if node_id not in noted}
+        back = {node_id for node_id, each in told.items() if each.way is Way.RETURNED}
+        heard = seen.in_order()
+        times = [at_s for node_id, at_s in heard.items() if node_id not in noted and node_id not in told]
+        counts = Counter(each.way for each in told.values())
+        counts[Way.RETURNED] += len(noted)
+        counts.update(rollout_revert.waiting_counts(rollout, times, **judged_by))
+        first = list(islice((each for each in heard if each not in noted and each not in back), most))
+        if len(first) < most:
+            first += heapq.nsmallest(most - len(first), noted.keys() | back)
+        some = {node_id: heard[node_id] for node_id in first if node_id not in noted and node_id not in told}
+        ways = rollout_revert.waiting_ways(rollout, some, **judged_by)
+        return ShownWays(counts, {node_id: told.get(node_id) or ways.get(node_id, BACK) for node_id in first})
+
+    def _ways(self, rollout: Rollout, seen: _Seen, now_s: float) -> Ways:
+        heard = {node_id: at_s for node_id, at_s in seen.heard_at_s.items() if node_id not in rollout.returned}
         ways = rollout_revert.waiting_ways(rollout, heard, now_s=now_s, silent_after_s=self._silent_after_s)
         ways |= {node_id: way for node_id, way in seen.told.items() if node_id in heard}
         ways |= dict.fromkeys(rollout.returned, BACK)
         return Ways(ways, seen.names)
+
+
+def _waited_for(rollout: Rollout) -> list[str]:
+    return sorted(rollout.previous.keys() - rollout.returned.keys())
 
 
 def _read(tx: ControlTransaction, rollout: Rollout, node_ids: Sequence[str], now_s: float) -> _Seen:
@@ -107,6 +159,7 @@ def _add(tx: ControlTransaction, rollout: Rollout, seen: _Seen, node_ids: Sequen
                 seen.names.pop(row.node_id, None)
                 seen.heard_at_s.pop(row.node_id, None)
                 continue
+            seen.is_sorted = seen.is_sorted and row.node_id in seen.heard_at_s
             seen.names[row.node_id], seen.heard_at_s[row.node_id] = row.name, row.last_seen_at_s or 0.0
             seen.newest_s = max(seen.newest_s, row.last_seen_at_s or 0.0)
             report = told_in(row)

@@ -1,6 +1,5 @@
 """Rollouts as people see them."""
 
-import heapq
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from ganglion.hub.domain import rollout_revert, turns
 from ganglion.hub.domain.rollout import Rollout, RolloutState
 from ganglion.hub.domain.rollout_revert import Way
 from ganglion.hub.domain.stages import GROUP
-from ganglion.hub.services.rollout_returns import Ways
+from ganglion.hub.services.rollout_returns import ShownWays
 from ganglion.wire.rollout_resources import NodeReturn, RevertView, RolloutEntry, RolloutLimits, RolloutView, StageView
 
 
@@ -28,22 +27,12 @@ def shown_ids(rollout: Rollout, most: int | None) -> set[str]:
     return {node_id for each in lists for node_id in each[:most]}
 
 
-def shown_returns(found: Ways, most: int | None) -> list[str]:
-    """Return the ids of the nodes whose way back a view tells, `most` of them: those that are not back first."""
-    waited_for = [node_id for node_id, each in found.ways.items() if each.way is not Way.RETURNED]
-    back = [node_id for node_id, each in found.ways.items() if each.way is Way.RETURNED]
-    if most is None:
-        return [*sorted(waited_for), *sorted(back)]
-    first = heapq.nsmallest(most, waited_for)
-    return [*first, *heapq.nsmallest(most - len(first), back)]
-
-
 def view_of(
     rollout: Rollout,
     names: Mapping[str, str],
     *,
     place: int = 0,
-    ways: Ways | None = None,
+    ways: ShownWays | None = None,
     most: int | None = None,
 ) -> RolloutView:
     """Return the view, with at most `most` nodes in each list; None: all.
@@ -70,7 +59,7 @@ def view_of(
         held_back=_held_back(rollout) if is_open else 0,
         left_behind=_named(list(rollout.left_behind)[:most], names),
         retried=_named(list(rollout.retried_at_s)[:most], names),
-        revert=_revert(rollout, ways, names, most) if ways is not None else None,
+        revert=_revert(rollout, ways, names) if ways is not None else None,
     )
 
 
@@ -109,17 +98,17 @@ def _limits(rollout: Rollout) -> RolloutLimits:
     )
 
 
-def _revert(rollout: Rollout, found: Ways, names: Mapping[str, str], most: int | None) -> RevertView:
-    counts = Counter(each.way for each in found.ways.values())
+def _revert(rollout: Rollout, found: ShownWays, names: Mapping[str, str]) -> RevertView:
+    counts = Counter(found.counts)
     nodes = [
         NodeReturn(
             node=names.get(node_id, node_id),
-            state=found.ways[node_id].way.value,
+            state=each.way.value,
             version=rollout_revert.wanted_back(rollout, node_id),
-            reason=found.ways[node_id].reason,
+            reason=each.reason,
             returned_at_s=rollout.returned.get(node_id),
         )
-        for node_id in shown_returns(found, most)
+        for node_id, each in found.ways.items()
     ]
     return RevertView(
         returned=counts[Way.RETURNED],

@@ -25,7 +25,7 @@ from ganglion.hub.services.rollout_evidence import RolloutEvidence
 from ganglion.hub.services.rollout_looks import RolloutLooks, carried_out
 from ganglion.hub.services.rollout_returns import Returns
 from ganglion.hub.services.rollout_reverts import RolloutReverts
-from ganglion.hub.services.rollout_views import Begun, shown_ids, shown_returns, view_of
+from ganglion.hub.services.rollout_views import Begun, shown_ids, view_of
 from ganglion.ports.clock import Chance, Clock, new_id, utc_s
 from ganglion.ports.hub_store import ControlStore, ControlTransaction, RolloutRow
 from ganglion.ports.telemetry_store import TelemetryStore
@@ -82,10 +82,10 @@ class Rollouts:
 
         Raises: NotFound, Conflict, InvalidRequest.
         """
-        rollout_request.check(request)
-        stages.parse(request.stages)
+        now_s = utc_s(self._clock)
+        _check_request(request, now_s=now_s)
         with self._control.read() as tx:
-            return rollout_plans.planned(tx, request, now_s=utc_s(self._clock), most=most)
+            return rollout_plans.planned(tx, request, now_s=now_s, most=most)
 
     def reached(self, request: RolloutRequest) -> Sequence[str]:
         """Return the names of the nodes that a rollout would be for. Raises: NotFound, InvalidRequest."""
@@ -111,11 +111,8 @@ class Rollouts:
 
         `comparisons_min`: of each node that can compare, where few can. Raises: as `start`.
         """
-        rollout_request.check(request)
-        stages.parse(request.stages)
         rollout_id, now_s = new_id(self._chance), utc_s(self._clock)
-        if request.deadline_at_s is not None and request.deadline_at_s <= now_s:
-            raise InvalidRequest("the deadline is over already")
+        _check_request(request, now_s=now_s)
         cause = Cause(now_s, actor, _wish(request))
         draft = rollout_planning.drafted(tx, request, rollout_id=rollout_id, now_s=now_s)
         policy = msgspec.structs.replace(draft.policy, comparisons_min=comparisons_min)
@@ -247,10 +244,10 @@ class Rollouts:
     def _view(self, tx: ControlTransaction, rollout: Rollout, *, most: int | None = None) -> RolloutView:
         ways = None
         if rollout.state is RolloutState.ABORTED and rollout.previous:
-            ways = self._returns.of(tx, rollout, now_s=utc_s(self._clock))
+            ways = self._returns.shown(tx, rollout, now_s=utc_s(self._clock), most=most)
         is_queued = rollout.state is RolloutState.QUEUED
         place = len(rollout_planning.ahead_of(tx, rollout)) if is_queued else 0
-        shown = shown_ids(rollout, most).union(shown_returns(ways, most) if ways else ())
+        shown = shown_ids(rollout, most).union(ways.ways if ways else ())
         names = _names_of(tx, shown, most=most)
         return view_of(rollout, names, place=place, ways=ways, most=most)
 
@@ -269,7 +266,15 @@ class Rollouts:
         )
 
     def _by(self, actor: str, reason: str) -> Cause:
-        return Cause(utc_s(self._clock), actor, reason)
+        return documents.person(utc_s(self._clock), actor, reason)
+
+
+def _check_request(request: RolloutRequest, *, now_s: float) -> None:
+    """Raises: InvalidRequest: nobody could start it now."""
+    rollout_request.check(request)
+    stages.parse(request.stages)
+    if request.deadline_at_s is not None and request.deadline_at_s <= now_s:
+        raise InvalidRequest("the deadline is over already")
 
 
 def _wish(request: RolloutRequest) -> str:

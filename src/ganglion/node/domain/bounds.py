@@ -5,12 +5,13 @@ is: a refusal never takes a model away. A state that is too large to be meant is
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
+from ganglion.node.domain import wish_forms
 from ganglion.trust.envelope import Bounds
 from ganglion.trust.limits import BUILT_IN_ACTIONS, InForce, why_out_of
 from ganglion.wire.desired import Assignment, DesiredState, NodeCommand
@@ -35,11 +36,13 @@ class Bounded:
     """Assignments that are not begun, and why: their models stay as they are."""
     refused_commands: tuple[tuple[str, str], ...] = ()
     """Commands that are not obeyed, by id, and why."""
+    left_alone: frozenset[str] = frozenset()
+    """Models of wishes that cannot be meant: nothing of such a wish is remembered."""
 
     @property
     def kept(self) -> frozenset[str]:
         """Return the models that stay as they are."""
-        return frozenset(wish.model for wish, _ in self.refused_wishes)
+        return self.left_alone | {wish.model for wish, _ in self.refused_wishes}
 
     @property
     def reason(self) -> str:
@@ -59,19 +62,12 @@ def bounded(desired: DesiredState, limits: InForce, *, held: DesiredState | None
         name: _bounded_section(name, section, getattr(held, name) if held else None, limits, refusals)
         for name, section in _sections(desired)
     }
-    wishes, refused_wishes = _bounded_assignments(desired, limits, held)
+    meant, left_alone = _meant_assignments(desired, refusals)
+    wishes, refused_wishes = _bounded_assignments(meant, limits, held, left_alone)
     refusals += [f"model {wish.model[:64]!r} {wish.version[:64]!r}: {why}" for wish, why in refused_wishes]
-    commands: list[NodeCommand] = []
-    refused: list[tuple[str, str]] = []
-    for command in desired.commands:
-        why = why_no_command(command, limits)
-        if why:
-            refused.append((command.id, why))
-            refusals.append(f"command {command.name[:64]!r}: {why}")
-        else:
-            commands.append(command)
-    taken = msgspec.structs.replace(desired, assignments=wishes, commands=tuple(commands), **sections)
-    return Bounded(taken, tuple(refusals), refused_wishes, tuple(refused))
+    commands, refused = _bounded_commands(desired, limits, refusals)
+    taken = msgspec.structs.replace(desired, assignments=wishes, commands=commands, **sections)
+    return Bounded(taken, tuple(refusals), refused_wishes, refused, left_alone)
 
 
 def why_not_published(model: str, signers: tuple[str, ...], limits: InForce) -> str:
@@ -96,16 +92,21 @@ def why_no_command(command: NodeCommand, limits: InForce) -> str:
 
 
 def _why_too_much(desired: DesiredState, limits: InForce) -> str:
+    size_bytes = wish_forms.size_bytes_of(desired)
+    if size_bytes is None:
+        return "it holds a number that cannot be meant"
     counts = (
         ("assignments", len(desired.assignments), limits.assignments_max),
         ("commands", len(desired.commands), limits.commands_max),
-        ("bytes", len(msgspec.msgpack.encode(desired)), limits.desired_bytes_max),
+        ("bytes", size_bytes, limits.desired_bytes_max),
     )
     for what, count, most in counts:
         if count > most:
             return f"it has {count} {what}, at most {most} are taken"
     models = [wish.model for wish in desired.assignments]
-    return "it names a model twice" if len(set(models)) != len(models) else ""
+    if len(set(models)) != len(models):
+        return "it names a model twice"
+    return wish_forms.why_no_state(desired)
 
 
 def _sections(desired: DesiredState) -> Iterator[tuple[str, msgspec.Struct]]:
@@ -130,13 +131,45 @@ def _bounded_section(
     return msgspec.structs.replace(section, **changes) if changes else section
 
 
+def _meant_assignments(desired: DesiredState, refusals: list[str]) -> tuple[list[Assignment], frozenset[str]]:
+    """Return the assignments that can be meant, and the models of the others."""
+    meant: list[Assignment] = []
+    left_alone: set[str] = set()
+    for wish in desired.assignments:
+        why = wish_forms.why_no_wish(wish)
+        if why:
+            refusals.append(f"model {wish.model[: wish_forms.SHOWN_MAX]!r}: {why}")
+            left_alone.add(wish.model)
+        else:
+            meant.append(wish)
+    return meant, frozenset(left_alone)
+
+
+def _bounded_commands(
+    desired: DesiredState, limits: InForce, refusals: list[str]
+) -> tuple[tuple[NodeCommand, ...], tuple[tuple[str, str], ...]]:
+    commands: list[NodeCommand] = []
+    refused: list[tuple[str, str]] = []
+    for command in desired.commands:
+        no_form = wish_forms.why_no_command(command)
+        why = no_form or why_no_command(command, limits)
+        if not why:
+            commands.append(command)
+            continue
+        refusals.append(f"command {command.name[: wish_forms.SHOWN_MAX]!r}: {why}")
+        if not no_form:
+            # By what cannot be an id nothing is remembered, and nothing answered.
+            refused.append((command.id, why))
+    return tuple(commands), tuple(refused)
+
+
 def _bounded_assignments(
-    desired: DesiredState, limits: InForce, held: DesiredState | None
+    meant: Iterable[Assignment], limits: InForce, held: DesiredState | None, left_alone: frozenset[str]
 ) -> tuple[tuple[Assignment, ...], tuple[tuple[Assignment, str], ...]]:
     before = {wish.model: wish for wish in held.assignments} if held else {}
-    wishes: list[Assignment] = []
+    wishes = [before[name] for name in sorted(left_alone & before.keys())]
     refused: list[tuple[Assignment, str]] = []
-    for wish in desired.assignments:
+    for wish in meant:
         why = _why_no_assignment(wish, limits)
         if not why:
             wishes.append(wish)

@@ -18,6 +18,7 @@ class Known(msgspec.Struct, frozen=True):
 
     answer: str
     expires_at_s: float
+    """0: nobody has signed it, or its time was wrong. What such a command says of its time binds no other."""
 
 
 class OrderMemory(msgspec.Struct, frozen=True):
@@ -26,9 +27,13 @@ class OrderMemory(msgspec.Struct, frozen=True):
     known: dict[str, Known] = {}
     forgotten_until_s: float = 0.0
 
-    def after(self, command: NodeCommand, answer: str) -> "OrderMemory":
-        """Return the memory with this answer; the commands that expire first are forgotten when it is full."""
-        known = {**self.known, command.id: Known(answer[:200], command.expires_at_s)}
+    def after(self, command: NodeCommand, answer: str, *, is_believed: bool) -> "OrderMemory":
+        """Return the memory with this answer; the commands that expire first are forgotten when it is full.
+
+        Of a command that is not believed the time counts for nothing: whoever answers in the hub's place, without its
+        keys, could otherwise have the node take every later order for an old one.
+        """
+        known = {**self.known, command.id: Known(answer[:200], command.expires_at_s if is_believed else 0.0)}
         until_s = self.forgotten_until_s
         while len(known) > KEPT_MAX:
             others = (each for each in known if each != command.id)

@@ -10,6 +10,8 @@ from ganglion.core.trust_errors import ArtifactUntrusted
 from ganglion.trust.assignment import AssignmentStatement
 from ganglion.wire.desired import Assignment, DesiredState
 
+_SHOWN_MAX = 200
+
 
 def check_present(desired: DesiredState) -> None:
     """Compare what is signed with the state's own revision. Raises: ArtifactUntrusted: a statement is not of today."""
@@ -18,7 +20,7 @@ def check_present(desired: DesiredState) -> None:
             said = _statement_of(assignment)
             if (said.incarnation, said.revision) != (desired.incarnation, desired.revision):
                 raise ArtifactUntrusted(
-                    f"the signed assignment of {assignment.target_path} is of revision {said.revision}, "
+                    f"the signed assignment of {_shown(assignment)} is of revision {said.revision}, "
                     f"the state is of {desired.revision}"
                 )
 
@@ -26,5 +28,10 @@ def check_present(desired: DesiredState) -> None:
 def _statement_of(assignment: Assignment) -> AssignmentStatement:
     try:
         return msgspec.json.decode(assignment.statement, type=AssignmentStatement)
-    except msgspec.DecodeError as error:
-        raise ArtifactUntrusted(f"the signed assignment of {assignment.target_path} cannot be read") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ArtifactUntrusted(f"the signed assignment of {_shown(assignment)} cannot be read") from error
+
+
+def _shown(assignment: Assignment) -> str:
+    """Nothing of it was looked at yet: it may be as long as a whole state."""
+    return repr(assignment.target_path[:_SHOWN_MAX])

@@ -45,6 +45,9 @@ _STATUS_TIMEOUT_S = 5.0
 _REPORT_S_MIN = 1.0
 """However often the hub wants to hear of a node."""
 _ANSWERS_BURST, _ANSWERS_EVERY_S = 60, 1.0
+_CHANGES_BURST, _CHANGES_EVERY_S = 240, 10.0
+_REKEYS_BURST, _REKEYS_EVERY_S = 3, 3600.0
+"""However often a hub wants another key: a token of hardware makes a limited number of them."""
 _REPORT_LOOK_S = 15.0
 """How often the present state is looked at for changes that nobody announces, such as a dead serving process."""
 
@@ -76,6 +79,8 @@ class Machine:
     """What is not well by now, as a report tells it. May block."""
     set_log_level: Callable[[str], None] | None = None
     """Takes debug, info, warning or error; an empty name is the process's own level."""
+    tell_line: Callable[[str], None] = lambda _: None
+    """Takes why the hub did not answer; nothing when it did. May block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,8 @@ class Agent:
         if self._files is not None:
             self._files.changed = self.hurry
         self._pace = Pace(burst=_ANSWERS_BURST, every_s=_ANSWERS_EVERY_S)
+        self._changes = Pace(burst=_CHANGES_BURST, every_s=_CHANGES_EVERY_S)
+        self._rekeys = Pace(burst=_REKEYS_BURST, every_s=_REKEYS_EVERY_S)
         self._reports = settings.reports
         self._tuned: AgentOptions | None = None
         self._wake_updates = anyio.Event()
@@ -159,13 +166,13 @@ class Agent:
         failures = 0
         while True:
             try:
-                desired = await _abandonable(self._ask_desired)
+                desired = await _abandonable(partial(self._noted, self._ask_desired))
                 await self._updates.note_contact()
                 self._poll_time = self._poll_time if desired else self._poll_time.after_quiet()
                 taken = desired is not None and await self._take(desired)
                 failures = 0
                 await self._rekey()
-                await self._slow_down()
+                await self._slow_down(taken=taken)
             except DataCorrupt:
                 raise
             except GanglionError as error:
@@ -183,7 +190,8 @@ class Agent:
     async def _take(self, offered: DesiredState) -> bool:
         """Take in what lies within the limits, and behave by it. False when it is not newer."""
         held, events = await self._envelopes.look(self._updates.state, offered)
-        await self._updates.remember(partial(with_envelope, held=held), events)
+        told = self._updates.refused_orders.bounded(events, now_s=self._clock.monotonic_s())
+        await self._updates.remember(partial(with_envelope, held=held), told)
         if not await self._updates.take(offered):
             return False
         taken = self._updates.state.desired
@@ -194,11 +202,17 @@ class Agent:
             self._files.look()
         return True
 
-    async def _slow_down(self) -> None:
-        """Wait when the hub has answered often of late: whatever it sends, a node does not spin."""
+    async def _slow_down(self, *, taken: bool) -> None:
+        """Wait when the hub has answered often of late: whatever it sends, a node does not spin.
+
+        Longer when it has wanted something else each time: of every change the node stores a state and tells events.
+        """
         now_s = self._clock.monotonic_s()
         wait_s = self._pace.wait_s(now_s=now_s)
         self._pace = self._pace.after(now_s=now_s)
+        if taken:
+            wait_s = max(wait_s, self._changes.wait_s(now_s=now_s))
+            self._changes = self._changes.after(now_s=now_s)
         await anyio.sleep(wait_s)
 
     def _tune(self, options: AgentOptions) -> None:
@@ -216,8 +230,11 @@ class Agent:
 
     async def _rekey(self) -> None:
         """Change the key that the hub wants replaced. At each contact, because an answer to it may be lost."""
-        held = self._updates.state.desired
-        if held is not None and held.rekey_of and await _abandonable(partial(self._link.rekey, held.rekey_of)):
+        held, now_s = self._updates.state.desired, self._clock.monotonic_s()
+        if held is None or not held.rekey_of or self._rekeys.wait_s(now_s=now_s) > 0.0:
+            return
+        if await _abandonable(partial(self._link.rekey, held.rekey_of)):
+            self._rekeys = self._rekeys.after(now_s=now_s)
             log.info("node.rekeyed")
 
     def _ask_desired(self) -> DesiredState | None:
@@ -227,6 +244,16 @@ class Agent:
             after_revision=held.revision if held else -1,
             wait_s=self._poll_time.wait_s,
         )
+
+    def _noted(self, ask: Callable[[], T]) -> T:
+        """Ask the hub, and let the machine know whether it answered."""
+        try:
+            answer = ask()
+        except GanglionError as error:
+            self._machine.tell_line(error.message)
+            raise
+        self._machine.tell_line("")
+        return answer
 
     async def _drive_updates(self) -> None:
         """Drive the attempts of all models side by side: an hour of one model's download stops no other's probation."""
@@ -268,7 +295,7 @@ class Agent:
                 report = await self._compose_report()
                 age_s = self._clock.monotonic_s() - told_s
                 if reporting.is_due(self._reports, last, report, age_s=age_s):
-                    await _abandonable(partial(self._link.report, report))
+                    await _abandonable(partial(self._noted, partial(self._link.report, report)))
                     await self._updates.note_contact()
                     last, told_s = report, self._clock.monotonic_s()
             except DataCorrupt:

@@ -63,6 +63,6 @@ class Commands:
 
 def _remembering(command: NodeCommand, answer: str) -> Callable[[NodeState], NodeState]:
     def change(state: NodeState) -> NodeState:
-        return msgspec.structs.replace(state, orders=state.orders.after(command, answer))
+        return msgspec.structs.replace(state, orders=state.orders.after(command, answer, is_believed=False))
 
     return change

@@ -11,6 +11,9 @@ from ganglion.trust.limits import InForce
 from ganglion.wire.desired import Assignment, DesiredState
 from ganglion.wire.records import EventRecord
 
+_DIGITS_MAX = 20
+"""Of a revision: it may be a number of a megabyte."""
+
 
 def taken_within(
     state: NodeState, desired: DesiredState, limits: InForce
@@ -30,7 +33,7 @@ def taken_within(
     for command in desired.commands:
         why = dict(found.refused_commands).get(command.id)
         if why and orders.is_new(command):
-            orders = orders.after(command, why)
+            orders = orders.after(command, why, is_believed=False)
             events.append(order_telling.refused(command, why))
     after = msgspec.structs.replace(after, orders=orders)
     return after, events, refused(desired, found.reason) if found.reason else None
@@ -60,7 +63,7 @@ def taken(
 
 def refused(desired: DesiredState, reason: str) -> EventRecord:
     """Return the event that a desired state was not believed, so that nothing of it was begun."""
-    return EventRecord(name="desired.refused", reason=f"revision {desired.revision}: {reason}")
+    return EventRecord(name="desired.refused", reason=f"revision {str(desired.revision)[:_DIGITS_MAX]}: {reason}")
 
 
 def _failed(state: NodeState, wish: Assignment, why: str) -> tuple[NodeState, list[EventRecord]]:

@@ -68,6 +68,8 @@ class Forwarder:
         self._size = BatchSize.largest(records_max=settings.batch_records_max, bytes_max=settings.batch_bytes_max)
         self._refusals: tuple[int, int] = (0, 0)
         """The record that the hub refused last when it came alone, and how often in a row."""
+        self._is_renewed = False
+        """The epoch was renewed, and nothing was stored since."""
         self._spent = _account(store.spent())
 
     @property
@@ -131,15 +133,25 @@ class Forwarder:
             except Unavailable:
                 self._size = self._size.after_trouble(sent=len(batch.records))
                 raise
-            if ack.epoch != batch.epoch:
-                raise HubUnreachable(f"the answer is for another epoch, {ack.epoch[:40]!r}: not the hub's")
-            if ack.cursor > (await anyio.to_thread.run_sync(self._store.figures)).sent:
-                await self._renew_epoch(f"the hub has records up to {ack.cursor}, which were never sent from here")
-                continue
+            if await self._is_acknowledged(batch, ack):
+                sent += len(batch.records)
+
+    async def _is_acknowledged(self, batch: Batch, ack: Ack) -> bool:
+        """Forget what the hub has stored. False: the epoch was renewed. Raises: HubUnreachable: no hub says so."""
+        if ack.epoch != batch.epoch:
+            raise HubUnreachable(f"the answer is for another epoch, {ack.epoch[:40]!r}: not the hub's")
+        if ack.cursor > (await anyio.to_thread.run_sync(self._store.figures)).sent:
+            await self._renew_epoch(f"the hub has records up to {ack.cursor}, which were never sent from here")
+            return False
+        first, last = batch.records[0].seq, batch.records[-1].seq
+        if ack.cursor >= first:
             # Behind this batch nobody has compared anything: a copy of this node may have used the same numbers.
-            await anyio.to_thread.run_sync(self._store.acknowledge, min(ack.cursor, batch.records[-1].seq))
-            self._size = self._size.after_success()
-            sent += len(batch.records)
+            await anyio.to_thread.run_sync(self._store.acknowledge, min(ack.cursor, last))
+        if ack.cursor < last:
+            # At once it would be sent again, and again: a hub that stores a batch stores all of it.
+            raise HubUnreachable(f"of records up to {last} the hub has those up to {ack.cursor}")
+        self._size, self._is_renewed = self._size.after_success(), False
+        return True
 
     async def _send(self, batch: Batch) -> Ack:
         """Send a batch, behind the contents of its large samples, and count what all of it cost, answered or not."""
@@ -180,7 +192,13 @@ class Forwarder:
         log.error("record.refused", seq=record.seq, record_class=record.record_class, reason=error.message)
 
     async def _renew_epoch(self, reason: str) -> None:
-        """Number what waits anew: this outbox was put back from an older copy, or a copy of this node is at work."""
+        """Number what waits anew: this outbox was put back from an older copy, or a copy of this node is at work.
+
+        Raises: HubUnreachable: that was done just now, and helped nothing: to be tried again after a pause.
+        """
+        self._is_renewed = not self._is_renewed
+        if not self._is_renewed:
+            raise HubUnreachable(reason)
         log.error("outbox.epoch_renewed", reason=reason)
         await anyio.to_thread.run_sync(self._store.renew_epoch)
 

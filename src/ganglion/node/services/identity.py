@@ -25,5 +25,5 @@ def load_identity(path: Path) -> NodeIdentity:
         return msgspec.json.decode(path.read_bytes(), type=NodeIdentity)
     except FileNotFoundError as error:
         raise NotJoined(f"{path.parent} does not belong to an enrolled node") from error
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataCorrupt(f"{path}: {error}") from error

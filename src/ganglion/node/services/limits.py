@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
-_TAKEN, _REFUSED = "envelope.taken", "envelope.refused"
+_TAKEN, REFUSED = "envelope.taken", "envelope.refused"
 
 
 class NodeLimits:
@@ -99,7 +99,7 @@ class EnvelopeWatch:
             return []
         self._refused = error.message
         log.warning("envelope.refused", code=error.code, reason=error.message)
-        return [EventRecord(name=_REFUSED, reason=error.message)]
+        return [EventRecord(name=REFUSED, reason=error.message)]
 
 
 def _newer(held: HeldEnvelope | None, offered: SignedEnvelope | None) -> HeldEnvelope | None:

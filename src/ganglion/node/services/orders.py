@@ -123,30 +123,45 @@ class Orders:
         """Carry one order out, unless it was heard of before. Whatever goes wrong is its answer."""
         if not self._updates.state.orders.is_new(command):
             return
+        is_believed = False
         try:
-            action = self._checked(command)
+            self._believe(command)
+            is_believed = True
+            action = self._allowed(command)
         except GanglionError as error:
-            await self._answer(command, error.message, telling.refused(command, error.message))
+            await self._refuse(command, error.message, is_believed=is_believed)
             return
         # Written down before it begins: a kill from here on must not have it done twice.
         await self._updates.remember(_remembering(command, BEGUN), [telling.begun(command)])
         answer, event = await self._do(command, action)
         await self._answer(command, answer, event)
 
-    async def _answer(self, command: NodeCommand, answer: str, event: EventRecord) -> None:
-        await self._updates.remember(_remembering(command, answer), [event])
+    async def _refuse(self, command: NodeCommand, why: str, *, is_believed: bool) -> None:
+        event = self._updates.refused_orders.told(telling.refused(command, why), now_s=self._clock.monotonic_s())
+        if event is None:
+            # A flood must wear out neither disk nor audit chain. It comes again with the next state.
+            log.debug("command.refused", command_id=command.id, reason=why)
+            return
+        await self._answer(command, why, event, is_believed=is_believed)
+
+    async def _answer(self, command: NodeCommand, answer: str, event: EventRecord, *, is_believed: bool = True) -> None:
+        await self._updates.remember(_remembering(command, answer, is_believed=is_believed), [event])
         log.info("command.obeyed", command=command.name, command_id=command.id, outcome=answer, person=command.person)
         self.ended()
 
-    def _checked(self, command: NodeCommand) -> ActionCall | None:
-        """Return what to run, or None for what is built in. Raises: ArtifactUntrusted, InvalidRequest."""
+    def _believe(self, command: NodeCommand) -> None:
+        """Make sure that the hub has signed this order, for now. Raises: ArtifactUntrusted, InvalidRequest."""
         state = self._updates.state
-        limits = self._updates.limits(state)
-        why = state.orders.why_not_now(command, now_s=utc_s(self._clock), life_s_max=limits.command_life_s_max)
+        life_s_max = self._updates.limits(state).command_life_s_max
+        why = state.orders.why_not_now(command, now_s=utc_s(self._clock), life_s_max=life_s_max)
         if why:
             raise InvalidRequest(why)
         signed = SignedOrder(command.statement, command.statement_key, command.statement_signature)
         orders.verify(self._ports.order_keys(), signed, self._statement(command))
+
+    def _allowed(self, command: NodeCommand) -> ActionCall | None:
+        """Return what to run, or None for what is built in. Raises: InvalidRequest."""
+        limits = self._updates.limits(self._updates.state)
         why = bounds.why_no_command(command, limits)
         if why:
             raise InvalidRequest(why)
@@ -188,6 +203,11 @@ class Orders:
             outcome = await self._run(action)
         except GanglionError as error:
             return error.message, telling.ended(command, error.message)
+        except Exception as error:
+            # The outermost edge of one order: a mistake in it must not end the agent, which others could do at will.
+            log.exception("command.failed", command=command.name, command_id=command.id)
+            why = f"the node failed at it: {type(error).__name__}"
+            return why, telling.ended(command, why)
         # Looking for secrets in much output takes a while.
         event = await anyio.to_thread.run_sync(telling.ran, command, outcome)
         return telling.answer_of(outcome), event
@@ -210,9 +230,9 @@ def _call(action: NamedAction, command: NodeCommand) -> ActionCall:
     return ActionCall(line, action.directory, action.time_s, action.output_bytes)
 
 
-def _remembering(command: NodeCommand, answer: str) -> Callable[[NodeState], NodeState]:
+def _remembering(command: NodeCommand, answer: str, *, is_believed: bool = True) -> Callable[[NodeState], NodeState]:
     def change(state: NodeState) -> NodeState:
-        return msgspec.structs.replace(state, orders=state.orders.after(command, answer))
+        return msgspec.structs.replace(state, orders=state.orders.after(command, answer, is_believed=is_believed))
 
     return change
 

@@ -91,7 +91,11 @@ class Shells:
         parse_name(command.id, what="session")
         busy = self._held or self._next
         if busy is not None:
-            raise InvalidRequest(f"a shell of {busy.command.person} is open already, and there is one at a time")
+            raise InvalidRequest(
+                f"a shell of {busy.command.person} is open already, and there is one at a time; one whose window was"
+                f" closed or killed is given up within a minute, and `ganglion node shell close --data DATA`"
+                f" on the machine ends any at once"
+            )
         wish = shell.wish_in(command.arguments)
         shell.check(action, wish, person=command.person, role=command.role)
         assert action is not None, "it was checked"

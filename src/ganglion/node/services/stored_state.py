@@ -13,7 +13,7 @@ def load_state(data: bytes | None) -> NodeState:
         return NodeState()
     try:
         return _with_settings(msgspec.msgpack.decode(data, type=NodeState))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataCorrupt(f"the stored node state cannot be read: {error}") from error
 
 

@@ -26,7 +26,7 @@ from ganglion.node.services.alignment import Alignment
 from ganglion.node.services.attempts import Around, Attempts
 from ganglion.node.services.install_times import InstallTimes
 from ganglion.node.services.losses import Losses
-from ganglion.node.services.refusals import Refusals
+from ganglion.node.services.refusals import Refusals, RefusedOrders
 from ganglion.node.services.settings_trials import SettingsTrials
 from ganglion.node.services.terms import Terms
 from ganglion.node.services.trials import Trials
@@ -82,6 +82,8 @@ class Updates:
         self.limits: Callable[[NodeState], InForce] = lambda _state: BUILT_IN
         """What a hub may ask of this node at most."""
         self._refusals = Refusals()
+        self.refused_orders = RefusedOrders()
+        """How many refused commands are told, here and by whoever carries orders out."""
         self._writing = anyio.Lock()
         """Held from reading the state to storing the next one: the hub's wish and an effect's end may come together."""
         self._busy: set[str] = set()
@@ -125,9 +127,11 @@ class Updates:
     async def _take(self, desired: DesiredState) -> bool:
         if not reconcile.is_newer(desired, self.state.desired):
             return False
-        state, events, refused = desired_intake.taken_within(self.state, desired, self.limits(self.state))
+        state, found, refused = desired_intake.taken_within(self.state, desired, self.limits(self.state))
+        now_s = self._clock.monotonic_s()
+        events = self.refused_orders.bounded(found, now_s=now_s)
         if refused:
-            events += self._refusals.told(refused, self.refused, now_s=self._clock.monotonic_s())
+            events += self._refusals.told(refused, self.refused, now_s=now_s)
         self.refused = refused.reason if refused else ""
         if state.desired is self.state.desired:
             if events:

@@ -153,7 +153,8 @@ class _TelemetryTransaction(MemoryTelemetryTransaction):
         wanted = [row for row in rows if node_id in {None, row.node_id}]
         return sorted(wanted, key=lambda row: (row.at_ns, row.node_id, row.epoch, row.seq), reverse=True)[:limit]
 
-    def events_since(self, rollout_id: str, number: int) -> tuple[Sequence[EventRow], int]:
-        """Return what came after so many events, and how many there are."""
+    def events_since(self, rollout_id: str, number: int, *, limit: int | None = None) -> tuple[Sequence[EventRow], int]:
+        """Return what came after so many events, and how many there are up to the last one of it."""
         found = self._store.by_rollout.get(rollout_id, [])
-        return found[number:], len(found)
+        end = len(found) if limit is None else min(len(found), number + limit)
+        return found[number:end], end

@@ -24,6 +24,9 @@ class OneOfEach:
     def rollout(self, _rollout_id: str) -> RolloutView:
         return ROLLOUT
 
+    def rollouts(self) -> list[RolloutView]:
+        return [ROLLOUT]
+
     def create_node_token(self, _request: object) -> TokenReply:
         return TokenReply("secret.pin", "edge-1", 0.0)
 

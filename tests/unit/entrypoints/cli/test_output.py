@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganglion.entrypoints.cli import cells, yaml_text
-from ganglion.entrypoints.cli.output import OutputFormat, emit
+from ganglion.entrypoints.cli.output import OutputFormat, emit, note, say
 from ganglion.wire.resources import FactsView, NodeView
 
 
@@ -52,6 +52,70 @@ def test_one_value_is_shown_with_its_parts_below_it(capsys: pytest.CaptureFixtur
         "  lamp  2",
         "TAGS     accuracy=0.9877",
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    node_id: str
+    seen_at_s: float
+    reason: str
+
+
+LONG = Verdict("0eade3815631abcc16033ea38923aa24", 0.0, "errors 9 of 12 (75.0%, limit 2.0%)" + 9 * " and more")
+
+
+def test_a_table_fits_its_terminal_and_cuts_neither_ids_nor_times() -> None:
+    head, line, _ = cells.table([LONG], width=80).split("\n")
+
+    assert len(line) == 80
+    assert line.startswith(f"{LONG.node_id}  1970-01-01 00:00:00Z  errors 9 of 12")
+    assert line.endswith("…")
+    assert head.endswith("REASON")
+
+
+def test_a_table_that_a_program_reads_is_never_cut() -> None:
+    assert LONG.reason in cells.table([LONG])
+
+
+def test_a_terminal_too_narrow_for_ids_shows_them_all_the_same() -> None:
+    assert LONG.node_id in cells.table([LONG], width=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    history: list[Verdict]
+
+
+def test_the_last_column_of_a_table_inside_of_a_record_is_wrapped_and_never_cut() -> None:
+    lines = cells.record(Story([LONG]), width=100).splitlines()
+
+    assert max(map(len, lines)) <= 100
+    assert " ".join("\n".join(lines).split()).endswith(LONG.reason.removesuffix(" and more") + " and more")
+    assert "…" not in "".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    telemetry_bytes_max: int = 50_000_000_000
+    site_bytes_per_s_max: int = 500_000
+    no_limit_bytes_per_s: int = 0
+    sent_bytes: dict[str, int] = field(default_factory=lambda: {"audit": 280})
+    machine: dict[str, float] = field(default_factory=lambda: {"disk_free_bytes": 7.153e10, "cpu_share": 0.5})
+
+
+def test_every_figure_has_the_unit_that_its_name_states() -> None:
+    assert cells.record(Budget()).splitlines() == [
+        "TELEMETRY MAX         50 GB",
+        "SITE BYTES PER S MAX  500 kB/s",
+        "NO LIMIT BYTES PER S  -",
+        "SENT                  audit=280 B",
+        "MACHINE               disk_free_bytes=71.5 GB cpu_share=0.5",
+    ]
+
+
+@pytest.mark.parametrize("at_s", [1e300, -1e300, float("nan"), float("inf")])
+def test_a_time_that_no_calendar_has_ends_no_command(at_s: float) -> None:
+    assert cells.moment(at_s) == f"{at_s:g} s"
 
 
 def test_an_empty_table_says_what_to_do_on_the_other_stream(capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,3 +187,31 @@ def test_a_value_inside_of_a_record_is_told_by_its_fields(capsys: pytest.Capture
     emit(node, OutputFormat.TABLE, columns=["name", "facts"])
 
     assert "arch=x86_64 runtime=- runtimes=- cores=4 memory_bytes=8 GB release=-" in capsys.readouterr().out
+
+
+HOSTILE = "\x1b]52;c;cm0=\x07\x9b2J\u202etxt\r"
+
+
+@pytest.mark.parametrize("fmt", list(OutputFormat))
+def test_in_no_form_does_what_a_node_has_written_do_anything_to_a_terminal(
+    fmt: OutputFormat, capsys: pytest.CaptureFixture[str]
+) -> None:
+    emit([Thing(HOSTILE)], fmt)
+
+    assert not {"\x1b", "\x07", "\x9b", "\u202e", "\r"} & set(capsys.readouterr().out)
+
+
+def test_json_holds_what_was_written_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    emit([Thing(HOSTILE)], OutputFormat.JSONL)
+
+    assert json.loads(capsys.readouterr().out)["name"] == HOSTILE
+
+
+def test_lines_and_notes_do_nothing_to_a_terminal_and_stay_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    say(f"one\n\ttwo {HOSTILE}\n")
+    note(f"three {HOSTILE}")
+
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[0] == "one"
+    assert printed.out.startswith("one\n\ttwo ?]52;c;cm0=??2J?txt?")
+    assert printed.err == "three ?]52;c;cm0=??2J?txt?\n"

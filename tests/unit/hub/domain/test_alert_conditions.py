@@ -66,6 +66,7 @@ def test_a_default_that_is_written_out_is_the_default() -> None:
         (_C.HUB_DISK_LOW, {"per": "node"}),
         (_C.ROLLOUT_WAITING, {"select": ""}),
         (_C.CRASHES, {"description": "x" * 501}),
+        (_C.CRASHES, {"description": "one\x1b[2Jline"}),
     ],
 )
 def test_what_cannot_be_watched_is_refused(condition: AlertCondition, fields: dict[str, Any]) -> None:

@@ -152,6 +152,46 @@ def test_errors_that_trouble_the_old_version_too_are_not_the_new_ones_fault() ->
     assert "the old version 10.1%" in excused.reason
 
 
+def test_a_node_that_failed_as_often_before_is_not_blamed_on_the_version() -> None:
+    broken = behaved(errors=200, compared=20, agreed=20)
+    usual = [node(index, behaved(compared=20, agreed=20), before=behaved()) for index in range(1, 6)]
+
+    excused = judged([node(0, broken, before=behaved(errors=190)), *usual])
+    blamed = judged([node(0, broken, before=behaved()), *usual])
+
+    assert excused.answer is Answer.GO_ON
+    assert blamed.answer is Answer.ABORT
+
+
+def test_a_node_that_failed_before_ends_the_rollout_when_it_fails_far_more_often_now() -> None:
+    worse = node(0, behaved(answers=200, errors=400, compared=20, agreed=20), before=behaved(errors=40))
+
+    assert judged([worse, *(node(index) for index in range(1, 6))]).answer is Answer.ABORT
+
+
+def test_a_broken_node_does_not_hide_that_the_others_fail() -> None:
+    failing = [node(index, behaved(errors=40, compared=20, agreed=20), before=behaved()) for index in range(1, 6)]
+
+    verdict = judged([node(0, behaved(errors=200), before=behaved(errors=200)), *failing])
+
+    assert verdict.answer is Answer.ABORT
+    assert "errors 200 of 2200" in verdict.reason
+
+
+# --- who is to blame for slow answers -------------------------------------------------------------
+
+
+def test_a_node_that_was_as_slow_before_is_not_blamed_on_the_version() -> None:
+    hot = behaved(latency_us=30_000.0, compared=20, agreed=20)
+    usual = [node(index, before=behaved()) for index in range(1, 6)]
+
+    excused = judged([node(0, hot, before=behaved(latency_us=30_000.0)), *usual])
+    blamed = judged([node(0, hot, before=behaved()), *usual])
+
+    assert excused.answer is Answer.GO_ON
+    assert blamed.answer is Answer.ABORT
+
+
 # --- one site -------------------------------------------------------------------------------------
 
 
@@ -172,7 +212,7 @@ def test_a_version_that_is_sure_and_wrong_on_one_site_is_found_by_its_classes_wi
     for index in range(0, 40, 4):
         stage[index] = node(index, behaved(answers=2000, sure=1.0, classes={"a": 1990, "b": 10}))
 
-    verdict = judged(stage)
+    verdict = judged(stage, tuple(control(index) for index in range(48)))
 
     assert verdict.answer is Answer.ABORT
     assert "at north: class mix shift" in verdict.reason
@@ -206,11 +246,11 @@ def test_nodes_whose_own_hour_before_was_as_doubtful_are_not_blamed_on_the_versi
 
 
 def test_a_shift_that_nodes_with_one_version_show_of_each_other_is_no_shift() -> None:
-    """Controls differ as much among themselves as the stage's three nodes differ from them."""
+    """Controls differ as much among themselves as the stage's four nodes differ from them."""
     controls = tuple(
         control(index, behaved(answers=4000, sure=0.95 - 0.03 * (index // 4)), site="north") for index in range(24)
     )
-    stage = [node(index, behaved(answers=4000, sure=0.81, compared=20, agreed=19), site="north") for index in range(3)]
+    stage = [node(index, behaved(answers=4000, sure=0.81, compared=20, agreed=19), site="north") for index in range(4)]
 
     alike = judged(stage, controls)
     odd = judged(stage, tuple(replace(work, behaviour=behaved(answers=4000, sure=0.88)) for work in controls))

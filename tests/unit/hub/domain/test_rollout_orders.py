@@ -94,6 +94,17 @@ def test_what_needs_no_approval_or_is_not_there_cannot_be_approved(terms: Terms,
         orders.approve(ordered(terms), by("bob"), stage=stage)
 
 
+def test_an_approval_that_comes_twice_does_not_let_the_next_stage_start_too() -> None:
+    approved = orders.approve(ordered(Terms(approvals=1)), by("bob")).rollout
+    running = machine.handle(approved, RolloutEvent.BEGIN, by("hub")).rollout
+
+    again, named = orders.approve(running, by("bob")).rollout, orders.approve(running, by("bob"), stage=1).rollout
+    other = orders.approve(running, by("cyd")).rollout
+
+    assert again is running
+    assert (named.stages[1].approved_by, other.stages[1].approved_by) == (("bob",), ("cyd",))
+
+
 def test_an_ended_rollout_is_not_approved() -> None:
     ended = machine.handle(running(Terms(approvals=1)), RolloutEvent.ABORT, by()).rollout
 

@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 
 from ganglion.core.errors import Conflict
 from ganglion.hub.domain.fleet_specs import API_VERSION
+from ganglion.hub.domain.rollout import Rollout, Stage
+from ganglion.hub.services import rollout_rows
 from ganglion.hub.services.declarations import Declarations
 from ganglion.ports.hub_store import AssignmentRow, ReleaseRow
 from ganglion.wire.apply_resources import ApplyReply, ApplyRequest, FleetResource, PlanLine
-from ganglion.wire.rollout_resources import RolloutRequest, RolloutView
+from ganglion.wire.desired import DeploymentPolicy
+from ganglion.wire.rollout_resources import GateSettings, RolloutRequest, RolloutView
 from unit.hub.services.fleets import FleetAtHand
 
 
@@ -68,6 +71,21 @@ class DeclaredFleet(FleetAtHand):
         row = ReleaseRow(model, version, "fp32", "any", "onnxruntime", f"{model}{version}", 10, b"{}", 1.0)
         with self.control.write() as tx:
             tx.add_release(row)
+
+    def put_rollout(self, model: str, version: str) -> None:
+        """Say that a rollout to the whole fleet is under way."""
+        rollout = Rollout(
+            rollout_id=f"{model}-{version}",
+            model=model,
+            version=version,
+            stages=(Stage(share="100%", node_ids=(), started_at_s=1.0),),
+            gate=GateSettings(),
+            policy=DeploymentPolicy(),
+            created_at_s=1.0,
+            updated_at_s=1.0,
+        )
+        with self.control.write() as tx:
+            rollout_rows.store(tx, rollout)
 
     def serve(self, model: str, version: str, names: Sequence[str]) -> None:
         """Say that nodes have a version."""

@@ -18,6 +18,7 @@ from ganglion.ports.people_store import AuditQuery
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
 from ganglion.testing.memory_store import MemoryControlStore
+from ganglion.trust.audit import Link
 from ganglion.trust.envelope import Envelope
 from ganglion.wire import codec
 from ganglion.wire.fleet_resources import NodeActionReply, NodeActionRequest
@@ -41,6 +42,7 @@ class FleetAtHand:
             control=self.control, desired=desired, clock=self.clock, chance=SeededChance(3),
             envelope=lambda: self.envelope,
         )  # fmt: skip
+        self.settings = settings
         control, clock, changed = self.control, self.clock, self.woken.extend
         self.places = Places(control=control, clock=clock, changed=changed)
         self.lists = FleetLists(control=control, clock=clock, changed=changed)
@@ -88,3 +90,9 @@ class FleetAtHand:
         """Return the subjects of an action in the audit chain, oldest first."""
         with self.control.read() as tx:
             return [row.subject for row in tx.audit(AuditQuery(action=action, newest_first=False))]
+
+    def reasons(self, action: str) -> list[str]:
+        """Return why an action was done, oldest first."""
+        with self.control.read() as tx:
+            rows = tx.audit(AuditQuery(action=action, newest_first=False))
+        return [msgspec.json.decode(row.document, type=Link).reason for row in rows]

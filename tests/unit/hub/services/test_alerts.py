@@ -37,6 +37,13 @@ def test_an_alert_is_declared_shown_and_forgotten(fleet: WatchedFleet) -> None:
     assert (fleet.audited("alert.declared"), fleet.audited("alert.removed")) == (["silent"], ["silent"])
 
 
+def test_an_alert_that_is_declared_twice_is_declared_once(fleet: WatchedFleet) -> None:
+    for _ in range(2):
+        fleet.alerts.put("silent", AlertDefinition(condition=_C.NODE_SILENT), actor="ana")
+
+    assert fleet.audited("alert.declared") == ["silent"]
+
+
 def test_what_is_not_there_cannot_be_shown_silenced_or_forgotten(fleet: WatchedFleet) -> None:
     for act in (
         lambda: fleet.alerts.alert("none"),

@@ -4,7 +4,10 @@ import pytest
 
 from ganglion.core.errors import Conflict, InvalidRequest
 from ganglion.core.identity_errors import Forbidden
-from ganglion.wire.apply_resources import ApplyRequest
+from ganglion.hub.domain.declared import Declared
+from ganglion.hub.domain.fleet_specs import AssignmentSpec, SettingsSpec
+from ganglion.ports.hub_store import ControlTransaction
+from ganglion.wire.apply_resources import ApplyRequest, FleetResource, PlanLine
 from ganglion.wire.fleet_resources import GroupDefinition
 from unit.hub.services.declaring import DeclaredFleet, actions, differing, resource
 
@@ -145,6 +148,47 @@ def test_a_setting_that_somebody_changed_is_drift(fleet: DeclaredFleet) -> None:
     assert change.path == "spec.settings.agent.report_s"
 
 
+def report_s(fleet: DeclaredFleet, node: str) -> tuple[str, str]:
+    (line,) = [each for each in fleet.settings.explain(node).settings if each.key == "agent.report_s"]
+    return line.source, line.value
+
+
+def test_a_setting_stays_when_another_resource_declares_it_from_now_on(fleet: DeclaredFleet) -> None:
+    late = resource("Settings", "z", scope="fleet", settings={"agent.report_s": "5"})
+    early = resource("Settings", "a", scope="fleet", settings={"agent.report_s": "5"})
+    fleet.apply(late)
+
+    fleet.apply(early, prune=True)
+
+    assert report_s(fleet, "gate-1") == ("fleet", "5.0")
+    assert differing(fleet.plan(early, prune=True)) == []
+
+
+def test_a_setting_moves_from_one_resource_to_another_in_either_direction(fleet: DeclaredFleet) -> None:
+    def split(*, first: bool) -> list[FleetResource]:
+        values: dict[bool, object] = {True: {"agent.report_s": "5"}, False: {"collection.random_share": "0.5"}}
+        return [resource("Settings", name, scope="fleet", settings=values[(name == "a") is first]) for name in "az"]
+
+    for first in (True, False, True):
+        fleet.apply(*split(first=first))
+
+        assert report_s(fleet, "gate-1") == ("fleet", "5.0")
+        assert differing(fleet.plan(*split(first=first))) == []
+
+
+def test_two_resources_exchange_their_nodes(fleet: DeclaredFleet) -> None:
+    def quiet(one: str, other: str) -> list[FleetResource]:
+        return [
+            resource("Settings", "a", scope=f"node:{one}", settings={"agent.report_s": "5"}),
+            resource("Settings", "z", scope=f"node:{other}", settings={"agent.report_s": "6"}),
+        ]
+
+    fleet.apply(*quiet("gate-1", "gate-2"))
+    fleet.apply(*quiet("gate-2", "gate-1"))
+
+    assert [report_s(fleet, node) for node in ("gate-1", "gate-2")] == [("node gate-1", "6.0"), ("node gate-2", "5.0")]
+
+
 def test_an_assignment_starts_a_rollout_by_its_policy(fleet: DeclaredFleet) -> None:
     reply = fleet.apply(LINE_3, CAREFUL, DIGITS)
 
@@ -191,10 +235,60 @@ def test_a_line_that_the_caller_may_not_change_stops_everything(fleet: DeclaredF
     def refuse(*_: object) -> None:
         raise Forbidden("not yours")
 
-    with pytest.raises(Forbidden):
+    with pytest.raises(Forbidden, match=r"Group/line-3\.yaml:1: Group line-3: not yours"):
         fleet.declarations.apply(ApplyRequest(resources=[LINE_3]), actor="rui", check=refuse)
 
     assert fleet.places.groups() == []
+
+
+class Asked:
+    """Lets everything pass, and notes what it was asked for."""
+
+    def __init__(self) -> None:
+        self.of: list[tuple[str, object]] = []
+
+    def __call__(self, _tx: ControlTransaction, line: PlanLine, declared: Declared) -> None:
+        self.of.append((line.action, declared.spec))
+
+
+def asked(fleet: DeclaredFleet, *resources: FleetResource) -> list[tuple[str, object]]:
+    """Return what a caller's role is asked for when these are applied."""
+    check = Asked()
+    fleet.declarations.apply(ApplyRequest(resources=list(resources)), actor="rui", check=check)
+    return check.of
+
+
+def test_a_line_is_checked_for_what_it_takes_the_place_of_too(fleet: DeclaredFleet) -> None:
+    fleet.apply(resource("Settings", "quiet", scope="site:porto", settings={"agent.report_s": "5"}))
+
+    of = asked(fleet, resource("Settings", "quiet", scope="node:gate-1", settings={"agent.report_s": "5"}))
+
+    assert [spec.scope for _, spec in of if isinstance(spec, SettingsSpec)] == ["node:gate-1", "site:porto"]
+
+
+def test_an_assignment_that_is_only_written_down_for_now_is_checked_like_any_other(fleet: DeclaredFleet) -> None:
+    fleet.put_rollout("digits", "1")
+
+    of = asked(fleet, LINE_3, CAREFUL, DIGITS)
+
+    assert ("wait", "digits") in [(action, spec.model) for action, spec in of if isinstance(spec, AssignmentSpec)]
+
+
+def test_what_is_only_kept_is_nobodys_concern(fleet: DeclaredFleet) -> None:
+    fleet.serve("digits", "2", ["gate-1", "gate-2"])
+    fleet.apply(LINE_3, CAREFUL, DIGITS)
+
+    assert asked(fleet, LINE_3, CAREFUL, DIGITS) == []
+
+
+def test_a_start_that_is_tried_again_is_not_declared_again(fleet: DeclaredFleet) -> None:
+    fleet.rollouts.refuses = "another one is open"
+    fleet.apply(LINE_3, CAREFUL, DIGITS)
+    before = fleet.links()
+
+    fleet.apply(LINE_3, CAREFUL, DIGITS)
+
+    assert fleet.links() == before
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from ganglion.core.behaviour import Behaviour
-from ganglion.hub.services.evidence_counts import Counts, Hours
+from ganglion.hub.services.evidence_counts import Counts, Hours, Past
 from ganglion.ports.telemetry_store import RollupKey
 from ganglion.testing.memory_store import MemoryTelemetryStore
 
@@ -87,6 +87,35 @@ def test_records_that_come_late_are_found_after_some_looks(telemetry: MemoryTele
 
     assert before in ({}, {100: 7})
     assert requests(found, "n003") == {100: 7}
+
+
+def test_what_many_nodes_did_is_read_by_parts_for_the_first_time(telemetry: MemoryTelemetryStore) -> None:
+    for minute in range(BEGAN, BEGAN + 60):
+        work(telemetry, "n003", minute)
+        work(telemetry, NODES[-1], minute)
+    by_parts, parts = counts_since_the_beginning(), 1
+
+    with telemetry.read() as tx:
+        while not by_parts.read_some(tx, NODES, minute=BEGAN + 60):
+            parts += 1
+
+    assert parts > 2
+    assert look(telemetry, by_parts, BEGAN + 60) == look(telemetry, counts_since_the_beginning(), BEGAN + 60)
+
+
+def test_an_hour_that_is_over_is_read_by_parts_and_once(telemetry: MemoryTelemetryStore) -> None:
+    for node_id in (NODES[0], NODES[-1]):
+        work(telemetry, node_id, BEGAN - 60, answers=3)
+    work(telemetry, NODES[0], BEGAN)
+    past, parts = Past(model="meter", version="2", since_minute=BEGAN - 60, until_minute=BEGAN), 1
+
+    with telemetry.read() as tx:
+        while not past.read_some(tx, NODES):
+            parts += 1
+
+    found = [past.of(node_id) for node_id in (NODES[0], NODES[1], NODES[-1])]
+    assert parts > 2
+    assert [each and each.requests for each in found] == [3, None, 3]
 
 
 def test_what_was_read_before_does_not_change_when_more_comes_in(telemetry: MemoryTelemetryStore) -> None:

@@ -90,3 +90,33 @@ def test_an_event_as_old_as_its_node_was_away_is_heard_after_some_minutes_at_the
     heard = story.heard(rollout, events, after_s=900.0)
 
     assert heard["id-1"].is_rolled_back
+
+
+def test_very_many_events_are_read_by_parts_and_say_the_same() -> None:
+    story, rollout, by_parts = Story(), a_rollout(MANY_NODES + 1), Events(at_once=7)
+    for node in range(50):
+        story.tell(node, COMMITTED if node % 3 else ROLLED_BACK)
+    parts = 1
+
+    with story.telemetry.read() as tx:
+        while not by_parts.read_some(tx, rollout, now_s=NOW_S):
+            parts += 1
+
+    assert parts == 8
+    assert by_parts.told == story.heard(rollout)
+
+
+def test_while_events_are_read_anew_new_ones_are_heard_at_once_and_removed_ones_in_the_end() -> None:
+    story, rollout, events = Story(), a_rollout(MANY_NODES + 1), Events(at_once=2)
+    for node in range(9):
+        story.tell(node, COMMITTED, after_s=float(node))
+    story.heard(rollout, events)
+    with story.telemetry.write() as tx:
+        tx.remove_events(before_ns=int((NOW_S + 3.0) * 1e9), limit=100)
+
+    story.tell(20, ROLLED_BACK, after_s=399.0)
+    first = set(story.heard(rollout, events, after_s=400.0))
+    later = [set(story.heard(rollout, events, after_s=401.0 + look)) for look in range(6)]
+
+    assert first == {f"id-{node}" for node in (*range(9), 20)}
+    assert later[-1] == {f"id-{node}" for node in (*range(3, 9), 20)}

@@ -1,46 +1,70 @@
-"""Which nodes speak for a large stage."""
+"""Who takes part in a large rollout, read a part at a time."""
 
-from ganglion.hub.services.evidence_roster import Member, spread
+from ganglion.hub.domain.rollout import Rollout
+from ganglion.hub.services import rollout_rows
+from ganglion.hub.services.evidence_roster import Roster, Rosters, Sizes
+from ganglion.testing.fleet_world import FleetWorld, serving_fleet
 
-
-def members(site: str, count: int, node_class: str = "x86_64-4") -> list[Member]:
-    return [Member(f"{site}-{number}", f"{site}-{number}", node_class, site, 0.0) for number in range(count)]
-
-
-def test_of_few_nodes_all_speak() -> None:
-    everybody = [*members("north", 3), *members("south", 2)]
-
-    assert sorted(member.name for member in spread(everybody, "r1", limit=5)) == sorted(m.name for m in everybody)
+PARTS = Sizes(fleet_nodes=0, sights_at_once=1, reports_at_once=1, refreshed_s=300.0)
+"""Any fleet is a large one, and each part is as small as can be."""
 
 
-def test_of_many_nodes_as_many_of_each_class_and_site_as_there_can_be() -> None:
-    everybody = [*members("north", 1000), *members("south", 10), *members("west", 2), *members("west", 50, "board")]
-
-    chosen = spread(everybody, "r1", limit=40)
-
-    count = {
-        (m.site, m.node_class): sum((c.site, c.node_class) == (m.site, m.node_class) for c in chosen) for m in chosen
-    }
-    assert len(chosen) == 40
-    assert count["west", "x86_64-4"] == 2
-    assert count["south", "x86_64-4"] == 10
-    assert count["north", "x86_64-4"] >= 12
-    assert count["west", "board"] >= 12
+def a_rollout(world: FleetWorld) -> Rollout:
+    world.release("2")
+    view = world.start("2", ["1", "100%"])
+    with world.control.read() as tx:
+        return rollout_rows.load(tx, view.rollout_id)
 
 
-def test_the_same_nodes_speak_at_every_look_and_others_for_another_rollout() -> None:
-    everybody = members("north", 500)
-
-    first = spread(everybody, "r1", limit=50)
-
-    assert spread([*reversed(everybody)], "r1", limit=50) == first
-    assert spread(everybody, "r2", limit=50) != first
+def read_by_parts(rosters: Rosters, rollout: Rollout, now_s: float) -> tuple[Roster, int]:
+    calls = 1
+    while (roster := rosters.so_far(rollout, now_s=now_s, steps=1)) is None:
+        calls += 1
+    return roster, calls
 
 
-def test_a_node_that_joins_displaces_one_at_most() -> None:
-    everybody = members("north", 500)
-    before = {member.name for member in spread(everybody, "r1", limit=50)}
+def test_a_roster_that_is_read_by_parts_is_the_one_that_is_read_at_once() -> None:
+    world = serving_fleet()
+    rollout = a_rollout(world)
 
-    after = {member.name for member in spread([*everybody, *members("north", 501)[500:]], "r1", limit=50)}
+    roster, calls = read_by_parts(Rosters(world.control, PARTS), rollout, world.now_s)
 
-    assert len(before - after) <= 1
+    assert calls > len(world.nodes)
+    assert roster == Rosters(world.control).of(rollout, now_s=world.now_s)
+
+
+def test_a_small_fleet_is_read_at_once_whatever_the_steps() -> None:
+    world = serving_fleet()
+    rollout = a_rollout(world)
+
+    roster = Rosters(world.control).so_far(rollout, now_s=world.now_s, steps=1)
+
+    assert roster is not None
+    assert set(roster.members) == set(rollout.previous)
+
+
+def test_an_old_roster_is_what_is_known_until_all_parts_of_the_next_one_are_read() -> None:
+    world = serving_fleet()
+    rollout, rosters = a_rollout(world), Rosters(world.control, PARTS)
+    first = rosters.of(rollout, now_s=world.now_s)
+    world.join("late")
+    later_s = world.now_s + PARTS.refreshed_s
+
+    fleets = [rosters.of(rollout, now_s=later_s).fleet for _ in range(20)]
+
+    assert fleets == sorted(fleets)
+    assert (fleets[0], fleets[-1]) == (first.fleet, first.fleet + 1)
+
+
+def test_a_roster_that_is_half_read_when_the_next_stage_begins_is_begun_anew() -> None:
+    world = serving_fleet()
+    rollout, rosters = a_rollout(world), Rosters(world.control, PARTS)
+    assert rosters.so_far(rollout, now_s=world.now_s, steps=2) is None
+    world.rollouts.promote(rollout.rollout_id, actor="ada")
+    with world.control.read() as tx:
+        promoted = rollout_rows.load(tx, rollout.rollout_id)
+
+    roster, _ = read_by_parts(rosters, promoted, world.now_s)
+
+    assert roster == Rosters(world.control).of(promoted, now_s=world.now_s)
+    assert roster.stage == 1

@@ -225,3 +225,11 @@ def test_a_hub_that_restarts_goes_on_with_the_split(world: Laboratory) -> None:
     assert (after.state, after.arms[1].serving) == ("running", 10)
     assert after.arms[1].requests > before.arms[1].requests
     assert world.experiments.model_of(REQUEST.name) == MODEL
+
+
+@pytest.mark.parametrize("act", ["start", "stop"])
+def test_a_reason_that_would_fill_the_history_is_refused(world: Laboratory, act: str) -> None:
+    world.experiments.create(SPLIT, actor="ana")
+
+    with pytest.raises(InvalidRequest, match="at most 500 characters"):
+        getattr(world.experiments, act)(SPLIT.name, actor="ana", reason="x" * 501)

@@ -7,6 +7,7 @@ import pytest
 
 from ganglion.core.errors import NotFound
 from ganglion.hub.services.desired import FleetDefault
+from ganglion.ports.hub_store import NodeQuery
 from ganglion.ports.telemetry_store import CursorRow
 from ganglion.testing.fleet_world import FACTS, MODEL, FleetWorld
 from ganglion.wire.desired import DeploymentPolicy, ModelStatus, NodeReport
@@ -98,7 +99,7 @@ def test_all_nodes_are_shown_by_name_each_with_its_own_figures(world: FleetWorld
     store_cursor(world, CursorRow("id-n1", "e2", seq=5))
     world.fleet.take_report("id-n1", REPORT)
 
-    views = world.fleet.nodes()
+    views = world.fleet.page(NodeQuery())
 
     assert [(view.name, view.stored) for view in views] == [("n0", 0), ("n1", 5)]
     assert views[1] == world.fleet.node("n1")

@@ -2,9 +2,16 @@
 
 import pytest
 
-from ganglion.core.errors import InvalidRequest
+from ganglion.core.errors import InvalidRequest, Rejected
 from ganglion.hub.services.node_search import node_query
-from ganglion.wire.fleet_resources import FleetImport, FleetList, FleetNode, GroupDefinition, SiteDefinition
+from ganglion.wire.fleet_resources import (
+    FleetImport,
+    FleetList,
+    FleetNode,
+    GroupDefinition,
+    SiteDefinition,
+    ZoneDefinition,
+)
 from unit.hub.services.fleets import FleetAtHand
 
 
@@ -71,6 +78,22 @@ def test_a_node_that_stands_elsewhere_stops_the_whole_list(fleet: FleetAtHand) -
 
     with pytest.raises(InvalidRequest, match=r"gate-2 \(porto, default\)"):
         fleet.lists.take(FleetImport(fleet=wanted), actor="ana")
+
+    assert fleet.labels("gate-1") == {"line": "3"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        (FleetList(nodes=[FleetNode(name="gate-1", site="porto", labels={"line": each}) for each in "56"]), "2 times"),
+        (FleetList(sites={"faro": SiteDefinition(time_zone="Mars/Olympus")}), "no time zone"),
+        (FleetList(zones={"../x": ZoneDefinition()}), "cannot name a zone"),
+    ],
+)
+def test_what_cannot_be_taken_in_is_told_by_a_dry_run_too(fleet: FleetAtHand, wanted: FleetList, told: str) -> None:
+    for dry_run in (True, False):
+        with pytest.raises(Rejected, match=told):
+            fleet.lists.take(FleetImport(fleet=wanted, dry_run=dry_run), actor="ana")
 
     assert fleet.labels("gate-1") == {"line": "3"}
 

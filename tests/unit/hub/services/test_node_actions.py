@@ -6,6 +6,7 @@ from ganglion.core.errors import Conflict, InvalidRequest, NotFound, TooLarge
 from ganglion.core.identity_errors import Forbidden
 from ganglion.hub.domain.lifecycle import Standing, standing_of
 from ganglion.hub.services import node_actions
+from ganglion.ports.hub_store import NodeTerm
 from ganglion.trust.envelope import ArgumentRule, Envelope, Limits, NamedAction
 from ganglion.wire.fleet_resources import NodeActionRequest
 from unit.hub.services.fleets import FleetAtHand
@@ -63,6 +64,16 @@ def test_doing_it_twice_is_doing_it_once(fleet: FleetAtHand) -> None:
     assert fleet.audited("node.retired") == ["gate-1"]
 
 
+def test_a_node_that_has_not_changed_its_key_yet_is_not_asked_again(fleet: FleetAtHand) -> None:
+    fleet.act("rekey", nodes=["gate-1"])
+    asked = fleet.row("gate-1")
+
+    again = fleet.act("rekey", nodes=["gate-1"])
+
+    assert (again.unchanged, fleet.row("gate-1")) == (1, asked)
+    assert fleet.audited("node.rekey_asked") == ["gate-1"]
+
+
 def test_a_dry_run_tells_the_same_and_does_nothing(fleet: FleetAtHand) -> None:
     told = fleet.act("retire", select="line=3", dry_run=True)
 
@@ -97,6 +108,12 @@ def test_many_nodes_are_asked_at_once(fleet: FleetAtHand) -> None:
     reply = fleet.act("ask", select="line=4", command="report")
 
     assert (reply.changed, fleet.audited("node.commanded")) == (2, ["gate-3", "gate-4"])
+
+
+def test_why_nodes_are_asked_stands_in_the_chain(fleet: FleetAtHand) -> None:
+    fleet.act("ask", select="line=4", command="report", reason="before the audit")
+
+    assert fleet.reasons("node.commanded") == ["before the audit"] * 2
 
 
 def test_many_nodes_are_asked_for_an_action_in_the_name_and_role_of_whoever_asks(fleet: FleetAtHand) -> None:
@@ -135,7 +152,7 @@ def test_what_every_node_would_refuse_is_refused_before_any_is_asked(
 def test_nodes_that_the_caller_may_not_see_are_left_alone(fleet: FleetAtHand) -> None:
     request = NodeActionRequest(action="retire", select="")
 
-    reply = fleet.actions.act(request, actor="ana", sees=lambda _, rows: [row for row in rows if row.name == "gate-1"])
+    reply = fleet.actions.act(request, actor="ana", sees=lambda _: (((NodeTerm("name", ("gate-1",)),),),))
 
     assert [line.node for line in reply.nodes] == ["gate-1"]
     assert standing_of(fleet.row("gate-2")) is Standing.ACTIVE

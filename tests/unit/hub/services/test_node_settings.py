@@ -11,6 +11,7 @@ from ganglion.hub.services.desired import Desired
 from ganglion.hub.services.groups import Group
 from ganglion.hub.services.node_settings import NodeSettings
 from ganglion.ports.hub_store import DocumentRow
+from ganglion.ports.people_store import AuditQuery
 from ganglion.testing.fleet_world import FleetWorld
 from ganglion.wire import codec
 from ganglion.wire.desired import DesiredState, SettingsReport
@@ -104,6 +105,8 @@ def test_the_same_again_is_no_news(world: World) -> None:
     world.settings.change_fleet(put(random_share="0.2"), actor="ada")
 
     assert world.state("n1").revision == revision
+    with world.control.read() as tx:
+        assert len(tx.audit(AuditQuery(action="node.settings"))) == 1
 
 
 @pytest.mark.parametrize(
@@ -288,9 +291,15 @@ def test_a_group_that_is_not_there_has_no_settings_and_a_site_no_priority(world:
         world.settings.change_site("north", SettingsChange(priority=1), actor="ada")
 
 
-def test_a_time_zone_that_nobody_knows_is_refused(world: World) -> None:
+def test_more_settings_than_there_are_cannot_be_left_to_the_wider_scope(world: World) -> None:
+    with pytest.raises(InvalidRequest, match="1000 settings"):
+        world.settings.change_fleet(SettingsChange(unset=["agent.report_s"] * 1000), actor="ada")
+
+
+@pytest.mark.parametrize("zone", ["Moon/Copernicus", "localtime"])
+def test_a_time_zone_that_nobody_knows_or_each_machine_otherwise_is_refused(world: World, zone: str) -> None:
     with pytest.raises(InvalidRequest, match="no time zone"):
-        world.settings.change_fleet(SettingsChange({"agent.time_zone": "Moon/Copernicus"}), actor="ada")
+        world.settings.change_fleet(SettingsChange({"agent.time_zone": zone}), actor="ada")
     world.settings.change_fleet(SettingsChange({"agent.time_zone": "Europe/Lisbon"}), actor="ada")
 
     assert world.state("n1").agent.time_zone == "Europe/Lisbon"

@@ -3,10 +3,12 @@
 import itertools
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from ganglion.hub.domain.evidence import Evidence, NodeEvidence, Outcome
 from ganglion.hub.domain.rollout import Rollout
+from ganglion.hub.services.evidence_roster import ROLLOUTS_KEPT, Sizes
 from ganglion.hub.services.ingest import Ingest
 from ganglion.hub.services.rollout_evidence import RolloutEvidence
 from ganglion.ports.telemetry_store import EventRow
@@ -225,6 +227,22 @@ def test_a_node_that_gave_the_version_up_after_its_commit_has_crashed(world: Fle
     assert crashed == {"n1": True, "n2": False, "board": False}
 
 
+def test_a_node_of_an_earlier_stage_keeps_the_hour_before_it_took_the_version(world: FleetWorld) -> None:
+    world.clock.advance(120)
+    view = world.start("2", ["1", "100%"], gate=replace(GATE, soak_s=4000.0, deadline_s=90_000.0))
+    first = world.nodes[view.stages[0].nodes[0]].name
+    before = shown(world)[first].before.requests
+    world.step(8)
+    world.clock.advance(7200)
+    world.step(8)
+
+    rollout, evidence = looked_at(world)
+
+    assert rollout.stage == 1
+    assert before > 0
+    assert {node.name: node.before.requests for node in evidence.earlier} == {first: before}
+
+
 def test_each_node_is_shown_with_its_site_and_what_it_did_in_the_hour_before(world: FleetWorld) -> None:
     world.clock.advance(120)
     world.start("2", ["100%"], gate=PATIENT)
@@ -235,3 +253,34 @@ def test_each_node_is_shown_with_its_site_and_what_it_did_in_the_hour_before(wor
     assert {node.site for node in nodes.values()} == {"north"}
     assert all(node.before.requests > 0 for node in nodes.values())
     assert all(sum(hour.requests for hour in node.hours.values()) == node.behaviour.requests for node in nodes.values())
+
+
+def test_a_hub_that_has_just_started_reads_a_large_fleet_by_parts_and_shows_nothing_before_the_last(
+    world: FleetWorld,
+) -> None:
+    world.start("2", ["100%"], gate=PATIENT)
+    world.step(4)
+    with world.control.read() as tx:
+        rollout = codec.decode_json(tx.rollouts()[0].document, Rollout)
+    sizes = Sizes(fleet_nodes=0, sights_at_once=1)
+    source = RolloutEvidence(control=world.control, telemetry=world.telemetry, sizes=sizes)
+
+    looks = [source.gathered_so_far(rollout, now_s=world.now_s, steps=2) for _ in range(10)]
+
+    assert looks[:2] == [None, None]
+    assert looks[-1] == source.gather(rollout, now_s=world.now_s) == looked_at(world)
+
+
+def test_of_very_many_large_rollouts_each_is_shown_at_every_look(world: FleetWorld) -> None:
+    world.start("2", ["100%"], gate=PATIENT)
+    world.step(4)
+    with world.control.read() as tx:
+        rollout = codec.decode_json(tx.rollouts()[0].document, Rollout)
+    rollouts = [msgspec.structs.replace(rollout, rollout_id=f"r{number}") for number in range(ROLLOUTS_KEPT + 1)]
+    source = RolloutEvidence(control=world.control, telemetry=world.telemetry, sizes=Sizes(fleet_nodes=0))
+
+    def look() -> list[bool]:
+        return [source.gathered_so_far(each, now_s=world.now_s, steps=1) is not None for each in rollouts]
+
+    assert not all(look())
+    assert all(look())

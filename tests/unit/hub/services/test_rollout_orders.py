@@ -2,7 +2,7 @@
 
 import pytest
 
-from ganglion.core.errors import Conflict, NotFound
+from ganglion.core.errors import Conflict, InvalidRequest, NotFound
 from ganglion.ports.people_store import AuditQuery
 from ganglion.testing.fleet_node import Habit
 from ganglion.testing.fleet_world import GATE, FleetWorld, serving_fleet
@@ -88,6 +88,16 @@ def test_an_ended_rollout_refuses_orders_and_says_why(world: FleetWorld) -> None
 
     with pytest.raises(Conflict, match="the rollout is completed: pause is not possible"):
         world.rollouts.pause(view.rollout_id, actor="ada")
+
+
+@pytest.mark.parametrize("action", ["pause", "resume", "abort", "promote", "approve", "skip", "retry"])
+def test_a_reason_that_would_fill_the_history_is_refused(world: FleetWorld, action: str) -> None:
+    view = started(world)
+
+    with pytest.raises(InvalidRequest, match="at most 500 characters"):
+        getattr(world.rollouts, action)(view.rollout_id, actor="ada", reason="x" * 501)
+
+    assert world.rollouts.get(view.rollout_id).history == view.history
 
 
 def test_an_unknown_rollout_is_not_found(world: FleetWorld) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from ganglion.core.errors import Conflict, InvalidRequest
 from ganglion.core.identity_errors import Forbidden
+from ganglion.hub.services import rollout_planning
 from ganglion.ports.people_store import AuditQuery, AuditRow
 from ganglion.testing.fleet_laws import versions
 from ganglion.testing.fleet_world import FleetWorld, request_of, serving_fleet
@@ -148,6 +149,15 @@ def test_at_most_one_rollout_of_a_model_is_ever_under_way(world: FleetWorld) -> 
     assert states == ["completed"] * 4
 
 
+def test_the_line_has_an_end(world: FleetWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollout_planning, "OPEN_MAX", 2)
+    for _ in range(2):
+        start(world, replace(request_of("2"), if_busy="queue"))
+
+    with pytest.raises(Conflict, match="2 rollouts of meter wait or run"):
+        start(world, replace(request_of("2"), if_busy="queue"))
+
+
 def test_nobody_overtakes_those_who_queue(world: FleetWorld) -> None:
     first = start(world, replace(request_of("2"), approvals=1))
     second = start(world, replace(request_of("3"), if_busy="queue"))
@@ -248,6 +258,11 @@ def test_what_is_not_done_by_the_deadline_pauses_or_aborts_as_declared(
 
     assert state(world, view) == expected
     assert "not done by its deadline" in world.rollouts.get(view.rollout_id).reason
+
+
+def test_a_deadline_that_is_over_is_refused_by_a_plan_too(world: FleetWorld) -> None:
+    with pytest.raises(InvalidRequest, match="over already"):
+        world.rollouts.plan(replace(request_of("2"), deadline_at_s=world.now_s - 1))
 
 
 def test_a_deadline_that_is_over_is_refused(world: FleetWorld) -> None:

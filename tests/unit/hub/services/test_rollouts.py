@@ -37,6 +37,24 @@ def revoke(world: FleetWorld, name: str) -> None:
         tx.put_node(replace(node, revoked_at_s=world.now_s))
 
 
+def quarantine(world: FleetWorld, name: str) -> None:
+    world.nodes[name].online = False
+    _set_quarantine(world, name, world.now_s)
+
+
+def admit(world: FleetWorld, name: str) -> None:
+    world.nodes[name].online = True
+    _set_quarantine(world, name, None)
+    world.step(8)
+
+
+def _set_quarantine(world: FleetWorld, name: str, since_s: float | None) -> None:
+    with world.control.write() as tx:
+        node = tx.node_by_name(name)
+        assert node is not None
+        tx.put_node(replace(node, quarantined_at_s=since_s))
+
+
 # --- start ----------------------------------------------------------------------------------------
 
 
@@ -283,6 +301,30 @@ def test_a_node_that_joins_during_the_last_stage_follows_after_it_and_does_not_h
     assert view.state == "completed"
     assert all("n4" not in stage.nodes for stage in view.stages)
     assert versions(world)["n4"] == "2"
+
+
+def test_a_node_that_is_let_in_again_after_a_rollout_that_began_without_it_takes_its_version(
+    world: FleetWorld,
+) -> None:
+    world.release("2")
+    quarantine(world, "n3")
+    ended = world.finish(world.start("2", ["1", "100%"]))
+
+    admit(world, "n3")
+
+    assert (ended.state, versions(world)["n3"]) == ("completed", "2")
+
+
+def test_a_node_that_was_put_in_quarantine_before_its_turn_takes_the_version_afterwards(world: FleetWorld) -> None:
+    world.release("2")
+    view = world.start("2", ["1", "100%"])
+    late = view.stages[1].nodes[0]
+    quarantine(world, late)
+    ended = world.finish(view)
+
+    admit(world, late)
+
+    assert (ended.state, versions(world)[late]) == ("completed", "2")
 
 
 def test_a_node_that_joins_during_a_models_first_rollout_follows_when_it_is_completed() -> None:

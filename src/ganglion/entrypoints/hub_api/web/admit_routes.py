@@ -10,7 +10,7 @@ from ganglion.entrypoints.hub_api import scopes, session
 from ganglion.entrypoints.hub_api.access import HubPart, name_caller
 from ganglion.trust.roles import Right
 
-router = APIRouter()
+router = APIRouter(include_in_schema=False)
 _SEE_OTHER = 303
 _NAME_LENGTH_MAX = 64
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ganglion.entrypoints.experiment_words import ArmLine, arm_lines
+from ganglion.entrypoints.experiment_words import ArmLine, arm_lines, ways
 from ganglion.entrypoints.hub_wiring import Hub
 from ganglion.trust.roles import Caller
 from ganglion.wire.experiment_resources import ExperimentView
@@ -15,6 +15,8 @@ class ExperimentLine:
     """An experiment, and a line for each metric of each arm."""
 
     experiment: ExperimentView
+    ways: str
+    """Which version works where."""
     arms: list[ArmLine]
 
 
@@ -25,7 +27,7 @@ def newest(hub: Hub, caller: Caller) -> list[ExperimentLine]:
     views = sorted(hub.organisation.experiments.list(), key=_freshest)[:EXPERIMENTS_MAX]
     # The list leaves out what the arms of a running one show.
     shown = [hub.organisation.experiments.get(each.name) if each.state == "running" else each for each in views]
-    return [ExperimentLine(view, [line for arm in view.arms for line in arm_lines(arm)]) for view in shown]
+    return [ExperimentLine(view, ways(view), [line for arm in view.arms for line in arm_lines(arm)]) for view in shown]
 
 
 def _freshest(view: ExperimentView) -> tuple[bool, float]:

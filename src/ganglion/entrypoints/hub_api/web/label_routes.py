@@ -10,7 +10,7 @@ from ganglion.entrypoints.hub_api.access import HubPart, name_caller
 from ganglion.trust.roles import Right
 from ganglion.wire.resources import LabelRequest
 
-router = APIRouter()
+router = APIRouter(include_in_schema=False)
 _SEE_OTHER = 303
 _TEXT_LENGTH_MAX = 200
 

@@ -15,7 +15,7 @@ from ganglion.entrypoints.hub_wiring import Hub
 from ganglion.hub.services.passwords import PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
 from ganglion.wire import problems
 
-router = APIRouter()
+router = APIRouter(include_in_schema=False)
 _SEE_OTHER = 303
 _TEXT_LENGTH_MAX = 512
 _Text = Annotated[str, Form(max_length=_TEXT_LENGTH_MAX)]

@@ -1,6 +1,6 @@
 """What the page shows, gathered from the services and put in the order in which it matters."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ganglion.core.manifest import Manifest
@@ -9,7 +9,9 @@ from ganglion.entrypoints.hub_api.web import words
 from ganglion.entrypoints.hub_api.web.manifests import Manifests
 from ganglion.entrypoints.hub_api.web.pictures import picture_of
 from ganglion.entrypoints.hub_wiring import Hub
-from ganglion.hub.services.node_search import node_query
+from ganglion.hub.services.fleet import Committed
+from ganglion.hub.services.fleet_states import WORST_FIRST
+from ganglion.ports.hub_store import NodeQuery, NodeTerm
 from ganglion.trust.roles import Caller
 from ganglion.wire.alert_resources import AlertView, Severity
 from ganglion.wire.resources import NodeView, SampleView
@@ -17,8 +19,9 @@ from ganglion.wire.rollout_resources import RolloutView, StageView
 
 ROLLOUTS_MAX = 5
 NODES_MAX = 200
-_GROUP_MAX = 1000
-"""Nodes of a group among which the worst are shown."""
+_STAGE_MAX = 100
+"""Nodes of a stage that are asked how far they are."""
+_MEGABYTE = 1_000_000
 CHOICES_MAX = 12
 """Up to so many labels are buttons; more are a list."""
 
@@ -121,15 +124,22 @@ class Overview:
 
     at_s: float
     nodes: list[NodeLine]
-    nodes_hidden: int
+    """Those to look at first."""
+    counts: Mapping[str, int]
+    """Nodes by state, also of those that are not shown."""
     rollouts: list[RolloutLine]
     samples: list[SampleLine]
     alerts: list[AlertView] = field(default_factory=list)
     """Those that fire, the worst first, for who may see all of the fleet."""
 
+    @property
+    def nodes_hidden(self) -> int:
+        """Return how many nodes there are beside those that are shown."""
+        return max(sum(self.counts.values()) - len(self.nodes), 0)
+
     def nodes_in(self, state: str) -> int:
-        """Return how many of the nodes shown are in `state`."""
-        return sum(line.state == state for line in self.nodes)
+        """Return how many nodes are in `state`, shown or not."""
+        return self.counts.get(state, 0)
 
     @property
     def renews(self) -> bool:
@@ -139,16 +149,19 @@ class Overview:
 
 def look(hub: Hub, manifests: Manifests, caller: Caller, *, group: str = "") -> Overview:
     """Return what there is to see now for this caller, of the nodes those of a group. Raises: NotFound."""
-    now_s, nodes = hub.now_s(), scopes.visible_nodes(hub, caller, hub.fleet.nodes())
-    shown = hub.fleet.page(node_query(limit=_GROUP_MAX), scopes.sight_of(caller, group=group)) if group else nodes
-    lines = sorted((_node_line(node, now_s, hub.settings.silent_after_s) for node in shown), key=_worst_first)
-    rollouts = scopes.visible_rollouts(hub, caller, hub.rollouts.list()[:ROLLOUTS_MAX])
+    now_s = hub.now_s()
+    picture = hub.organisation.states.picture(scopes.sight_of(caller, group=group), most=NODES_MAX)
+    nodes = hub.fleet.page(NodeQuery(terms=(NodeTerm("name", tuple(picture.names)),))) if picture.names else []
+    lines = sorted((_node_line(node, now_s, hub.settings.silent_after_s) for node in nodes), key=_worst_first)
+    newest = hub.rollouts.list(most=scopes.shown_to(caller, _STAGE_MAX))[:ROLLOUTS_MAX]
+    rollouts = scopes.visible_rollouts(hub, caller, newest)
+    took = hub.fleet.committed({name for rollout in rollouts for name in names_in(rollout)})
     samples = scopes.of_visible_nodes(hub, caller, hub.curation.samples(limit=hub.settings.page.samples_max))
     return Overview(
         at_s=now_s,
-        nodes=lines[:NODES_MAX],
-        nodes_hidden=max(len(lines) - NODES_MAX, 0),
-        rollouts=[rollout_line(rollout, nodes, now_s) for rollout in rollouts],
+        nodes=lines,
+        counts=picture.counts,
+        rollouts=[rollout_line(rollout, took, now_s) for rollout in rollouts],
         samples=[_sample_line(sample, manifests.find(sample.model, sample.version), now_s) for sample in samples],
         alerts=_firing(hub, caller),
     )
@@ -194,25 +207,35 @@ def figures_of(node: NodeView) -> str:
         f"CPU {machine['cpu_share']:.0%}" if "cpu_share" in machine else "",
         f"{machine['temperature_c']:.0f} °C" if "temperature_c" in machine else "",
         f"{machine['disk_free_bytes'] / 1e9:.1f} GB free" if "disk_free_bytes" in machine else "",
-        f"{sum(node.sent_bytes.values()) / 1e6:.1f} MB sent this month" if node.sent_bytes else "",
+        f"{_sent(sum(node.sent_bytes.values()))} sent this month" if node.sent_bytes else "",
         f"clock {node.clock_error_s:+.0f} s" if node.clock_error_s else "",
     ]
     return " · ".join(word for word in words if word)
 
 
+def _sent(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= _MEGABYTE else f"{size_bytes / 1e3:.0f} kB"
+
+
 def _worst_first(line: NodeLine) -> tuple[int, str]:
-    return ("quarantined", "silent", "fresh", "retired", "revoked").index(line.state), line.node.name
+    return WORST_FIRST.index(line.state), line.node.name
 
 
-def rollout_line(rollout: RolloutView, nodes: Sequence[NodeView], now_s: float) -> RolloutLine:
+def names_in(rollout: RolloutView) -> set[str]:
+    """Return the nodes that the stages of a rollout name."""
+    return {name for stage in rollout.stages for name in stage.nodes}
+
+
+def rollout_line(rollout: RolloutView, took: Committed, now_s: float) -> RolloutLine:
     """Return a rollout with how far each stage is, by what its nodes report."""
-    took = {
-        node.name
-        for node in nodes
-        if any(model.model == rollout.model and model.committed == rollout.version for model in node.models)
-    }
+    model, version = rollout.model, rollout.version
     stages = [
-        StageLine(stage, stage_state(rollout, index), len(took.intersection(stage.nodes)), rollout.version)
+        StageLine(
+            stage,
+            stage_state(rollout, index),
+            sum(took.get(name, {}).get(model) == version for name in stage.nodes),
+            version,
+        )
         for index, stage in enumerate(rollout.stages)
     ]
     return RolloutLine(rollout, stages, now_s - rollout.updated_at_s)

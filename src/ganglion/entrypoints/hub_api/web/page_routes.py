@@ -12,7 +12,7 @@ from ganglion.entrypoints.hub_api.web import experiment_lines, overview
 from ganglion.entrypoints.hub_api.web.templates import render
 from ganglion.trust.roles import Right
 
-router = APIRouter()
+router = APIRouter(include_in_schema=False)
 _STATIC = Path(__file__).parent / "static"
 
 

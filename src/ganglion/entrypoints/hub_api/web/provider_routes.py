@@ -18,7 +18,7 @@ from ganglion.entrypoints.hub_wiring import Hub
 from ganglion.hub.services.provider_logins import LIFE_S, ProviderLogins
 from ganglion.wire import problems
 
-router = APIRouter()
+router = APIRouter(include_in_schema=False)
 _COOKIE = "__Host-ganglion-login"
 _CALLBACK = "/login/provider/callback"
 _SEE_OTHER = 303

@@ -3,13 +3,13 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from ganglion.entrypoints.hub_api import rollout_routes, scopes, session
+from ganglion.entrypoints.hub_api import rollout_routes, session
 from ganglion.entrypoints.hub_api.access import HubPart, name_caller
 from ganglion.entrypoints.hub_api.web import overview
 from ganglion.entrypoints.hub_api.web.templates import render
 from ganglion.trust.roles import Right
 
-router = APIRouter()
+router = APIRouter(include_in_schema=False)
 OPEN_STATES = frozenset({"scheduled", "queued", "awaiting_approval", "running", "paused"})
 
 
@@ -21,13 +21,13 @@ def page(hub: HubPart, request: Request, rollout_id: str) -> Response:
     name_caller(request, caller.actor)
     caller.check(Right.READ)
     view = rollout_routes.show_rollout(hub, caller, rollout_id)
-    now_s, nodes = hub.now_s(), scopes.visible_nodes(hub, caller, hub.fleet.nodes())
+    now_s, took = hub.now_s(), hub.fleet.committed(overview.names_in(view))
     is_over = view.state not in OPEN_STATES and (view.revert is None or view.revert.reverted_at_s is not None)
     return render(
         "rollout.html",
         account=caller.name,
         at_s=now_s,
         csrf=session.csrf_token(secret),
-        line=overview.rollout_line(view, nodes, now_s),
+        line=overview.rollout_line(view, took, now_s),
         refresh_s=0 if is_over else hub.settings.page.refresh_s,
     )

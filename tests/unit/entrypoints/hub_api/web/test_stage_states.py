@@ -64,5 +64,5 @@ def test_the_way_back_counts_who_is_there_and_who_is_not() -> None:
     back = RevertView(returned=3, returning=1, silent=2, failed=0)
     rollout = RolloutView("r1", "digits", "2", "aborted", 0, [StageView("100%", ["n1"])], "", 0.0, 0.0, revert=back)
 
-    assert rollout_line(rollout, [], 9.0).way_back == "3 of 6 nodes returned, 1 returning, 2 silent"
-    assert rollout_line(replace(rollout, revert=None), [], 9.0).way_back == ""
+    assert rollout_line(rollout, {}, 9.0).way_back == "3 of 6 nodes returned, 1 returning, 2 silent"
+    assert rollout_line(replace(rollout, revert=None), {}, 9.0).way_back == ""
