@@ -12,9 +12,9 @@ from ganglion.hub.domain import lifecycle
 from ganglion.hub.domain.report_news import is_progress
 from ganglion.hub.services import file_documents, settings_documents
 from ganglion.hub.services.desired import Desired
+from ganglion.hub.services.groups import Sight
 from ganglion.ports.clock import Clock, utc_s
 from ganglion.ports.hub_store import (
-    Alternatives,
     AssignmentRow,
     ControlStore,
     ControlTransaction,
@@ -31,10 +31,6 @@ from ganglion.wire.resources import FactsView, ModelOnNode, NodeView
 
 Witness: TypeAlias = Callable[[ControlTransaction, str, int, str], bool]
 """Signs for the head of a node's audit chain: its id, the number, the hash."""
-
-
-Sight: TypeAlias = Callable[[ControlTransaction], tuple[Alternatives, ...]]
-"""Which nodes somebody may see, or asks for by a group's name: those that are of every one."""
 
 
 Committed: TypeAlias = Mapping[str, Mapping[str, str]]

@@ -11,8 +11,8 @@ from ganglion.core.ids import parse_name
 from ganglion.hub.domain.lifecycle import standing_of
 from ganglion.hub.domain.places import checked_group, checked_site, checked_zone
 from ganglion.hub.services import groups, node_acts, places
-from ganglion.hub.services.fleet import Sight, found
-from ganglion.hub.services.groups import Group
+from ganglion.hub.services.fleet import found
+from ganglion.hub.services.groups import Group, Sight
 from ganglion.hub.services.node_acts import By, Decided
 from ganglion.hub.services.places import SITE, ZONE, Author, Site, Zone
 from ganglion.ports.clock import Clock, utc_s

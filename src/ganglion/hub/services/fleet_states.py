@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ganglion.hub.services.fleet import Sight
-from ganglion.hub.services.groups import IN_SERVICE
+from ganglion.hub.services.groups import IN_SERVICE, Sight
 from ganglion.ports.clock import Clock, utc_s
 from ganglion.ports.hub_store import Alternatives, ControlStore, ControlTransaction, NodeQuery, NodeTerm
 from ganglion.ports.many_nodes import StaleNode

@@ -1,6 +1,7 @@
 """Groups of nodes, read within a transaction: a name for a selector, or for a fixed list of nodes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
 
 import msgspec
 
@@ -15,6 +16,9 @@ from ganglion.wire.identity import NodeFacts
 KIND = "group"
 IN_SERVICE = (Standing.PENDING.value, Standing.ACTIVE.value)
 """Whom rollouts and groups count on: others cannot reach the hub."""
+
+Sight: TypeAlias = Callable[[ControlTransaction], tuple[Alternatives, ...]]
+"""Which nodes somebody may see, or asks for by a group's name: those that are of every one."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):

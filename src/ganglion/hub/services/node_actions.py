@@ -8,7 +8,7 @@ from ganglion.core.ids import parse_name
 from ganglion.hub.domain import selectors
 from ganglion.hub.domain.lifecycle import Standing
 from ganglion.hub.services import groups, node_acts
-from ganglion.hub.services.fleet import Sight
+from ganglion.hub.services.groups import Sight
 from ganglion.hub.services.node_acts import Act, By, Decided
 from ganglion.hub.services.node_settings import NodeSettings
 from ganglion.ports.clock import Clock, utc_s

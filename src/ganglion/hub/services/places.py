@@ -14,8 +14,7 @@ from ganglion.core.errors import Conflict, NotFound
 from ganglion.hub.domain import places
 from ganglion.hub.services import audit, groups
 from ganglion.hub.services.audit import Deed
-from ganglion.hub.services.fleet import Sight
-from ganglion.hub.services.groups import Group
+from ganglion.hub.services.groups import Group, Sight
 from ganglion.ports.clock import Clock, utc_s
 from ganglion.ports.hub_store import (
     Alternatives,
