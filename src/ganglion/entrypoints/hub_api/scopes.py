@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from ganglion.entrypoints.hub_wiring import Hub
 from ganglion.hub.services import groups
-from ganglion.hub.services.fleet import Sight
+from ganglion.hub.services.groups import Sight
 from ganglion.ports.hub_store import Alternatives, ControlTransaction, NodeRow, NodeTerm
 from ganglion.trust.roles import Caller
 from ganglion.wire.rollout_resources import RolloutView
