@@ -10,8 +10,8 @@ import msgspec
 
 from ganglion.adapters.hub_store import node_marks, open_control, open_telemetry
 from ganglion.adapters.system import SystemChance, SystemClock
-from ganglion.hub.services.desired import Desired
-from ganglion.hub.services.rollouts import Rollouts
+from ganglion.hub.services.nodes.desired import Desired
+from ganglion.hub.services.rollouts.rollouts import Rollouts
 from ganglion.ports.hub_store import AssignmentRow, NodeRow, ReleaseRow
 from ganglion.wire import codec
 from ganglion.wire.desired import DeploymentPolicy, ModelStatus, NodeReport

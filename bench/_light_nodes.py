@@ -33,23 +33,23 @@ from ganglion.adapters.package_files import PackageArchives
 from ganglion.adapters.system import SystemChance, SystemClock, node_facts
 from ganglion.core.golden import GoldenResult
 from ganglion.core.manifest import Manifest
-from ganglion.entrypoints import action_child
-from ganglion.entrypoints.agent_start import open_link, open_store, read_active, read_state
-from ganglion.entrypoints.node_join import join
-from ganglion.entrypoints.node_keystore import node_keys
-from ganglion.entrypoints.node_settings import AgentSettings as NodeAgentSettings
-from ganglion.entrypoints.settings import NodeSettings
-from ganglion.node.domain.backoff import BackoffPolicy
+from ganglion.entrypoints.node import action_child
+from ganglion.entrypoints.node.agent_start import open_link, open_store, read_active, read_state
+from ganglion.entrypoints.node.join import join
+from ganglion.entrypoints.node.keystore import node_keys
+from ganglion.entrypoints.settings.node import AgentSettings as NodeAgentSettings
+from ganglion.entrypoints.settings.tree import NodeSettings
+from ganglion.node.domain.sending.backoff import BackoffPolicy
 from ganglion.node.services.agent import Agent, AgentSettings, Machine, Wishes
-from ganglion.node.services.alignment import Alignment
-from ganglion.node.services.commands import Commands
-from ganglion.node.services.forwarder import Forwarder, ForwarderSettings
-from ganglion.node.services.journal_intake import IntakeSettings, JournalIntake
 from ganglion.node.services.limits import EnvelopeWatch
-from ganglion.node.services.orders import OrderPorts, Orders
+from ganglion.node.services.orders.commands import Commands
+from ganglion.node.services.orders.orders import OrderPorts, Orders
 from ganglion.node.services.places import Places
-from ganglion.node.services.update_effects import UpdateEffects
-from ganglion.node.services.updates import Updates
+from ganglion.node.services.sending.forwarder import Forwarder, ForwarderSettings
+from ganglion.node.services.sending.journal_intake import IntakeSettings, JournalIntake
+from ganglion.node.services.update.alignment import Alignment
+from ganglion.node.services.update.effects import UpdateEffects
+from ganglion.node.services.update.updates import Updates
 from ganglion.ports.sandbox import Trial
 from ganglion.ports.serving_control import (
     Command,

@@ -58,7 +58,7 @@ class Server:
 def serving(data: Path, *, cores: str = str(SERVER_CORE)) -> Iterator[Server]:
     """Run the serving process of a node's directory on its core, or on others."""
     address, uds = data / "run" / "serving.json", data / "serving.sock"
-    module = "ganglion.entrypoints.serving_process"
+    module = "ganglion.entrypoints.node.serving_process"
     command = ["taskset", "-c", cores, sys.executable, "-m", module, "--data", str(data), "--port", "0"]
     began_s = time.perf_counter()
     process = subprocess.Popen([*command, "--uds", str(uds)], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)

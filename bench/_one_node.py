@@ -7,8 +7,8 @@ from pathlib import Path
 
 from _models import BenchModel, write_version
 from ganglion.adapters.package_files import pack
-from ganglion.entrypoints.hub_client import HubClient
-from ganglion.entrypoints.pinned_tls import fetch_ca
+from ganglion.entrypoints.hub_client.client import HubClient
+from ganglion.entrypoints.hub_client.pinned_tls import fetch_ca
 from ganglion.testing.processes import HubProcess, NodeProcess, free_port, join
 from ganglion.testing.waiting import wait_until
 from ganglion.wire.resources import TokenRequest

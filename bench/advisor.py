@@ -10,10 +10,11 @@ import statistics
 import time
 from pathlib import Path
 
-from ganglion.advisor import cost, placement, workload
-from ganglion.advisor.cost_case import read
+from ganglion.advisor.cost import advice as cost
+from ganglion.advisor.cost.case import read
+from ganglion.advisor.cost.sensitivity import simulate
+from ganglion.advisor.place import placement, workload
 from ganglion.advisor.ranges import Tree
-from ganglion.advisor.sensitivity import simulate
 
 RESULTS = Path(__file__).parent / "results"
 DRAWS = 100_000

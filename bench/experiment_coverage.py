@@ -20,8 +20,8 @@ import numpy.typing as npt
 from ganglion.core.behaviour import CONFIDENCE_BINS, Behaviour
 from ganglion.core.drift import wilson_interval
 from ganglion.core.histogram import SCALE, Histogram
-from ganglion.hub.domain.experiment_accuracy import NodeScores, Score
-from ganglion.hub.domain.experiment_results import ArmWork, NodeWork, beside, results
+from ganglion.hub.domain.experiments.accuracy import NodeScores, Score
+from ganglion.hub.domain.experiments.results import ArmWork, NodeWork, beside, results
 from ganglion.wire.experiment_resources import ArmRequest, ExperimentRequest
 
 RESULTS = Path(__file__).parent / "results"

@@ -31,8 +31,8 @@ from _light_nodes import JOINED, Crowd
 from _models import of_size, write_version
 from _one_node import AT_ONCE, GATE
 from ganglion.adapters.package_files import pack
-from ganglion.entrypoints.hub_client import HubClient
-from ganglion.entrypoints.pinned_tls import fetch_ca
+from ganglion.entrypoints.hub_client.client import HubClient
+from ganglion.entrypoints.hub_client.pinned_tls import fetch_ca
 from ganglion.testing.processes import HubProcess, free_port
 from ganglion.testing.relay import Quality, ThreadedRelay
 from ganglion.wire.resources import TokenRequest

@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 RUNS = 7
 NOT_COUNTED = ("pip", "setuptools", "pkg_resources", "_distutils_hack")
-MODULES = ("ganglion", "ganglion.entrypoints.serving_process", "ganglion.entrypoints.agent_process")
+MODULES = ("ganglion", "ganglion.entrypoints.node.serving_process", "ganglion.entrypoints.node.agent_process")
 
 
 def installed_bytes(site: Path) -> int:

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from ganglion.core.drift import wilson_interval
-from ganglion.hub.domain.gate import Answer
+from ganglion.hub.domain.gate.verdict import Answer
 from ganglion.testing.gate_fleet import HEALTHY, End, GateFleet, Size, Version
 from ganglion.wire.rollout_resources import GateSettings
 

@@ -19,7 +19,7 @@ from sklearn.neural_network import MLPClassifier  # type: ignore[import-untyped]
 from sklearn.pipeline import make_pipeline  # type: ignore[import-untyped]  # it ships no types
 from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]  # it ships no types
 
-from ganglion.hub.domain.gate import Answer
+from ganglion.hub.domain.gate.verdict import Answer
 from ganglion.testing.answer_pool import Answers, Pool
 from ganglion.testing.small_fleet import Release, SmallFleet, World
 from ganglion.wire.rollout_resources import GateSettings

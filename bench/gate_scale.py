@@ -24,14 +24,14 @@ from ganglion.adapters.hub_store import open_control, open_telemetry
 from ganglion.adapters.hub_store.telemetry import TelemetryDatabase
 from ganglion.adapters.system import SystemChance, SystemClock
 from ganglion.core.behaviour import Behaviour
-from ganglion.hub.domain import gate
-from ganglion.hub.domain.rollout import Rollout
-from ganglion.hub.services import rollout_rows
-from ganglion.hub.services.desired import Desired
-from ganglion.hub.services.evidence_events import COMMITTED
-from ganglion.hub.services.evidence_roster import Rosters
-from ganglion.hub.services.rollout_evidence import RolloutEvidence
-from ganglion.hub.services.rollouts import Rollouts
+from ganglion.hub.domain.gate import verdict as gate
+from ganglion.hub.domain.rollouts.document import Rollout
+from ganglion.hub.services.evidence.events import COMMITTED
+from ganglion.hub.services.evidence.gathering import RolloutEvidence
+from ganglion.hub.services.evidence.roster import Rosters
+from ganglion.hub.services.nodes.desired import Desired
+from ganglion.hub.services.rollouts import rows as rollout_rows
+from ganglion.hub.services.rollouts.rollouts import Rollouts
 from ganglion.ports.hub_store import ControlStore
 from ganglion.ports.telemetry_store import EventRow, RollupKey
 from ganglion.testing.chance import SeededChance

@@ -12,9 +12,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from ganglion.entrypoints.hub_client import HubClient
-from ganglion.entrypoints.node_settings import AgentSettings
-from ganglion.entrypoints.pinned_tls import fetch_ca
+from ganglion.entrypoints.hub_client.client import HubClient
+from ganglion.entrypoints.hub_client.pinned_tls import fetch_ca
+from ganglion.entrypoints.settings.node import AgentSettings
 from ganglion.testing.processes import HubProcess, NodeProcess, free_port, join
 from ganglion.testing.relay import ThreadedRelay
 from ganglion.testing.waiting import wait_until

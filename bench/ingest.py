@@ -26,7 +26,7 @@ from fastapi import FastAPI, Request
 
 from ganglion.adapters.hub_store import open_telemetry
 from ganglion.adapters.system import SystemClock
-from ganglion.hub.services.ingest import Ingest
+from ganglion.hub.services.records.ingest import Ingest
 from ganglion.wire import codec
 from ganglion.wire.records import Batch, Envelope, RecordClass, ResultRecord
 

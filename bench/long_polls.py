@@ -22,8 +22,8 @@ from pathlib import Path
 
 from ganglion.adapters.hub_store import open_control
 from ganglion.adapters.system import SystemChance, SystemClock
-from ganglion.hub.services.credentials import ACCESS, keep
 from ganglion.hub.services.incarnation import incarnation_of
+from ganglion.hub.services.people.credentials import ACCESS, keep
 from ganglion.ports.hub_store import NodeRow
 from ganglion.testing.tied import tied
 from ganglion.trust import bearer

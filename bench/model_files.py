@@ -20,7 +20,7 @@ from onnx import ModelProto, helper
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from ganglion.entrypoints.local_packages import open_package
+from ganglion.entrypoints.models.local_packages import open_package
 from integration.sandbox_world import a_sandbox, package_of
 from unit.trust.onnx_models import a_model, check, tensor
 

@@ -23,8 +23,8 @@ from ganglion.adapters.system import SystemChance, SystemClock
 from ganglion.core.manifest import DriftReference, HistogramReference
 from ganglion.core.pipeline import Answer, Prediction
 from ganglion.core.typicality import typicality
-from ganglion.node.services.serving_records import Recorder, RequestName
-from ganglion.node.services.serving_runs import Run
+from ganglion.node.services.serving.records import Recorder, RequestName
+from ganglion.node.services.serving.runs import Run
 from ganglion.wire.desired import CollectionSettings
 
 RESULTS = Path(__file__).parent / "results"

@@ -26,11 +26,11 @@ import _big_fleet
 import gate_scale
 from ganglion.adapters.hub_store import open_control, open_telemetry
 from ganglion.adapters.system import SystemChance, SystemClock
-from ganglion.hub.domain.rollout import Rollout
-from ganglion.hub.services.desired import Desired
-from ganglion.hub.services.fleet import Fleet, report_of
-from ganglion.hub.services.node_search import node_query
-from ganglion.hub.services.rollouts import Rollouts
+from ganglion.hub.domain.rollouts.document import Rollout
+from ganglion.hub.services.nodes.desired import Desired
+from ganglion.hub.services.nodes.fleet import Fleet, report_of
+from ganglion.hub.services.organisation.node_search import node_query
+from ganglion.hub.services.rollouts.rollouts import Rollouts
 from ganglion.wire import codec
 from ganglion.wire.desired import ModelStatus
 

@@ -27,8 +27,8 @@ from typing import TypeAlias
 
 from _load import SERVER_CORE, Block, Load, Server, binary_request
 from _models import tiny, write_node
-from ganglion.entrypoints.hub_client import HubClient
-from ganglion.entrypoints.pinned_tls import fetch_ca
+from ganglion.entrypoints.hub_client.client import HubClient
+from ganglion.entrypoints.hub_client.pinned_tls import fetch_ca
 from ganglion.testing.processes import HubProcess, NodeProcess, free_port, join
 from ganglion.testing.waiting import wait_until
 from ganglion.wire.resources import TokenRequest

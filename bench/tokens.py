@@ -27,11 +27,11 @@ from joserfc.jwk import OKPKey
 from ganglion.adapters.hub_store import ControlDatabase, open_control, open_telemetry
 from ganglion.adapters.node_keys import RawKey
 from ganglion.adapters.system import SystemChance, SystemClock
-from ganglion.hub.services.alarms import Alarms
-from ganglion.hub.services.credentials import ACCESS, keep
-from ganglion.hub.services.enrolment import Enrolment
+from ganglion.hub.services.identity.alarms import Alarms
+from ganglion.hub.services.identity.enrolment import Enrolment
+from ganglion.hub.services.identity.standings import Standings
 from ganglion.hub.services.incarnation import incarnation_of
-from ganglion.hub.services.standings import Standings
+from ganglion.hub.services.people.credentials import ACCESS, keep
 from ganglion.ports.clock import utc_s
 from ganglion.ports.hub_store import ControlTransaction, NodeRow
 from ganglion.testing.tied import tied

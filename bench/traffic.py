@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganglion.node.domain.summaries import MINUTE_NS, Folding
+from ganglion.node.domain.sending.summaries import MINUTE_NS, Folding
 from ganglion.wire import codec
 from ganglion.wire.records import Batch, Envelope, RecordClass, ResultRecord
 

@@ -16,7 +16,7 @@ from ganglion.adapters.https_link.tuf_client import TufClient
 from ganglion.adapters.system import SystemClock
 from ganglion.core.errors import NotFound
 from ganglion.core.ids import Digest
-from ganglion.hub.services.repository import Repository
+from ganglion.hub.services.releases.repository import Repository
 from ganglion.ports.clock import utc_s
 from ganglion.testing.memory_files import MemoryMetadataFiles, MemorySigningKeys
 from ganglion.trust import edition, repository, target_path

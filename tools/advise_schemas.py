@@ -2,7 +2,7 @@
 
 import msgspec
 
-from ganglion.entrypoints.advise_schema import ANSWERS, answer_schema
+from ganglion.entrypoints.advise.schema import ANSWERS, answer_schema
 from source_tree import ROOT
 
 FOLDER = ROOT / "src" / "ganglion" / "advisor" / "schema"

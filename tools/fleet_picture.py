@@ -5,9 +5,9 @@ import sys
 import tomllib
 from pathlib import Path
 
-from ganglion.entrypoints import simulate_plots as plots
-from ganglion.entrypoints.simulate_plots import Curve, Span
-from ganglion.entrypoints.simulate_text import answers
+from ganglion.entrypoints.simulate import plots
+from ganglion.entrypoints.simulate.plots import Curve, Span
+from ganglion.entrypoints.simulate.text import answers
 from ganglion.testing.world.outcome import Outcome
 from ganglion.testing.world.scenario import Scenario, read_scenario, span_h
 from ganglion.testing.world.world import simulate

@@ -12,7 +12,7 @@ ALLOWED = {
     # Silences a library that would speak to its maker; it reads nothing.
     "ganglion": ("os.environ.setdefault",),
     "ganglion.adapters.system": ("time", "secrets", "random", "os.urandom", "uuid"),
-    "ganglion.entrypoints.settings": ("os.environ",),
+    "ganglion.entrypoints.settings.tree": ("os.environ",),
 }
 
 

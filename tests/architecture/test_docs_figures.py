@@ -5,8 +5,10 @@ import re
 
 import pytest
 
-from ganglion.hub.domain import findings, gate_rules, gate_speed, likeness
-from ganglion.hub.services import evidence_roster
+from ganglion.hub.domain.gate import findings, likeness
+from ganglion.hub.domain.gate import rules as gate_rules
+from ganglion.hub.domain.gate import speed_rules as gate_speed
+from ganglion.hub.services.evidence import roster as evidence_roster
 from ganglion.trust.lifetimes import RepositorySettings
 from ganglion.wire.desired import DeploymentPolicy
 from ganglion.wire.rollout_resources import GateSettings

@@ -21,7 +21,7 @@ from ganglion.adapters.https_link import HttpsHubLink, Identity, LinkSettings
 from ganglion.adapters.system import SystemClock
 from ganglion.core.errors import NotFound
 from ganglion.core.ids import Digest
-from ganglion.hub.services.repository import Repository
+from ganglion.hub.services.releases.repository import Repository
 from ganglion.ports.clock import utc_s
 from ganglion.ports.metadata_files import MetadataFiles
 from ganglion.testing.clock import FakeClock

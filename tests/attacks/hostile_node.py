@@ -12,23 +12,23 @@ from attacks.hostile_hub import NODE, Hub, Node
 from ganglion.adapters.agent_store import SqliteAgentStore
 from ganglion.adapters.journal import JournalReader
 from ganglion.adapters.system import SystemClock
-from ganglion.node.domain.backoff import BackoffPolicy
-from ganglion.node.domain.outbox import OutboxLimits
-from ganglion.node.domain.reconcile import ModelState, NodeState
-from ganglion.node.domain.reporting import ReportSettings
-from ganglion.node.domain.shell_limits import ShellLimits
+from ganglion.node.domain.sending.backoff import BackoffPolicy
+from ganglion.node.domain.sending.outbox import OutboxLimits
+from ganglion.node.domain.sending.reporting import ReportSettings
+from ganglion.node.domain.shells.limits import ShellLimits
+from ganglion.node.domain.update.reconcile import ModelState, NodeState
 from ganglion.node.services import stored_state
 from ganglion.node.services.agent import Agent, AgentSettings, Machine, Wishes
-from ganglion.node.services.alignment import Alignment
-from ganglion.node.services.commands import Commands
-from ganglion.node.services.forwarder import Forwarder, ForwarderSettings
-from ganglion.node.services.held_shell import ShellPorts
-from ganglion.node.services.journal_intake import IntakeSettings, JournalIntake
 from ganglion.node.services.limits import EnvelopeWatch, NodeLimits
-from ganglion.node.services.orders import OrderPorts, Orders
+from ganglion.node.services.orders.commands import Commands
+from ganglion.node.services.orders.held_shell import ShellPorts
+from ganglion.node.services.orders.orders import OrderPorts, Orders
+from ganglion.node.services.orders.shells import Shells
 from ganglion.node.services.places import Places
-from ganglion.node.services.shells import Shells
-from ganglion.node.services.updates import Updates
+from ganglion.node.services.sending.forwarder import Forwarder, ForwarderSettings
+from ganglion.node.services.sending.journal_intake import IntakeSettings, JournalIntake
+from ganglion.node.services.update.alignment import Alignment
+from ganglion.node.services.update.updates import Updates
 from ganglion.ports.serving_control import ActiveModels
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.memory_shell import MemoryBoard, MemoryLine, MemoryRecordings, MemoryStarter

@@ -13,9 +13,9 @@ import pytest
 
 from ganglion.adapters.argon2_passwords import Argon2Passwords
 from ganglion.core.errors import Overloaded
-from ganglion.entrypoints.hub_settings import HubSettings
-from ganglion.entrypoints.people_settings import IdentitySettings
-from ganglion.hub.domain.login_gate import LoginLimits
+from ganglion.entrypoints.settings.hub import HubSettings
+from ganglion.entrypoints.settings.people import IdentitySettings
+from ganglion.hub.domain.people.login_gate import LoginLimits
 from ganglion.ports.passwords import PasswordLimits
 from ganglion.trust import audit
 from ganglion.trust.audit import Link

@@ -9,11 +9,12 @@ from tuf.api.metadata import Targets
 
 from attacks.hostile_hub import NODE, Hub
 from attacks.hostile_node import HostileWorld
-from ganglion.node.domain.order_memory import INTERRUPTED
-from ganglion.trust import ceremony, edition, envelope, orders, repository
+from ganglion.node.domain.orders.order_memory import INTERRUPTED
+from ganglion.trust import edition, envelope, orders, repository
+from ganglion.trust.ceremony import proposals as ceremony
+from ganglion.trust.ceremony.proposal import Proposal
 from ganglion.trust.envelope import AllowedModel, Bounds, Envelope, Limits, NamedAction
 from ganglion.trust.orders import OrderStatement
-from ganglion.trust.proposal import Proposal
 from ganglion.trust.signing import Terms
 from ganglion.wire.desired import (
     AgentOptions,

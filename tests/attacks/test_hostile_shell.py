@@ -9,7 +9,7 @@ import pytest
 from attacks.hostile_hub import NODE, Hub
 from attacks.hostile_node import HostileWorld
 from attacks.test_hostile_hub import SERVED, always, install, order, wanting
-from ganglion.node.domain.shell_limits import ShellLimits
+from ganglion.node.domain.shells.limits import ShellLimits
 from ganglion.trust import orders, shell
 from ganglion.trust.envelope import Envelope, Limits, NamedAction
 from ganglion.trust.orders import OrderStatement

@@ -10,7 +10,7 @@ import pytest
 
 from ganglion.core.errors import Conflict, GanglionError, InvalidRequest
 from ganglion.core.identity_errors import KeyReplaced, NodeQuarantined, TokenRefused, Unauthenticated
-from ganglion.hub.domain.lifecycle import Standing, StandingSettings, standing_of
+from ganglion.hub.domain.nodes.lifecycle import Standing, StandingSettings, standing_of
 from ganglion.trust import assertion, node_statements
 from ganglion.trust.node_statements import Measured
 from ganglion.wire import codec

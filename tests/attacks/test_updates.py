@@ -12,7 +12,7 @@ from attacks.hostile_hub import CONTENT, DAY_S, Hub, Node, digest_of
 from ganglion.adapters.https_link import LinkSettings
 from ganglion.core.errors import HubUnreachable, InvalidName
 from ganglion.core.trust_errors import ArtifactUntrusted, MetadataStale
-from ganglion.node.domain.update import UpdateEffect
+from ganglion.node.domain.update.table import UpdateEffect
 from ganglion.testing.clock import FakeClock
 from ganglion.trust import edition, repository, target_path
 from ganglion.trust.repository import Package

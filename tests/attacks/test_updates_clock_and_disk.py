@@ -11,7 +11,7 @@ from attacks.hostile_hub import CONTENT, DAY_S, TODAY_NS, Hub, Node, hostile_hub
 from ganglion.adapters.files import DirectoryFiles
 from ganglion.core.errors import DiskUnusable, GanglionError, HubUnreachable
 from ganglion.core.trust_errors import ClockWrong
-from ganglion.node.domain.update import UpdateEffect
+from ganglion.node.domain.update.table import UpdateEffect
 from ganglion.wire.desired import NodeReport
 from ganglion.wire.identity import NodeFacts
 from unit.node.builders import a_desired, an_assignment

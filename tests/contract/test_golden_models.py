@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from contract.engine_models import SHARED_MODELS, scores_of
 from ganglion.core.steps import Tensors
-from ganglion.entrypoints import engines
+from ganglion.entrypoints.models import engines
 from ganglion.ports.runtime import CanInfer, Engine
 from integration.models import classifier
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from contract.store_rows import node
 from ganglion.adapters.hub_store import ControlDatabase, migrate, open_control
 from ganglion.core.errors import Conflict
-from ganglion.hub.services.groups import facts_of
+from ganglion.hub.services.organisation.groups import facts_of
 from ganglion.ports.hub_store import NodeRow
 from ganglion.wire import codec
 from ganglion.wire.identity import NodeFacts

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from contract.store_rows import node
 from ganglion.adapters.hub_store import node_marks, open_control
-from ganglion.hub.domain import selectors
-from ganglion.hub.domain.lifecycle import Standing, standing_of
-from ganglion.hub.services.groups import facts_of
+from ganglion.hub.domain.fleet import selectors
+from ganglion.hub.domain.nodes.lifecycle import Standing, standing_of
+from ganglion.hub.services.organisation.groups import facts_of
 from ganglion.ports.hub_store import ControlStore, NodeQuery, NodeRow, NodeTerm
 from ganglion.testing.memory_store import MemoryControlStore
 from ganglion.wire import codec

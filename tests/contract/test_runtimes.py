@@ -11,7 +11,7 @@ from contract.engine_models import CLASSIFIERS, STATEFUL, ModelKind, scores_of
 from ganglion.core.engine_options import EngineOptions
 from ganglion.core.errors import InvalidPackage, InvalidRequest, TargetMismatch
 from ganglion.core.manifest import TensorSpec
-from ganglion.entrypoints.engines import runtime_for
+from ganglion.entrypoints.models.engines import runtime_for
 from ganglion.ports.runtime import Engine
 
 ROWS = np.array([[1, 0, 0], [0, 0.5, 0], [0, 0.1, 0.2]], np.float32)

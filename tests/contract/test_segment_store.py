@@ -19,7 +19,7 @@ from ganglion.adapters.s3_segments import S3Place, S3Segments
 from ganglion.adapters.segment_directory import SegmentDirectory
 from ganglion.core.errors import Conflict, DataCorrupt, InvalidSettings, NotFound
 from ganglion.core.identity_errors import SegmentStoreUnavailable
-from ganglion.entrypoints.segment_stores import open_segment_store
+from ganglion.entrypoints.hub_wiring.segment_stores import open_segment_store
 from ganglion.hub.domain.audit_limits import ShippingSettings
 from ganglion.ports.segment_store import SegmentStore
 from ganglion.testing.memory_segments import MemorySegments

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from e2e.bad_versions import GOOD, LABELS, LAYERS, MODEL, Fault, package, rows_of
 from ganglion.adapters.system import SystemClock
-from ganglion.entrypoints.hub_client import HubClient
-from ganglion.entrypoints.pinned_tls import fetch_ca
+from ganglion.entrypoints.hub_client.client import HubClient
+from ganglion.entrypoints.hub_client.pinned_tls import fetch_ca
 from ganglion.ports.clock import utc_s
 from ganglion.testing.processes import HubProcess, NodeProcess, clock_s, free_port, join
 from ganglion.testing.traffic import Exchange, Row, SteadyClient

@@ -10,9 +10,9 @@ from ganglion.entrypoints.demo import digits
 from ganglion.entrypoints.demo.chapters import INPUTS
 from ganglion.entrypoints.demo.digits import LABELS, Digits
 from ganglion.entrypoints.demo.script import MODEL
-from ganglion.entrypoints.hub_client import HubClient
+from ganglion.entrypoints.hub_client.client import HubClient
+from ganglion.entrypoints.hub_client.pinned_tls import fetch_ca
 from ganglion.entrypoints.learning import LearningSettings
-from ganglion.entrypoints.pinned_tls import fetch_ca
 from ganglion.factory.steps.train import TrainSettings
 from ganglion.factory.steps.version import VersionSettings
 from ganglion.testing.processes import HubProcess, NodeProcess, clock_s, free_port, join

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ganglion.core.manifest import TensorSpec
 from ganglion.core.steps import DATATYPES, DTYPES, Tensors
-from ganglion.entrypoints.settings import child_environment
+from ganglion.entrypoints.settings.tree import child_environment
 from integration.models import classifier
 
 StartServe: TypeAlias = "Callable[..., Serve]"

@@ -21,7 +21,7 @@ from ganglion.adapters.package_files import write_package
 from ganglion.core import npy
 from ganglion.core.ids import ModelName, Version
 from ganglion.core.manifest import Classification, Golden, Manifest, TensorSpec, describe_member
-from ganglion.entrypoints.settings import child_environment
+from ganglion.entrypoints.settings.tree import child_environment
 from ganglion.ports.agent_store import JournalPosition
 from ganglion.ports.serving_control import ActiveModel, ActiveModels, Command, Reply, ServingStatus, Status
 from ganglion.testing.waiting import wait_until
@@ -103,7 +103,7 @@ class ServingUnderTest:
     def spawn(
         self, *, port: int = 0, options: tuple[str, ...] = (), stdin: int = subprocess.PIPE
     ) -> "subprocess.Popen[bytes]":
-        module = "ganglion.entrypoints.serving_process"
+        module = "ganglion.entrypoints.node.serving_process"
         arguments = ["--data", str(self.data), "--host", "127.0.0.1", "--port", str(port), *options]
         self.process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ganglion.entrypoints.settings import child_environment
+from ganglion.entrypoints.settings.tree import child_environment
 from source_tree import ROOT
 
 pytestmark = pytest.mark.e2e

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ganglion.entrypoints.settings import child_environment
+from ganglion.entrypoints.settings.tree import child_environment
 from ganglion.testing.processes import HubProcess, free_port
 from source_tree import ROOT
 

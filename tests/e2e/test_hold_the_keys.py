@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from e2e.test_readme import write_somebodys_model
-from ganglion.entrypoints.settings import child_environment
+from ganglion.entrypoints.settings.tree import child_environment
 from ganglion.testing.processes import HubProcess, free_port
 from source_tree import ROOT
 

@@ -15,7 +15,7 @@ import pytest
 import urllib3
 
 from ganglion.core.errors import DataInUse, DataTooNew, PortInUse
-from ganglion.entrypoints.hub_settings import HubSettings
+from ganglion.entrypoints.settings.hub import HubSettings
 from ganglion.testing.processes import HubProcess
 from ganglion.testing.waiting import wait_until
 from ganglion.wire import codec, paths

@@ -10,7 +10,7 @@ import pytest
 import urllib3
 
 from ganglion.adapters.agent_store import SqliteAgentStore
-from ganglion.node.domain.outbox import OutboxLimits
+from ganglion.node.domain.sending.outbox import OutboxLimits
 from ganglion.testing.processes import HubProcess, free_port
 from ganglion.testing.relay import Quality, ThreadedRelay
 from integration.hub_api_world import Caller

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import pytest
 
-from ganglion.entrypoints.settings import child_environment
+from ganglion.entrypoints.settings.tree import child_environment
 from ganglion.testing.processes import HubProcess, NodeProcess, free_port
 from ganglion.testing.waiting import wait_until
 

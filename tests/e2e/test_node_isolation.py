@@ -14,7 +14,7 @@ import pytest
 
 from e2e.serving_world import FEATURES, write_model
 from e2e.wild_models import FOR_EVER, write_spinner
-from ganglion.entrypoints.settings import child_environment
+from ganglion.entrypoints.settings.tree import child_environment
 from ganglion.ports.serving_control import ActiveModel, ActiveModels
 from ganglion.testing.processes import free_port
 from ganglion.testing.waiting import wait_until

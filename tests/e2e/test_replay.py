@@ -22,8 +22,8 @@ from ganglion.entrypoints.demo import digits
 from ganglion.entrypoints.demo.chapters import INPUTS
 from ganglion.entrypoints.demo.digits import LABELS
 from ganglion.entrypoints.demo.script import MODEL
-from ganglion.entrypoints.hub_client import HubClient
-from ganglion.entrypoints.pinned_tls import fetch_ca
+from ganglion.entrypoints.hub_client.client import HubClient
+from ganglion.entrypoints.hub_client.pinned_tls import fetch_ca
 from ganglion.ports.clock import utc_s
 from ganglion.testing.ledger import compare
 from ganglion.testing.processes import HubProcess, NodeProcess, clock_s, free_port, join

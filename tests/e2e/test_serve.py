@@ -23,7 +23,7 @@ from ganglion.adapters.journal import JournalReader
 from ganglion.adapters.package_files import pack
 from ganglion.core import npy
 from ganglion.core.manifest import describe_member
-from ganglion.entrypoints.settings import child_environment
+from ganglion.entrypoints.settings.tree import child_environment
 from ganglion.ports.agent_store import JournalPosition
 from ganglion.testing.waiting import wait_until
 from ganglion.wire.records import RecordClass, ResultRecord
@@ -234,7 +234,7 @@ def test_a_signal_ends_it_when_the_answers_are_out(start: StartServe, tmp_path: 
     assert (status, code, errors) == (200, 0, "")
 
 
-@pytest.mark.parametrize("moment", ["cli.main", "serve_supervisor"])
+@pytest.mark.parametrize("moment", ["cli.main", "serve.supervisor"])
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_it_starts_ends_it_without_a_traceback(tmp_path: Path, moment: str, signal_number: int) -> None:
     process = spawn(classifier(tmp_path / "m.onnx"))

@@ -20,9 +20,9 @@ from contract.engine_models import SHARED_MODELS, scores_of
 from e2e.serve_world import Serve, spawn
 from e2e.serving_world import FEATURES, ServingUnderTest
 from ganglion.core.steps import DATATYPES, Tensors
-from ganglion.entrypoints.node_settings import NodeSettings, ServingSettings
-from ganglion.entrypoints.settings import Settings, child_environment
-from ganglion.entrypoints.settings_loader import Sources, load, variables_of
+from ganglion.entrypoints.settings.loader import Sources, load, variables_of
+from ganglion.entrypoints.settings.node import NodeSettings, ServingSettings
+from ganglion.entrypoints.settings.tree import Settings, child_environment
 from ganglion.testing.waiting import wait_until
 from integration.models import classifier
 
@@ -233,7 +233,7 @@ def test_a_missing_package_is_named_with_what_to_install(tmp_path: Path, missing
 
 def test_what_serves_only_http_imports_nothing_of_grpc() -> None:
     program = (
-        "import sys, ganglion.entrypoints.serve_process, ganglion.entrypoints.serving_process;"
+        "import sys, ganglion.entrypoints.serve.process, ganglion.entrypoints.node.serving_process;"
         "sys.exit(', '.join(name for name in sys.modules if name.partition('.')[0] in ('hpack', 'google', 'grpc')"
         " or name.startswith('ganglion.entrypoints.grpc_api')) or 0)"
     )

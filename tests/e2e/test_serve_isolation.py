@@ -191,7 +191,7 @@ def test_without_a_supervisor_there_is_one_process(start: StartServe, folder: Pa
 
 
 def test_the_supervisor_imports_nothing_heavy() -> None:
-    program = "import sys, ganglion.entrypoints.serve_supervisor; print(*sys.modules)"
+    program = "import sys, ganglion.entrypoints.serve.supervisor; print(*sys.modules)"
 
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
 

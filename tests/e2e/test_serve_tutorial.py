@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from e2e.serve_world import Serve, follow
-from ganglion.entrypoints.settings import child_environment
+from ganglion.entrypoints.settings.tree import child_environment
 from integration.models import classifier
 from source_tree import ROOT
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from e2e.serving_world import FEATURES, ModelAnswer, ServingUnderTest, ask, run_directly
-from ganglion.entrypoints.settings import child_environment
+from ganglion.entrypoints.settings.tree import child_environment
 from ganglion.ports.serving_control import ActiveModel, Done, Load, Proof, Prove, Refused, Switch, Unload
 from ganglion.testing.processes import free_port
 from ganglion.testing.waiting import wait_until
@@ -261,7 +261,7 @@ def test_a_damaged_package_is_refused_and_the_active_version_stays(serving: Serv
 
 def test_the_process_imports_neither_the_command_line_nor_the_hub() -> None:
     program = (
-        "import sys, ganglion.entrypoints.serving_process;"
+        "import sys, ganglion.entrypoints.node.serving_process;"
         "unwanted = {'typer', 'sqlalchemy', 'fastapi', 'urllib3', 'tuf', 'sklearn', 'ganglion.hub.services',"
         "            'ganglion.entrypoints.cli'};"
         "print(sorted(unwanted & sys.modules.keys()))"

@@ -15,16 +15,17 @@ from e2e.persons_terminal import PersonsTerminal
 from ganglion.adapters.shell_notice import notice_in
 from ganglion.adapters.system import SystemClock
 from ganglion.core import asciicast
-from ganglion.entrypoints.client_settings import ClientSettings
 from ganglion.entrypoints.diagnosis.findings import health_report
-from ganglion.entrypoints.hub_client import HubClient
-from ganglion.entrypoints.node_settings import NodeSettings
-from ganglion.entrypoints.settings import child_environment
+from ganglion.entrypoints.hub_client.client import HubClient
+from ganglion.entrypoints.settings.client import ClientSettings
+from ganglion.entrypoints.settings.node import NodeSettings
+from ganglion.entrypoints.settings.tree import child_environment
 from ganglion.testing.processes import HubProcess, NodeProcess, free_port, join
 from ganglion.testing.waiting import wait_until
-from ganglion.trust import ceremony, proposal
+from ganglion.trust.ceremony import proposal
+from ganglion.trust.ceremony import proposals as ceremony
+from ganglion.trust.ceremony.proposal import Proposal
 from ganglion.trust.envelope import Envelope, Limits, NamedAction
-from ganglion.trust.proposal import Proposal
 from ganglion.wire.diagnosis import HealthReport
 from ganglion.wire.resources import TokenRequest
 from ganglion.wire.shell_resources import ShellView

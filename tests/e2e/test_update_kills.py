@@ -15,8 +15,8 @@ from ganglion.entrypoints.demo import digits
 from ganglion.entrypoints.demo.chapters import INPUTS
 from ganglion.entrypoints.demo.digits import LABELS
 from ganglion.entrypoints.demo.script import MODEL
-from ganglion.entrypoints.hub_client import HubClient
-from ganglion.entrypoints.pinned_tls import fetch_ca
+from ganglion.entrypoints.hub_client.client import HubClient
+from ganglion.entrypoints.hub_client.pinned_tls import fetch_ca
 from ganglion.testing.ledger import compare
 from ganglion.testing.processes import HubProcess, NodeProcess, clock_s, free_port, join
 from ganglion.testing.traffic import Exchange, SteadyClient

@@ -20,11 +20,11 @@ from ganglion.entrypoints.grpc_api.connection import Connection as GrpcConnectio
 from ganglion.entrypoints.inference_api.connection import Connection, Shared
 from ganglion.entrypoints.inference_api.dispatch import InferenceApplication
 from ganglion.entrypoints.inference_api.limits import BodyBudget, HttpLimits
-from ganglion.node.services.serving import InferLimits, Serving
-from ganglion.node.services.serving_batch_runs import BatchPlan
-from ganglion.node.services.serving_records import Recorder
-from ganglion.node.services.serving_runs import Package
-from ganglion.node.services.serving_versions import LoadedVersion, ServingTable
+from ganglion.node.services.serving.answers import InferLimits, Serving
+from ganglion.node.services.serving.batch_runs import BatchPlan
+from ganglion.node.services.serving.records import Recorder
+from ganglion.node.services.serving.runs import Package
+from ganglion.node.services.serving.versions import LoadedVersion, ServingTable
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
 from ganglion.wire.records import RecordClass

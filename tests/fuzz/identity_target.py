@@ -16,8 +16,8 @@ from fuzz.campaign import Case, Finding
 from fuzz.mutations import damaged, encode, pieces_of, spliced, spoilt
 from ganglion.adapters.node_keys import RawKey
 from ganglion.core.errors import GanglionError
-from ganglion.entrypoints.local_clients import ClientFile, Wish
-from ganglion.entrypoints.serving_guard import ClientGuard
+from ganglion.entrypoints.client_access.guard import ClientGuard
+from ganglion.entrypoints.client_access.local_clients import ClientFile, Wish
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
 from ganglion.trust import assertion, audit, audit_segment, bearer, challenge, join_token, node_statements

@@ -22,8 +22,8 @@ from ganglion.core.errors import GanglionError
 from ganglion.core.manifest import describe_member
 from ganglion.core.steps import from_bytes
 from ganglion.trust import assertion, join_token, node_statements
-from ganglion.trust.model_file import check_file, check_package
-from ganglion.trust.model_file_limits import ModelFileLimits
+from ganglion.trust.model_files.gate import check_file, check_package
+from ganglion.trust.model_files.limits import ModelFileLimits
 from ganglion.trust.node_statements import Measured, Rekey
 from ganglion.wire import codec
 from ganglion.wire.desired import NodeReport

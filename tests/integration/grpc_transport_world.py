@@ -10,10 +10,10 @@ import grpc  # type: ignore[import-untyped] # the package brings no types
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from ganglion.core.errors import NotFound
+from ganglion.entrypoints.client_access.listening import Address
 from ganglion.entrypoints.grpc_api.calls import Call, Methods, StreamMethod, UnaryMethod
 from ganglion.entrypoints.grpc_api.limits import GrpcLimits
 from ganglion.entrypoints.grpc_api.server import GrpcServer, serve_grpc
-from ganglion.entrypoints.listening import Address
 
 TIMEOUT_S = 20.0
 BIG = 8_000_000

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ganglion.entrypoints.client_access.listening import Address
 from ganglion.entrypoints.grpc_api.limits import GrpcLimits
 from ganglion.entrypoints.grpc_api.methods import inference_methods
 from ganglion.entrypoints.grpc_api.server import GrpcServer, serve_grpc
-from ganglion.entrypoints.listening import Address
 from integration.inference_world import FakeRepository, InferenceWorld, inference_world
 
 

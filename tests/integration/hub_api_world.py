@@ -22,9 +22,9 @@ from ganglion.core import manifest as manifests
 from ganglion.core import npy
 from ganglion.core.ids import ModelName, Version
 from ganglion.core.manifest import Golden, Manifest, TensorSpec
-from ganglion.entrypoints.hub_server import HubServer
-from ganglion.entrypoints.hub_settings import HubSettings
-from ganglion.entrypoints.hub_wiring import Hub, open_hub
+from ganglion.entrypoints.hub_process.server import HubServer
+from ganglion.entrypoints.hub_wiring.hub import Hub, open_hub
+from ganglion.entrypoints.settings.hub import HubSettings
 from ganglion.trust import assertion
 from ganglion.wire import codec, paths
 from ganglion.wire.desired import ModelStatus, NodeReport

@@ -19,17 +19,17 @@ from ganglion.core.manifest import TensorSpec
 from ganglion.core.pipeline import Pipeline
 from ganglion.core.serving_errors import ModelFailed
 from ganglion.core.steps import Datatype, Tensors, bytes_tensor
+from ganglion.entrypoints.client_access.listening import Address
 from ganglion.entrypoints.inference_api.connection import Shared
 from ganglion.entrypoints.inference_api.dispatch import InferenceApplication
 from ganglion.entrypoints.inference_api.limits import HttpLimits
 from ganglion.entrypoints.inference_api.repository import Done
 from ganglion.entrypoints.inference_api.server import InferenceServer, serve_http
-from ganglion.entrypoints.listening import Address
-from ganglion.node.services.serving import InferLimits, Serving
-from ganglion.node.services.serving_lane import ThreadLane
-from ganglion.node.services.serving_records import Recorder
-from ganglion.node.services.serving_runs import Package
-from ganglion.node.services.serving_versions import LoadedVersion, ServingTable
+from ganglion.node.services.serving.answers import InferLimits, Serving
+from ganglion.node.services.serving.lane import ThreadLane
+from ganglion.node.services.serving.records import Recorder
+from ganglion.node.services.serving.runs import Package
+from ganglion.node.services.serving.versions import LoadedVersion, ServingTable
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
 from unit.node.serving_builders import FakeJournal, copy_through, manifest_of, package_of, version_of

@@ -8,14 +8,14 @@ from ganglion.adapters.hub_store import open_telemetry
 from ganglion.adapters.journal import JournalReader, JournalWriter
 from ganglion.core.behaviour import Behaviour
 from ganglion.core.steps import Tensors
-from ganglion.hub.services.ingest import Ingest
-from ganglion.node.domain.outbox import OutboxLimits
-from ganglion.node.services.journal_intake import IntakeSettings, JournalIntake
-from ganglion.node.services.serving import InferLimits, InferRequest, Outcome, Serving
-from ganglion.node.services.serving_looks import InputLooks
-from ganglion.node.services.serving_records import Recorder
-from ganglion.node.services.serving_runs import Package
-from ganglion.node.services.serving_versions import LoadedVersion, ServingTable
+from ganglion.hub.services.records.ingest import Ingest
+from ganglion.node.domain.sending.outbox import OutboxLimits
+from ganglion.node.services.sending.journal_intake import IntakeSettings, JournalIntake
+from ganglion.node.services.serving.answers import InferLimits, InferRequest, Outcome, Serving
+from ganglion.node.services.serving.looks import InputLooks
+from ganglion.node.services.serving.records import Recorder
+from ganglion.node.services.serving.runs import Package
+from ganglion.node.services.serving.versions import LoadedVersion, ServingTable
 from ganglion.ports.agent_store import AgentStore
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock

@@ -14,9 +14,9 @@ from ganglion.core import npy
 from ganglion.core.ids import ModelName, Version
 from ganglion.core.manifest import Golden, Limits, Manifest, TensorSpec, describe_member
 from ganglion.core.steps import Tensor
-from ganglion.entrypoints.sandboxes import open_sandbox
+from ganglion.entrypoints.processes.sandboxes import open_sandbox
 from ganglion.ports.sandbox_limits import SandboxLimits
-from ganglion.trust.model_file_limits import ModelFileLimits
+from ganglion.trust.model_files.limits import ModelFileLimits
 
 ROWS = np.arange(12, dtype=np.float32).reshape(4, 3)
 

@@ -14,8 +14,8 @@ import msgspec
 from ganglion.adapters.certificates import TlsFiles, open_authority
 from ganglion.adapters.system import SystemClock
 from ganglion.core.errors import GanglionError
-from ganglion.entrypoints.client_settings import ClientSettings
-from ganglion.entrypoints.hub_client import HubClient
+from ganglion.entrypoints.hub_client.client import HubClient
+from ganglion.entrypoints.settings.client import ClientSettings
 from ganglion.ports.clock import utc_s
 from ganglion.wire.problems import PROBLEM_TYPE, problem_of
 

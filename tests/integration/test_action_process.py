@@ -11,7 +11,7 @@ import pytest
 from ganglion.adapters.action_process import ProcessActions
 from ganglion.adapters.system import SystemClock
 from ganglion.core.errors import Overloaded
-from ganglion.entrypoints import action_child
+from ganglion.entrypoints.node import action_child
 from ganglion.ports.action_runner import ActionCall, ActionOutcome
 from ganglion.testing.waiting import wait_until
 
@@ -139,7 +139,7 @@ def test_an_agent_that_ends_takes_its_actions_along_and_begins_no_more() -> None
 AGENT = """
 from ganglion.adapters.action_process import ProcessActions
 from ganglion.adapters.system import SystemClock
-from ganglion.entrypoints import action_child
+from ganglion.entrypoints.node import action_child
 from ganglion.ports.action_runner import ActionCall
 import sys
 runner = ProcessActions(command=(sys.executable, "-I", "-S", action_child.__file__), clock=SystemClock())

@@ -7,9 +7,9 @@ import pytest
 
 from ganglion.core.errors import DataCorrupt
 from ganglion.core.identity_errors import NotJoined
-from ganglion.entrypoints.agent_start import open_link, open_store, read_active, read_state
-from ganglion.entrypoints.node_settings import NodeSettings
-from ganglion.node.domain.reconcile import Installed, ModelState, NodeState, begin
+from ganglion.entrypoints.node.agent_start import open_link, open_store, read_active, read_state
+from ganglion.entrypoints.settings.node import NodeSettings
+from ganglion.node.domain.update.reconcile import Installed, ModelState, NodeState, begin
 from ganglion.node.services.identity import NodeIdentity
 from ganglion.node.services.places import Places
 from ganglion.ports.serving_control import ActiveModel, ActiveModels

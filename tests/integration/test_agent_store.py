@@ -9,7 +9,7 @@ import pytest
 from ganglion.adapters.agent_store import SqliteAgentStore
 from ganglion.core.behaviour import Behaviour
 from ganglion.core.errors import DataCorrupt, DataTooNew, DiskUnusable
-from ganglion.node.domain.outbox import OutboxLimits
+from ganglion.node.domain.sending.outbox import OutboxLimits
 from ganglion.ports.agent_store import JournalPosition, NewRecord
 from ganglion.wire.records import RecordClass, SampleRecord, SummaryRecord
 

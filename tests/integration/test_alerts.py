@@ -12,11 +12,11 @@ import msgspec
 import pytest
 
 from ganglion.core.errors import InvalidRequest, InvalidSettings
-from ganglion.entrypoints.alert_settings import AlertSettings, TargetSettings
 from ganglion.entrypoints.cli.tree import tree
 from ganglion.entrypoints.hub_api import session
-from ganglion.entrypoints.hub_settings import HubSettings
-from ganglion.entrypoints.settings import load_settings
+from ganglion.entrypoints.settings.alerts import AlertSettings, TargetSettings
+from ganglion.entrypoints.settings.hub import HubSettings
+from ganglion.entrypoints.settings.tree import load_settings
 from ganglion.testing.waiting import wait_until
 from ganglion.trust import notification
 from ganglion.wire import paths

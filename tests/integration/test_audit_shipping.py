@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from ganglion.core.errors import CheckFailed, NotFound
 from ganglion.entrypoints.cli.app import app
-from ganglion.entrypoints.hub_settings import HubSettings
+from ganglion.entrypoints.settings.hub import HubSettings
 from ganglion.hub.domain.audit_limits import AuditSettings, ShippingSettings
 from ganglion.wire import paths
 from integration.hub_api_world import ServedHub, serving

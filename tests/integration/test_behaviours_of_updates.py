@@ -9,8 +9,8 @@ import pytest
 from attacks.hostile_hub import Hub, Node, hostile_hub
 from ganglion.core.errors import GanglionError, HubUnreachable
 from ganglion.core.trust_errors import MetadataStale
-from ganglion.node.domain.reconcile import ModelState, NodeState
-from ganglion.node.domain.update import UpdateEffect
+from ganglion.node.domain.update.reconcile import ModelState, NodeState
+from ganglion.node.domain.update.table import UpdateEffect
 from ganglion.wire.desired import DeploymentPolicy, UpdateState
 from unit.node.builders import a_desired, an_assignment, an_installed
 from unit.node.update_bench import Bench, healthy, serving_version_1

@@ -6,8 +6,8 @@ import pytest
 
 from ganglion.core.errors import DataCorrupt, DiskUnusable, NotFound
 from ganglion.core.trust_errors import ProposalRefused
-from ganglion.entrypoints.ceremony_directory import CeremonyDirectory
-from ganglion.trust.proposal import Proposal, ProposalState, state_of
+from ganglion.entrypoints.key_holders.ceremony_directory import CeremonyDirectory
+from ganglion.trust.ceremony.proposal import Proposal, ProposalState, state_of
 from ganglion.wire.trust_resources import OnlineKeyView
 from unit.trust.ceremonies import Hub, begun, in_production, signed_by
 

@@ -9,8 +9,8 @@ from ganglion.core.engine_options import EngineOptions, Provider, RuntimeName
 from ganglion.core.errors import InvalidRequest
 from ganglion.core.ids import ModelName, Variant, Version
 from ganglion.core.manifest import Manifest, Target, TensorSpec, describe_member
-from ganglion.entrypoints.chosen_target import ChosenTarget
-from ganglion.entrypoints.model_folder import Contents, contents_of
+from ganglion.entrypoints.models.chosen_target import ChosenTarget
+from ganglion.entrypoints.models.model_folder import Contents, contents_of
 from integration.models import classifier
 
 

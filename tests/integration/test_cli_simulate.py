@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from ganglion.core.errors import InvalidRequest, NotFound
 from ganglion.entrypoints.cli.tree import tree
-from ganglion.entrypoints.simulate_files import read_traces
+from ganglion.entrypoints.simulate.files import read_traces
 
 SMALL = ("--nodes", "4", "--hours", "12", "--seed", "5")
 

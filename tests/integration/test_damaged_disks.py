@@ -11,8 +11,8 @@ import pytest
 from ganglion.adapters.agent_store import SqliteAgentStore
 from ganglion.adapters.hub_store import TelemetryDatabase, open_telemetry
 from ganglion.core.errors import DataCorrupt, DiskUnusable
-from ganglion.hub.services.ingest import Ingest
-from ganglion.node.domain.outbox import OutboxLimits
+from ganglion.hub.services.records.ingest import Ingest
+from ganglion.node.domain.sending.outbox import OutboxLimits
 from ganglion.ports.agent_store import JournalPosition, NewRecord
 from ganglion.testing.clock import FakeClock
 from ganglion.wire.records import RecordClass

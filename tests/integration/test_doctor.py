@@ -11,7 +11,7 @@ import pytest
 
 from ganglion.adapters.system import SystemClock
 from ganglion.entrypoints.diagnosis.doctor import doctor_report
-from ganglion.entrypoints.node_settings import NodeSettings
+from ganglion.entrypoints.settings.node import NodeSettings
 from ganglion.node.services.identity import NodeIdentity
 from ganglion.node.services.places import Places
 from ganglion.ports.clock import Clock

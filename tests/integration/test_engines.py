@@ -13,7 +13,7 @@ from ganglion.adapters.onnxruntime import provider_entries
 from ganglion.core.engine_options import EngineOptions
 from ganglion.core.errors import InvalidPackage, InvalidRequest, MissingExtra, TargetMismatch
 from ganglion.core.manifest import Target, TensorSpec
-from ganglion.entrypoints import engines
+from ganglion.entrypoints.models import engines
 from integration.models import classifier, with_external_weights
 
 CUDA_BUILD = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
@@ -21,7 +21,7 @@ CUDA_BUILD = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutio
 UNLOADED_GROWTH = """
 import pathlib, sys
 import numpy as np
-from ganglion.entrypoints import engines
+from ganglion.entrypoints.models import engines
 
 def anonymous_kib():
     lines = pathlib.Path("/proc/self/smaps_rollup").read_text().splitlines()
@@ -72,7 +72,7 @@ def test_a_runtime_that_is_not_installed_is_named_with_its_extra(monkeypatch: py
 
 
 def test_to_ask_what_is_installed_imports_nothing() -> None:
-    code = "import sys; from ganglion.entrypoints import engines; print(engines.available_runtimes()); "
+    code = "import sys; from ganglion.entrypoints.models import engines; print(engines.available_runtimes()); "
     code += "print([name for name in ('onnxruntime', 'openvino', 'ai_edge_litert') if name in sys.modules])"
 
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout

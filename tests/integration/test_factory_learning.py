@@ -13,7 +13,6 @@ from ganglion.adapters.package_files import PackageArchives
 from ganglion.core.errors import CheckFailed, InvalidRequest, NotFound, NotGoodEnough
 from ganglion.core.manifest import Manifest
 from ganglion.core.steps import Scale
-from ganglion.entrypoints import local_packages
 from ganglion.entrypoints.cli import model
 from ganglion.entrypoints.learning import (
     InputSettings,
@@ -23,6 +22,7 @@ from ganglion.entrypoints.learning import (
     retrain_version,
     train_version,
 )
+from ganglion.entrypoints.models import local_packages
 from ganglion.factory.domain import rows
 from ganglion.factory.domain.ladder import LadderSettings
 from ganglion.factory.domain.rows import LabelledRows, make_rows

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from ganglion.core.errors import Conflict, InvalidPackage, InvalidRequest, NotFound
 from ganglion.entrypoints.cli.tree import tree
-from ganglion.entrypoints.hub_settings import HubSettings
+from ganglion.entrypoints.settings.hub import HubSettings
 from ganglion.wire.records import RecordClass, SampleRecord, SampleTensor
 from integration.hub_api_world import ServedHub, serving
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ganglion.entrypoints.cli.tree import tree
-from ganglion.entrypoints.hub_settings import HubSettings
+from ganglion.entrypoints.settings.hub import HubSettings
 from ganglion.wire import paths
 from ganglion.wire.desired import ModelStatus
 from integration.hub_api_world import ServedHub, serving

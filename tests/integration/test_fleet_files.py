@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from ganglion.core.errors import InvalidRequest
-from ganglion.entrypoints import fleet_files, node_names
+from ganglion.entrypoints.fleet import files as fleet_files
+from ganglion.entrypoints.fleet import node_names
 from ganglion.wire.fleet_resources import FleetList, FleetNode, GroupDefinition, SiteDefinition
 from ganglion.wire.resources import TokenRequest
 

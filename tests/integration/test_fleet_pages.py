@@ -12,7 +12,7 @@ import typer
 
 from ganglion.core.errors import InvalidRequest
 from ganglion.entrypoints.cli.tree import tree
-from ganglion.entrypoints.hub_settings import HubSettings
+from ganglion.entrypoints.settings.hub import HubSettings
 from ganglion.wire import paths
 from ganglion.wire.alert_resources import AlertCondition
 from integration.hub_api_world import ServedHub, make_package, serving

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ganglion.core.errors import InvalidRequest, NotFound, TooLarge
-from ganglion.entrypoints import fleet_yaml
+from ganglion.entrypoints.fleet import yaml as fleet_yaml
 
 GROUP = """\
 apiVersion: ganglion/v1

@@ -7,10 +7,10 @@ import pytest
 from ganglion.adapters.agent_store import SqliteAgentStore
 from ganglion.core.delivery_errors import Busy
 from ganglion.core.errors import EpochTaken, GanglionError, HubUnreachable, InvalidRequest, TooLarge
-from ganglion.node.domain.backoff import BackoffPolicy
-from ganglion.node.domain.egress import EgressSettings
-from ganglion.node.domain.outbox import OutboxLimits
-from ganglion.node.services.forwarder import REFUSED_EVENT, Forwarder, ForwarderSettings
+from ganglion.node.domain.sending.backoff import BackoffPolicy
+from ganglion.node.domain.sending.egress import EgressSettings
+from ganglion.node.domain.sending.outbox import OutboxLimits
+from ganglion.node.services.sending.forwarder import REFUSED_EVENT, Forwarder, ForwarderSettings
 from ganglion.ports.agent_store import JournalPosition, NewRecord
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock

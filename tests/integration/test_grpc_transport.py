@@ -15,9 +15,9 @@ from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, DataReceived, Event, StreamEnded
 
 from ganglion.core.errors import Overloaded, PortInUse
+from ganglion.entrypoints.client_access.listening import Address
 from ganglion.entrypoints.grpc_api.limits import GrpcLimits
 from ganglion.entrypoints.grpc_api.server import serve_grpc
-from ganglion.entrypoints.listening import Address
 from ganglion.testing.waiting import wait_until
 from integration.grpc_transport_world import BIG, TIMEOUT_S, TransportWorld, transport_world
 from unit.entrypoints.grpc_api.connection_world import message

@@ -18,11 +18,11 @@ from ganglion.core.ids import ModelName, Version
 from ganglion.core.implicit import manifest_of
 from ganglion.core.manifest import Target
 from ganglion.core.steps import Tensors
-from ganglion.node.services.serving import InferLimits, Inferred, InferRequest, Outcome, Serving
-from ganglion.node.services.serving_commands import ServingCommands
-from ganglion.node.services.serving_records import Recorder
-from ganglion.node.services.serving_runs import Package, timed_package
-from ganglion.node.services.serving_versions import ServingTable
+from ganglion.node.services.serving.answers import InferLimits, Inferred, InferRequest, Outcome, Serving
+from ganglion.node.services.serving.commands import ServingCommands
+from ganglion.node.services.serving.records import Recorder
+from ganglion.node.services.serving.runs import Package, timed_package
+from ganglion.node.services.serving.versions import ServingTable
 from ganglion.ports.runtime import Engine
 from ganglion.ports.serving_control import Command, Done, Load, Switch, Unload
 from ganglion.testing.chance import SeededChance

@@ -12,7 +12,7 @@ import pytest
 from fuzz.mutations import Json, damaged, encode, spoilt
 from ganglion.entrypoints.hub_api import openapi
 from ganglion.entrypoints.hub_api.app import create_routes
-from ganglion.entrypoints.hub_settings import HttpSettings, HubSettings
+from ganglion.entrypoints.settings.hub import HttpSettings, HubSettings
 from ganglion.wire import codec, paths
 from ganglion.wire.records import Batch, Envelope
 from integration.hub_api_world import Answer, CallingNode, ServedHub, serving

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from ganglion.entrypoints.hub_settings import HttpSettings, HubSettings
-from ganglion.hub.services.fleet import Fleet
+from ganglion.entrypoints.settings.hub import HttpSettings, HubSettings
+from ganglion.hub.services.nodes.fleet import Fleet
 from ganglion.testing.waiting import wait_until
 from ganglion.wire import paths
 from integration.hub_api_world import ServedHub, serving

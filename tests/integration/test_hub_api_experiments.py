@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 from ganglion.adapters.system import SystemClock
 from ganglion.core.errors import Conflict, InvalidRequest, NotFound
 from ganglion.entrypoints.cli.tree import tree
-from ganglion.entrypoints.hub_client import HubClient
-from ganglion.entrypoints.hub_settings import HubSettings
+from ganglion.entrypoints.hub_client.client import HubClient
+from ganglion.entrypoints.settings.hub import HubSettings
 from ganglion.testing.waiting import wait_until
 from ganglion.wire import codec, paths
 from ganglion.wire.desired import DesiredState, ModelStatus, NodeReport

@@ -6,8 +6,8 @@ import anyio
 
 from ganglion.adapters.system import SystemChance, SystemClock
 from ganglion.entrypoints.hub_api.long_polls import Poll
-from ganglion.entrypoints.hub_settings import HttpSettings, HubSettings
-from ganglion.entrypoints.hub_wiring import open_hub
+from ganglion.entrypoints.hub_wiring.hub import open_hub
+from ganglion.entrypoints.settings.hub import HttpSettings, HubSettings
 
 WAITS = [(30.0, 0.0), (30.0, 15.0)]
 """For how long a node asked, and how long ago."""

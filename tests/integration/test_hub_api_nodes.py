@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ganglion.entrypoints.hub_settings import HttpSettings, HubSettings, RecordsSettings
+from ganglion.entrypoints.settings.hub import HttpSettings, HubSettings, RecordsSettings
 from ganglion.testing.waiting import wait_until
 from ganglion.wire import codec, paths
 from ganglion.wire.desired import DesiredState, ModelStatus

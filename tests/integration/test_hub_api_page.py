@@ -10,7 +10,7 @@ import pytest
 
 from ganglion.core.ids import RolloutId
 from ganglion.entrypoints.hub_api import session
-from ganglion.entrypoints.hub_settings import HubSettings
+from ganglion.entrypoints.settings.hub import HubSettings
 from ganglion.testing.waiting import wait_until
 from ganglion.wire import paths
 from ganglion.wire.desired import ModelStatus

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ganglion.entrypoints.hub_settings import HubSettings
+from ganglion.entrypoints.settings.hub import HubSettings
 from ganglion.wire import paths
 from ganglion.wire.records import RecordClass
 from integration.hub_api_world import ServedHub, make_package, make_sample, serving

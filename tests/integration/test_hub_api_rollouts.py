@@ -11,8 +11,8 @@ from typer.testing import CliRunner, Result
 from ganglion.core.errors import Conflict
 from ganglion.core.identity_errors import Forbidden
 from ganglion.entrypoints.cli.app import app
-from ganglion.entrypoints.hub_client import HubClient
-from ganglion.entrypoints.hub_settings import HubSettings
+from ganglion.entrypoints.hub_client.client import HubClient
+from ganglion.entrypoints.settings.hub import HubSettings
 from ganglion.testing.waiting import wait_until
 from ganglion.wire import codec, paths
 from ganglion.wire.desired import DesiredState, ModelStatus, NodeReport

@@ -14,11 +14,11 @@ from structlog.testing import capture_logs
 
 from ganglion.adapters.system import SystemChance, SystemClock
 from ganglion.core.errors import DataInUse, InvalidSettings
-from ganglion.entrypoints import hub_server
-from ganglion.entrypoints.hub_server import HubServer
-from ganglion.entrypoints.hub_settings import HttpSettings, HubSettings
-from ganglion.entrypoints.hub_wiring import open_hub
-from ganglion.hub.services.rollouts import Rollouts
+from ganglion.entrypoints.hub_process import server as hub_server
+from ganglion.entrypoints.hub_process.server import HubServer
+from ganglion.entrypoints.hub_wiring.hub import open_hub
+from ganglion.entrypoints.settings.hub import HttpSettings, HubSettings
+from ganglion.hub.services.rollouts.rollouts import Rollouts
 from ganglion.testing.waiting import wait_until
 from ganglion.wire import paths
 from integration.hub_api_world import ServedHub, make_package, serving

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ganglion.entrypoints.hub_settings import HttpSettings, HubSettings, RecordsSettings
+from ganglion.entrypoints.settings.hub import HttpSettings, HubSettings, RecordsSettings
 from ganglion.wire import codec, paths
 from ganglion.wire.desired import DesiredState
 from ganglion.wire.records import Batch, RecordClass

@@ -17,9 +17,9 @@ from ganglion.core.errors import (
     TooLarge,
 )
 from ganglion.core.identity_errors import CaMismatch, Unauthenticated
-from ganglion.entrypoints.client_settings import ClientSettings
-from ganglion.entrypoints.hub_client import HubClient
-from ganglion.entrypoints.pinned_tls import parse_address
+from ganglion.entrypoints.hub_client.client import HubClient
+from ganglion.entrypoints.hub_client.pinned_tls import parse_address
+from ganglion.entrypoints.settings.client import ClientSettings
 from ganglion.wire import paths
 from ganglion.wire.problems import PROBLEM_TYPE
 from ganglion.wire.resources import LabelRequest, LabelsReply, NodeView, TokenReply, TokenRequest

@@ -10,7 +10,7 @@ import pytest
 from ganglion.core.errors import Conflict, DiskUnusable, GanglionError, HubUnreachable, InvalidRequest, NotFound
 from ganglion.core.ids import Digest
 from ganglion.core.trust_errors import ArtifactUntrusted
-from ganglion.entrypoints.hub_client import HubClient
+from ganglion.entrypoints.hub_client.client import HubClient
 from ganglion.wire import paths
 from ganglion.wire.resources import DatasetManifest, DatasetTensor, DatasetView, ReleaseView
 from integration.scripted_hub import Reply, ScriptedHub, client_of, scripted_hub

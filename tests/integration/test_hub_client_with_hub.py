@@ -14,9 +14,9 @@ from typer.testing import CliRunner, Result
 from ganglion.core.errors import Conflict, NotFound
 from ganglion.core.identity_errors import CaMismatch, Unauthenticated
 from ganglion.entrypoints.cli.tree import tree
-from ganglion.entrypoints.hub_client import HubClient
-from ganglion.entrypoints.hub_settings import HubSettings
-from ganglion.entrypoints.pinned_tls import fetch_ca, offered_ca
+from ganglion.entrypoints.hub_client.client import HubClient
+from ganglion.entrypoints.hub_client.pinned_tls import fetch_ca, offered_ca
+from ganglion.entrypoints.settings.hub import HubSettings
 from ganglion.wire.desired import ModelStatus
 from ganglion.wire.people_resources import AccountRequest
 from ganglion.wire.records import EventRecord, RecordClass, ResultRecord

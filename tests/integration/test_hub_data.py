@@ -8,8 +8,8 @@ import pytest
 from ganglion.adapters.hub_store import open_control
 from ganglion.adapters.system import SystemChance, SystemClock
 from ganglion.core.errors import DataCorrupt
-from ganglion.entrypoints.hub_settings import HubSettings
-from ganglion.entrypoints.hub_wiring import open_hub
+from ganglion.entrypoints.hub_wiring.hub import open_hub
+from ganglion.entrypoints.settings.hub import HubSettings
 from ganglion.ports.clock import utc_s
 from ganglion.trust.lifetimes import RepositorySettings
 

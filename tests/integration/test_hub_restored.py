@@ -4,7 +4,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from ganglion.entrypoints.hub_settings import HubSettings
+from ganglion.entrypoints.settings.hub import HubSettings
 from ganglion.wire import codec, paths
 from ganglion.wire.desired import DesiredState
 from integration.hub_api_world import CallingNode, ServedHub, make_package, serving

@@ -5,7 +5,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from ganglion.adapters.hub_store import open_telemetry
-from ganglion.hub.services.ingest import Ingest
+from ganglion.hub.services.records.ingest import Ingest
 from ganglion.testing.clock import FakeClock
 from ganglion.wire.records import Batch, RecordClass
 from unit.hub.records import batch, envelope, result

@@ -10,9 +10,9 @@ from ganglion.adapters.certificates import TlsFiles, ca_pin_of, open_authority
 from ganglion.adapters.certificates.own import OwnFiles, open_own
 from ganglion.adapters.system import SystemClock
 from ganglion.core.errors import InvalidSettings
-from ganglion.entrypoints.hub_settings import HubSettings
-from ganglion.entrypoints.pinned_tls import fetch_ca
-from ganglion.entrypoints.tls_settings import TlsSettings
+from ganglion.entrypoints.hub_client.pinned_tls import fetch_ca
+from ganglion.entrypoints.settings.hub import HubSettings
+from ganglion.entrypoints.settings.tls import TlsSettings
 from ganglion.wire import paths
 from integration.hub_api_world import serving
 
@@ -124,7 +124,7 @@ def peer_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, proxies: tuple
         seen.append(SeenPeers(answering))
         return seen[0]
 
-    monkeypatch.setattr("ganglion.entrypoints.hub_server.create_app", create)
+    monkeypatch.setattr("ganglion.entrypoints.hub_process.server.create_app", create)
     settings = HubSettings(data_dir=str(tmp_path / "hub"), port=0, tls=TlsSettings(trusted_proxies=proxies))
     with serving(settings) as hub:
         forged = {"X-Forwarded-For": "203.0.113.9", "X-Real-IP": "203.0.113.9", "Forwarded": "for=203.0.113.9"}

@@ -10,8 +10,8 @@ from ganglion.adapters.package_files import read_golden, read_manifest
 from ganglion.core.errors import InvalidRequest, NotFound
 from ganglion.core.manifest import Anomaly, Detection, Manifest, TensorSpec
 from ganglion.core.prediction_document import document_of, inputs_of
-from ganglion.entrypoints import local_packages
 from ganglion.entrypoints.cli import model
+from ganglion.entrypoints.models import local_packages
 from integration.models import classifier
 from integration.spot_detector import spot_detector, with_spot, write_steps
 from unit.core.pictures import jpeg, png

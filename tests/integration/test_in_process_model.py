@@ -16,7 +16,7 @@ from ganglion import Model, Result
 from ganglion.adapters.package_files import pack
 from ganglion.core.errors import InvalidPackage, InvalidRequest, NotFound, Rejected
 from ganglion.core.manifest import TensorSpec
-from ganglion.entrypoints.array_inputs import named
+from ganglion.entrypoints.models.array_inputs import named
 from integration.models import classifier
 
 ROWS = np.random.default_rng(3).standard_normal((8, FEATURES)).astype(np.float32)

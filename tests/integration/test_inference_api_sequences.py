@@ -7,7 +7,7 @@ import pytest
 
 from ganglion.core.errors import InvalidRequest
 from ganglion.entrypoints.inference_api.oip_request import RequestDecoder
-from ganglion.node.domain.sequences import SequencePlace
+from ganglion.node.domain.serving.sequences import SequencePlace
 
 
 def json_body(parameters: dict[str, object]) -> bytes:

@@ -12,13 +12,13 @@ from ganglion.core import manifest as manifests
 from ganglion.core.behaviour import Behaviour
 from ganglion.core.ids import ModelName, Version
 from ganglion.core.steps import Tensor
-from ganglion.entrypoints import local_packages
-from ganglion.entrypoints.hub_settings import HubSettings
 from ganglion.entrypoints.learning import InputSettings, LearningSettings, train_version
+from ganglion.entrypoints.models import local_packages
+from ganglion.entrypoints.settings.hub import HubSettings
 from ganglion.factory.domain.rows import LabelledRows, make_rows
 from ganglion.factory.steps.train import TrainSettings
 from ganglion.factory.steps.version import VersionSettings
-from ganglion.node.services.serving_runs import Package
+from ganglion.node.services.serving.runs import Package
 from ganglion.ports.hub_store import AssignmentRow, ReleaseRow
 from ganglion.wire import paths
 from ganglion.wire.records import RecordClass, SummaryRecord

@@ -7,7 +7,7 @@ import numpy as np
 from ganglion.core.manifest import TensorSpec
 from ganglion.core.pipeline import Pipeline
 from ganglion.core.steps import Tensor
-from ganglion.node.services.serving_runs import Package
+from ganglion.node.services.serving.runs import Package
 from integration.look_world import LookWorld
 from unit.core.builders import a_manifest
 

@@ -11,7 +11,7 @@ import structlog
 
 from ganglion.adapters.kept_logs import LogFile, LogQuery, LogReader
 from ganglion.adapters.kept_logs.writer import LINE_BYTES_MAX
-from ganglion.entrypoints.logs import configure_logs, keep_lines
+from ganglion.entrypoints.processes.logs import configure_logs, keep_lines
 
 
 def a_line(minute: int, event: str, *, level: str = "info") -> str:

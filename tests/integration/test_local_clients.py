@@ -12,10 +12,10 @@ from ganglion.adapters.system import SystemChance
 from ganglion.core.errors import Conflict, DataCorrupt, InvalidName, InvalidRequest, InvalidSettings, NotFound
 from ganglion.core.identity_errors import Forbidden, Unauthenticated
 from ganglion.entrypoints.cli.app import app
+from ganglion.entrypoints.client_access.guard import ClientGuard, NoGuard, check_exposure, is_loopback
+from ganglion.entrypoints.client_access.local_clients import ClientFile, Wish
 from ganglion.entrypoints.inference_api.dispatch import InferenceApplication
 from ganglion.entrypoints.inference_api.messages import Head, Request, Response
-from ganglion.entrypoints.local_clients import ClientFile, Wish
-from ganglion.entrypoints.serving_guard import ClientGuard, NoGuard, check_exposure, is_loopback
 from ganglion.testing.clock import FakeClock
 from ganglion.trust.client_tokens import Verb
 from unit.entrypoints.grpc_api.methods_world import SERVICE, World

@@ -16,12 +16,12 @@ from ganglion.adapters.system import SystemChance, SystemClock
 from ganglion.core.errors import Conflict, InvalidRequest, InvalidSettings, NotFound
 from ganglion.core.identity_errors import Unauthenticated
 from ganglion.entrypoints.cli.app import app
-from ganglion.entrypoints.local_authority import LocalAuthority
-from ganglion.entrypoints.local_clients import ClientFile, Wish
-from ganglion.entrypoints.local_tls_settings import LocalTlsSettings
-from ganglion.entrypoints.serve_settings import ServeSettings
-from ganglion.entrypoints.serving_edges import check_proofs
-from ganglion.entrypoints.serving_guard import ClientGuard
+from ganglion.entrypoints.client_access.guard import ClientGuard
+from ganglion.entrypoints.client_access.local_authority import LocalAuthority
+from ganglion.entrypoints.client_access.local_clients import ClientFile, Wish
+from ganglion.entrypoints.serving.edges import check_proofs
+from ganglion.entrypoints.settings.local_tls import LocalTlsSettings
+from ganglion.entrypoints.settings.serve import ServeSettings
 from ganglion.ports.clock import utc_s
 from ganglion.testing.clock import FakeClock
 from ganglion.testing.waiting import wait_until
@@ -171,7 +171,7 @@ def test_the_authority_outlives_the_server(tmp_path: Path) -> None:
 def test_a_certificate_that_is_made_anew_is_shown_without_a_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ganglion.entrypoints.local_tls._LOOK_AGAIN_S", 0.05)
+    monkeypatch.setattr("ganglion.entrypoints.client_access.local_tls._LOOK_AGAIN_S", 0.05)
     with tls_world(tmp_path) as world:
         file, place = world.add("camera", tmp_path), ("localhost", world.server.tls_port)
         before = ssl.get_server_certificate(place)

@@ -18,14 +18,14 @@ from ganglion.adapters.system import node_facts
 from ganglion.core import manifest as manifests
 from ganglion.core.errors import GanglionError, InvalidPackage
 from ganglion.core.manifest import Limits
-from ganglion.entrypoints.sandboxes import gated_archives
-from ganglion.node.domain.reconcile import ModelState
-from ganglion.node.domain.update import Update, UpdateEvent
+from ganglion.entrypoints.processes.sandboxes import gated_archives
+from ganglion.node.domain.update.reconcile import ModelState
+from ganglion.node.domain.update.table import Update, UpdateEvent
 from ganglion.node.services.places import Places
-from ganglion.node.services.update_effects import UpdateEffects
+from ganglion.node.services.update.effects import UpdateEffects
 from ganglion.ports.hub_link import HubLink
 from ganglion.ports.serving_control import Command, Done, Load, Reply, ServingStatus
-from ganglion.trust.model_file_limits import ModelFileLimits
+from ganglion.trust.model_files.limits import ModelFileLimits
 from ganglion.wire.desired import UpdateState
 from integration.sandbox_world import ROWS, a_sandbox, package_of
 from unit.node.builders import an_assignment

@@ -8,8 +8,8 @@ import pytest
 from e2e.serving_world import write_model
 from ganglion.adapters.package_files import pack
 from ganglion.core.errors import InvalidRequest, NotFound
-from ganglion.entrypoints.chosen_target import ChosenTarget
-from ganglion.entrypoints.model_folder import contents_of
+from ganglion.entrypoints.models.chosen_target import ChosenTarget
+from ganglion.entrypoints.models.model_folder import contents_of
 from integration.models import classifier
 
 

@@ -15,13 +15,13 @@ from ganglion.adapters.node_keys import NodeKeyFiles
 from ganglion.adapters.system import SystemClock
 from ganglion.core.errors import Conflict, DataCorrupt, NotFound
 from ganglion.core.identity_errors import KeyReplaced, NodeQuarantined, TokenRefused
-from ganglion.entrypoints import provisioning
 from ganglion.entrypoints.hub_api import session
-from ganglion.entrypoints.hub_client import HubClient
-from ganglion.entrypoints.hub_settings import HubSettings
-from ganglion.entrypoints.node_join import join_from
-from ganglion.entrypoints.provisioning import FILE_NAME, Provision, TokenFile
-from ganglion.hub.domain.lifecycle import StandingSettings
+from ganglion.entrypoints.hub_client.client import HubClient
+from ganglion.entrypoints.node import provisioning
+from ganglion.entrypoints.node.join import join_from
+from ganglion.entrypoints.node.provisioning import FILE_NAME, Provision, TokenFile
+from ganglion.entrypoints.settings.hub import HubSettings
+from ganglion.hub.domain.nodes.lifecycle import StandingSettings
 from ganglion.node.services.identity import load_identity
 from ganglion.node.services.places import Places
 from ganglion.ports.node_keys import NodeKeys

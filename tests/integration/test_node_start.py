@@ -11,9 +11,9 @@ import pytest
 from ganglion.adapters.files import lock_directory
 from ganglion.core.errors import DataCorrupt, DataInUse, InvalidSettings, PortInUse
 from ganglion.core.identity_errors import NotJoined
-from ganglion.entrypoints import node_supervisor
-from ganglion.entrypoints.node_settings import NodeSettings, ServingSettings
-from ganglion.entrypoints.node_supervisor import Program
+from ganglion.entrypoints.node import supervisor as node_supervisor
+from ganglion.entrypoints.node.supervisor import Program
+from ganglion.entrypoints.settings.node import NodeSettings, ServingSettings
 from ganglion.node.services.identity import NodeIdentity
 from ganglion.node.services.places import Places
 

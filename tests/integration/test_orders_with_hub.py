@@ -8,7 +8,8 @@ import pytest
 from ganglion.core.errors import InvalidRequest, NotFound
 from ganglion.core.identity_errors import Forbidden
 from ganglion.core.trust_errors import ArtifactUntrusted
-from ganglion.trust import ceremony, envelope, orders
+from ganglion.trust import envelope, orders
+from ganglion.trust.ceremony import proposals as ceremony
 from ganglion.trust.envelope import ArgumentRule, Envelope, Limits, NamedAction
 from ganglion.trust.orders import OrderStatement, SignedOrder
 from ganglion.trust.roles import Role

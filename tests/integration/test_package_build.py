@@ -25,8 +25,8 @@ from ganglion.core.golden import golden_of
 from ganglion.core.manifest import Classification, Manifest, TensorSpec
 from ganglion.core.serving_errors import ModelFailed
 from ganglion.core.steps import Scale, Softmax, Transpose
-from ganglion.entrypoints import local_packages
 from ganglion.entrypoints.cli import model
+from ganglion.entrypoints.models import local_packages
 from integration.models import classifier, reshaper, save, value, with_external_weights
 
 

@@ -12,8 +12,8 @@ from ganglion.core.engine_options import EngineOptions
 from ganglion.core.errors import InvalidPackage, InvalidRequest
 from ganglion.core.golden import golden_of
 from ganglion.core.manifest import Manifest, TensorSpec
-from ganglion.entrypoints import local_packages
 from ganglion.entrypoints.cli import model
+from ganglion.entrypoints.models import local_packages
 from integration.models import classifier
 
 

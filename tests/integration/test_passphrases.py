@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ganglion.core.errors import InvalidSettings
-from ganglion.entrypoints.passphrases import passphrase_of
+from ganglion.entrypoints.key_holders.passphrases import passphrase_of
 
 
 @pytest.fixture(autouse=True)

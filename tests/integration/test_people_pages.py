@@ -11,12 +11,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from ganglion.adapters.system import SystemChance, SystemClock
-from ganglion.entrypoints import hub_process
 from ganglion.entrypoints.cli.app import app as commands
 from ganglion.entrypoints.hub_api import session
-from ganglion.entrypoints.hub_server import Listening
-from ganglion.entrypoints.hub_settings import HubSettings
-from ganglion.entrypoints.hub_wiring import open_hub
+from ganglion.entrypoints.hub_process import process as hub_process
+from ganglion.entrypoints.hub_process.server import Listening
+from ganglion.entrypoints.hub_wiring.hub import open_hub
+from ganglion.entrypoints.settings.hub import HubSettings
 from ganglion.testing.waiting import wait_until
 from ganglion.wire import paths
 from integration.hub_api_world import Answer, ServedHub, serving

@@ -16,7 +16,7 @@ from ganglion.core.errors import GanglionError
 from ganglion.core.identity_errors import Forbidden, Unauthenticated
 from ganglion.entrypoints.cli.app import app as commands
 from ganglion.entrypoints.hub_api import app, openapi
-from ganglion.entrypoints.hub_settings import HubSettings
+from ganglion.entrypoints.settings.hub import HubSettings
 from ganglion.wire import paths
 from integration.hub_api_world import ServedHub, make_package, serving
 from integration.permission_table import Row, ask, callers, described_calls, rows

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ganglion.entrypoints.hub_settings import HubSettings
+from ganglion.entrypoints.settings.hub import HubSettings
 from ganglion.wire import paths
 from ganglion.wire.records import EventRecord, RecordClass
 from integration.hub_api_world import CallingNode, ServedHub, make_package, make_sample, serving

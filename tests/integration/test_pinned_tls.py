@@ -8,7 +8,7 @@ import pytest
 
 from ganglion.core.errors import HubUnreachable, InvalidRequest
 from ganglion.core.identity_errors import CaMismatch
-from ganglion.entrypoints.pinned_tls import context_for, fetch_ca, parse_address
+from ganglion.entrypoints.hub_client.pinned_tls import context_for, fetch_ca, parse_address
 from ganglion.wire import paths
 from integration.scripted_hub import Reply, ScriptedHub, scripted_hub
 

@@ -12,8 +12,8 @@ import pytest
 
 from ganglion.adapters.agent_store import SqliteAgentStore
 from ganglion.adapters.journal import JournalReader, JournalWriter
-from ganglion.node.domain.outbox import WHEN_DURABLE, Durable, OutboxLimits
-from ganglion.node.services.journal_intake import IntakeSettings, JournalIntake
+from ganglion.node.domain.sending.outbox import WHEN_DURABLE, Durable, OutboxLimits
+from ganglion.node.services.sending.journal_intake import IntakeSettings, JournalIntake
 from ganglion.ports.agent_store import NewRecord
 from ganglion.testing.clock import FakeClock
 from ganglion.wire.records import RecordClass

@@ -12,9 +12,9 @@ import urllib3
 
 from ganglion.core.errors import InvalidSettings
 from ganglion.entrypoints.hub_api import session
-from ganglion.entrypoints.hub_settings import HubSettings
-from ganglion.entrypoints.people_settings import IdentitySettings, ProviderSettings
-from ganglion.hub.domain.provider_roles import parse_rules, role_for
+from ganglion.entrypoints.settings.hub import HubSettings
+from ganglion.entrypoints.settings.people import IdentitySettings, ProviderSettings
+from ganglion.hub.domain.people.provider_roles import parse_rules, role_for
 from ganglion.trust.roles import Role, Scope
 from ganglion.wire import paths
 from integration.hub_api_world import Answer, ServedHub, serving

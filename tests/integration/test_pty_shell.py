@@ -11,7 +11,7 @@ import pytest
 from ganglion.adapters.pty_shell import PtyLimits, PtyShell, PtyShells
 from ganglion.adapters.system import SystemClock
 from ganglion.core.errors import DiskUnusable
-from ganglion.entrypoints import shell_child
+from ganglion.entrypoints.node import shell_child
 from ganglion.ports.shell import ShellCall
 from ganglion.testing.waiting import wait_until
 

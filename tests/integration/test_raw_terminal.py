@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from ganglion.entrypoints.raw_terminal import on_resize, raw_terminal, size_of
+from ganglion.entrypoints.terminal.raw_terminal import on_resize, raw_terminal, size_of
 
 
 @dataclass

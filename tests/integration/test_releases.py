@@ -11,8 +11,8 @@ from ganglion.core import manifest as manifests
 from ganglion.core.errors import Conflict, DiskUnusable, GoldenMissing, InvalidName, InvalidPackage, NotFound
 from ganglion.core.ids import Digest, ModelName, Variant, Version
 from ganglion.core.manifest import Golden, Lineage, Manifest, Target, TensorSpec
-from ganglion.hub.services.releases import Releases
-from ganglion.hub.services.repository import Repository
+from ganglion.hub.services.releases.releases import Releases
+from ganglion.hub.services.releases.repository import Repository
 from ganglion.testing.clock import FakeClock
 from ganglion.testing.memory_files import MemoryArtifactStore, MemoryMetadataFiles, MemorySigningKeys
 from ganglion.testing.memory_store import MemoryControlStore

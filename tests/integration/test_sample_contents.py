@@ -12,8 +12,8 @@ import pytest
 from ganglion.adapters.content_files import ContentFiles
 from ganglion.core.delivery_errors import ContentMissing
 from ganglion.core.errors import DiskUnusable, InvalidName, InvalidRequest, TooLarge
-from ganglion.hub.services.ingest import UNREADABLE_EVENT, Ingest
-from ganglion.hub.services.sample_contents import ContentLimits, SampleContents
+from ganglion.hub.services.records.ingest import UNREADABLE_EVENT, Ingest
+from ganglion.hub.services.samples.sample_contents import ContentLimits, SampleContents
 from ganglion.ports.telemetry_store import SampleRow
 from ganglion.testing.clock import FakeClock
 from ganglion.testing.memory_store import MemoryTelemetryStore

@@ -12,9 +12,9 @@ import pytest
 
 from ganglion.adapters.agent_store import SqliteAgentStore
 from ganglion.core.errors import GanglionError, HubUnreachable, InvalidRequest, NotFound
-from ganglion.entrypoints.hub_settings import HubSettings
-from ganglion.node.domain.outbox import OutboxLimits
-from ganglion.node.services.sample_uploads import SampleUploads
+from ganglion.entrypoints.settings.hub import HubSettings
+from ganglion.node.domain.sending.outbox import OutboxLimits
+from ganglion.node.services.sending.sample_uploads import SampleUploads
 from ganglion.testing.relay import Quality, ThreadedRelay
 from ganglion.wire import codec
 from ganglion.wire.records import Batch, ContentHeld, SampleByContent, is_map

@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 from ganglion.core.errors import InvalidPackage, NotFound, Overloaded, TargetMismatch
 from ganglion.core.manifest import Limits
 from ganglion.entrypoints.cli import model
-from ganglion.entrypoints.sandboxes import open_sandbox
-from ganglion.entrypoints.settings import sandbox_environment
+from ganglion.entrypoints.processes.sandboxes import open_sandbox
+from ganglion.entrypoints.settings.tree import sandbox_environment
 from ganglion.ports.sandbox_limits import SandboxLimits
 from ganglion.testing.waiting import wait_until
-from ganglion.trust.model_file_limits import ModelFileLimits
+from ganglion.trust.model_files.limits import ModelFileLimits
 from integration.sandbox_world import ROWS, a_sandbox, a_sandbox_with, package_of
 from unit.trust.onnx_models import a_model, allocation_bomb, custom_operator, endless_loop
 

@@ -11,10 +11,10 @@ import anyio.lowlevel
 import pytest
 
 from ganglion.core.errors import Overloaded
-from ganglion.node.services.serving import NEVER_S, InferLimits, InferRequest, Serving
-from ganglion.node.services.serving_lane import ThreadLane
-from ganglion.node.services.serving_records import Recorder
-from ganglion.node.services.serving_versions import ServingTable
+from ganglion.node.services.serving.answers import NEVER_S, InferLimits, InferRequest, Serving
+from ganglion.node.services.serving.lane import ThreadLane
+from ganglion.node.services.serving.records import Recorder
+from ganglion.node.services.serving.versions import ServingTable
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
 from integration.inference_world import make_lane

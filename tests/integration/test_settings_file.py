@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from ganglion.core.errors import InvalidSettings
-from ganglion.entrypoints.settings import load_settings
+from ganglion.entrypoints.settings.tree import load_settings
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ import pytest
 from ganglion.core.asciicast import CastHeader, CastKind, CastWriter
 from ganglion.core.errors import Conflict, InvalidRequest, NotFound
 from ganglion.core.identity_errors import Forbidden
-from ganglion.entrypoints.client_settings import ClientSettings
-from ganglion.entrypoints.hub_client import HubClient
-from ganglion.trust import ceremony, orders, shell
+from ganglion.entrypoints.hub_client.client import HubClient
+from ganglion.entrypoints.settings.client import ClientSettings
+from ganglion.trust import orders, shell
+from ganglion.trust.ceremony import proposals as ceremony
 from ganglion.trust.envelope import Envelope, Limits, NamedAction
 from ganglion.trust.orders import OrderStatement, SignedOrder
 from ganglion.wire import paths

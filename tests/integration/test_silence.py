@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("module", ["adapters.onnxruntime", "factory.steps.quantise", "entrypoints.serving_process"])
+@pytest.mark.parametrize(
+    "module", ["adapters.onnxruntime", "factory.steps.quantise", "entrypoints.node.serving_process"]
+)
 def test_the_engine_is_told_to_send_no_usage_figures_before_it_is_imported(module: str, tmp_path: Path) -> None:
     program = f"import ganglion.{module}, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
 

@@ -10,7 +10,7 @@ import pytest
 
 from ganglion.adapters.certificates import TlsFiles, open_authority
 from ganglion.adapters.system import SystemClock
-from ganglion.entrypoints.timed_line import TimedLine
+from ganglion.entrypoints.hub_client.timed_line import TimedLine
 from ganglion.ports.clock import utc_s
 
 SECONDS = 0.5

@@ -10,14 +10,15 @@ from tuf.api.metadata import Metadata, Targets, Timestamp
 from ganglion.adapters.key_documents import key_from_raw
 from ganglion.core.errors import DataCorrupt, DiskUnusable, NotFound
 from ganglion.core.trust_errors import AssignmentOutdated, ProposalRefused, SignaturesMissing
-from ganglion.hub.services.repository import Repository
+from ganglion.hub.services.releases.repository import Repository
 from ganglion.ports.clock import utc_s
 from ganglion.testing.clock import FakeClock
-from ganglion.trust import assignment, ceremony, edition, repository
+from ganglion.trust import assignment, edition, repository
 from ganglion.trust.assignment import AssignmentStatement, ExpectedAssignment
-from ganglion.trust.ceremony import OnlineKey
+from ganglion.trust.ceremony import proposals as ceremony
+from ganglion.trust.ceremony.proposal import Proposal
+from ganglion.trust.ceremony.proposals import OnlineKey
 from ganglion.trust.lifetimes import RepositorySettings
-from ganglion.trust.proposal import Proposal
 from ganglion.trust.signing import Terms
 from integration.test_tuf_repository import DAY_S, FIRST, OTHER_MODEL, SECOND, Client, Hub
 from unit.trust.ceremonies import HOLDERS, keyid, package, signed_by, signer

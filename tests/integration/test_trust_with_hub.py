@@ -16,8 +16,9 @@ from ganglion.core.trust_errors import (
     ProposalRefused,
     SignaturesMissing,
 )
-from ganglion.entrypoints.hub_client import HubClient
-from ganglion.trust import ceremony, edition
+from ganglion.entrypoints.hub_client.client import HubClient
+from ganglion.trust import edition
+from ganglion.trust.ceremony import proposals as ceremony
 from ganglion.wire import paths
 from integration.trust_world import World, trust_world
 from unit.trust.ceremonies import keyid, signer

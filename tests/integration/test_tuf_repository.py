@@ -12,7 +12,7 @@ from tuf.ngclient.updater import Updater
 
 from ganglion.core.errors import Conflict, DiskUnusable, InvalidName, NotFound
 from ganglion.core.ids import Digest
-from ganglion.hub.services.repository import Repository
+from ganglion.hub.services.releases.repository import Repository
 from ganglion.ports.clock import utc_s
 from ganglion.testing.clock import FakeClock
 from ganglion.testing.memory_files import MemoryArtifactStore, MemoryMetadataFiles, MemorySigningKeys

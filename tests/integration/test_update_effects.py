@@ -15,11 +15,11 @@ from ganglion.adapters.package_files import PackageArchives
 from ganglion.core.errors import Conflict, DiskUnusable, GanglionError, InvalidPackage, TargetMismatch
 from ganglion.core.serving_errors import ModelNotReady
 from ganglion.core.trust_errors import ArtifactUntrusted
-from ganglion.node.domain.bounds import why_not_published
-from ganglion.node.domain.reconcile import Installed, ModelState
-from ganglion.node.domain.update import Update, UpdateEvent
+from ganglion.node.domain.orders.bounds import why_not_published
+from ganglion.node.domain.update.reconcile import Installed, ModelState
+from ganglion.node.domain.update.table import Update, UpdateEvent
 from ganglion.node.services.places import Places
-from ganglion.node.services.update_effects import UpdateEffects
+from ganglion.node.services.update.effects import UpdateEffects
 from ganglion.ports.hub_link import HubLink, Vouched
 from ganglion.ports.sandbox import Sandbox
 from ganglion.ports.serving_control import ModelServing, ServingControl, ServingStatus

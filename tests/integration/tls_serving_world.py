@@ -14,12 +14,12 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc  # type: ignore[impo
 
 from ganglion.adapters.system import SystemChance, SystemClock
 from ganglion.core.errors import NotFound
-from ganglion.entrypoints.local_clients import ClientFile, Wish
-from ganglion.entrypoints.local_tls_settings import LocalTlsSettings
-from ganglion.entrypoints.serve_settings import ServeSettings
-from ganglion.entrypoints.serving_core import serving_core
-from ganglion.entrypoints.serving_edges import Edges, serve_clients
-from ganglion.node.services.serving_runs import Package
+from ganglion.entrypoints.client_access.local_clients import ClientFile, Wish
+from ganglion.entrypoints.serving.core import serving_core
+from ganglion.entrypoints.serving.edges import Edges, serve_clients
+from ganglion.entrypoints.settings.local_tls import LocalTlsSettings
+from ganglion.entrypoints.settings.serve import ServeSettings
+from ganglion.node.services.serving.runs import Package
 from unit.node.serving_builders import NOTHING_COLLECTED, FakeJournal, version_of
 
 TIMEOUT_S = 10.0

@@ -11,16 +11,17 @@ from ganglion.adapters.https_link.session import Identity, LinkSettings
 from ganglion.adapters.key_documents import key_from_raw
 from ganglion.adapters.package_files import PackageArchives
 from ganglion.adapters.system import SystemClock
-from ganglion.entrypoints.client_settings import ClientSettings
-from ganglion.entrypoints.hub_client import HubClient
-from ganglion.entrypoints.hub_settings import HubSettings
-from ganglion.entrypoints.publisher_signing import describe, sign_release
+from ganglion.entrypoints.hub_client.client import HubClient
+from ganglion.entrypoints.key_holders.publisher_signing import describe, sign_release
+from ganglion.entrypoints.settings.client import ClientSettings
+from ganglion.entrypoints.settings.hub import HubSettings
 from ganglion.ports.clock import utc_s
 from ganglion.testing.memory_keys import MemoryKeys
-from ganglion.trust import ceremony, proposal
-from ganglion.trust.ceremony import OnlineKey
+from ganglion.trust.ceremony import proposal
+from ganglion.trust.ceremony import proposals as ceremony
+from ganglion.trust.ceremony.proposal import Proposal
+from ganglion.trust.ceremony.proposals import OnlineKey
 from ganglion.trust.lifetimes import RepositorySettings
-from ganglion.trust.proposal import Proposal
 from ganglion.trust.signing import Terms
 from ganglion.wire import codec, paths
 from ganglion.wire.desired import Assignment, DesiredState

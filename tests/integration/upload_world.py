@@ -13,9 +13,9 @@ from ganglion.adapters.files import DirectoryFiles
 from ganglion.adapters.https_link import HttpsHubLink, Identity, LinkSettings
 from ganglion.adapters.system import SystemClock
 from ganglion.core.errors import GanglionError
-from ganglion.node.domain.backoff import BackoffPolicy
-from ganglion.node.services.forwarder import Forwarder, ForwarderSettings
-from ganglion.node.services.sample_uploads import SampleUploads
+from ganglion.node.domain.sending.backoff import BackoffPolicy
+from ganglion.node.services.sending.forwarder import Forwarder, ForwarderSettings
+from ganglion.node.services.sending.sample_uploads import SampleUploads
 from ganglion.ports.agent_store import JournalPosition, NewRecord
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.memory_keys import MemoryKeys

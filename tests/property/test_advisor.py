@@ -7,10 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ganglion.advisor import cost, placement, storage
-from ganglion.advisor.cost_answer import CostAdvice
+from ganglion.advisor.cost import advice as cost
+from ganglion.advisor.cost.answer import CostAdvice
+from ganglion.advisor.place import placement
 from ganglion.advisor.ranges import Tree
-from ganglion.node.domain.outbox import plan_shedding
+from ganglion.advisor.storage import advice as storage
+from ganglion.node.domain.sending.outbox import plan_shedding
 from ganglion.wire.records import RecordClass
 
 LAW = settings(deadline=None, derandomize=True, max_examples=40, suppress_health_check=[HealthCheck.too_slow])

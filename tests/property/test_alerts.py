@@ -4,7 +4,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganglion.hub.domain.alert_table import Finding, Followed, Terms, step
+from ganglion.hub.domain.alerts.table import Finding, Followed, Terms, step
 
 Looks = list[tuple[bool, bool, bool, float]]
 """By look: was it found, is it silenced, did the hub begin anew before it, and the time since the look before."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganglion.core.batching_rules import BatchingRules
-from ganglion.node.domain.batching import NEVER_S, Batch, Batching, Waiting, Why
+from ganglion.node.domain.serving.batching import NEVER_S, Batch, Batching, Waiting, Why
 
 TICK_S = 1e-6
 """A deadline is over when the clock is past it, not when it strikes."""

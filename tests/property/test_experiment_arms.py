@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ganglion.core.errors import Conflict
-from ganglion.hub.domain import experiment_arms
-from ganglion.hub.domain.stages import Place
+from ganglion.hub.domain.experiments import arms as experiment_arms
+from ganglion.hub.domain.rollouts.stages import Place
 
 LAW = settings(
     deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]

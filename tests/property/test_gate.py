@@ -6,9 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ganglion.core.behaviour import Behaviour
-from ganglion.hub.domain import gate
-from ganglion.hub.domain.evidence import Evidence, NodeEvidence, Outcome, Work
-from ganglion.hub.domain.gate import Answer
+from ganglion.hub.domain.gate import verdict as gate
+from ganglion.hub.domain.gate.evidence import Evidence, NodeEvidence, Outcome, Work
+from ganglion.hub.domain.gate.verdict import Answer
 from ganglion.wire.rollout_resources import GateSettings
 
 LAW = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

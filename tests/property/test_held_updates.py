@@ -4,10 +4,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganglion.node.domain import reconcile
-from ganglion.node.domain.reconcile import ModelState
-from ganglion.node.domain.update import TRANSITIONS, Update, UpdateEvent
-from ganglion.node.services.alignment import commands
+from ganglion.node.domain.update import reconcile
+from ganglion.node.domain.update.reconcile import ModelState
+from ganglion.node.domain.update.table import TRANSITIONS, Update, UpdateEvent
+from ganglion.node.services.update.alignment import commands
 from ganglion.ports.serving_control import ModelServing, Switch, Unload
 from ganglion.wire.desired import Assignment, DeploymentPolicy, UpdateState
 from unit.node.builders import an_assignment, an_installed

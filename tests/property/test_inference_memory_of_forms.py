@@ -17,9 +17,9 @@ from ganglion.entrypoints.inference_api.messages import HttpRefusal, Request, Re
 from ganglion.entrypoints.inference_api.oip_response import ResponseEncoder
 from ganglion.entrypoints.inference_api.request_reader import KnownHeads, RequestReader
 from ganglion.entrypoints.inference_api.wishes import OutputChoice, Wish, choose
-from ganglion.node.services.serving import Inferred
-from ganglion.node.services.serving_records import RequestName
-from ganglion.node.services.serving_statistics import Moments
+from ganglion.node.services.serving.answers import Inferred
+from ganglion.node.services.serving.counts import Moments
+from ganglion.node.services.serving.records import RequestName
 from unit.node.serving_builders import manifest_of
 
 LIMITS = HttpLimits(head_bytes_max=4096, body_bytes_max=100)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from ganglion.adapters.hub_store import open_telemetry
 from ganglion.core.behaviour import Behaviour
-from ganglion.hub.domain.ingest import BatchLimits, kept_payload, read
-from ganglion.hub.services.ingest import Ingest
+from ganglion.hub.domain.records.ingest import BatchLimits, kept_payload, read
+from ganglion.hub.services.records.ingest import Ingest
 from ganglion.ports.telemetry_store import TelemetryStore
 from ganglion.testing.clock import FakeClock
 from ganglion.testing.memory_store import MemoryTelemetryStore

@@ -7,12 +7,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ganglion.core.behaviour import Behaviour
-from ganglion.hub.domain import gate
-from ganglion.hub.domain.evidence import Evidence
-from ganglion.hub.domain.rollout import Previous, Rollout, Stage
-from ganglion.hub.services.evidence_events import COMMITTED, QUARANTINED, ROLLED_BACK
-from ganglion.hub.services.evidence_roster import Sizes
-from ganglion.hub.services.rollout_evidence import RolloutEvidence
+from ganglion.hub.domain.gate import verdict as gate
+from ganglion.hub.domain.gate.evidence import Evidence
+from ganglion.hub.domain.rollouts.document import Previous, Rollout, Stage
+from ganglion.hub.services.evidence.events import COMMITTED, QUARANTINED, ROLLED_BACK
+from ganglion.hub.services.evidence.gathering import RolloutEvidence
+from ganglion.hub.services.evidence.roster import Sizes
 from ganglion.ports.hub_store import AssignmentRow, NodeRow
 from ganglion.ports.telemetry_store import EventRow, RollupKey
 from ganglion.testing.memory_store import MemoryControlStore, MemoryTelemetryStore

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganglion.core.errors import Conflict
-from ganglion.hub.domain.rollout import Previous, Rollout, Stage
-from ganglion.hub.domain.rollout_revert import NodeWay, Way
-from ganglion.hub.services import rollout_rows
-from ganglion.hub.services.evidence_events import COMMITTED, MANY_NODES, QUARANTINED, ROLLED_BACK, Events
-from ganglion.hub.services.rollout_returns import Returns
+from ganglion.hub.domain.rollouts.document import Previous, Rollout, Stage
+from ganglion.hub.domain.rollouts.revert import NodeWay, Way
+from ganglion.hub.services.evidence.events import COMMITTED, MANY_NODES, QUARANTINED, ROLLED_BACK, Events
+from ganglion.hub.services.rollouts import rows as rollout_rows
+from ganglion.hub.services.rollouts.returns import Returns
 from ganglion.ports.telemetry_store import EventRow
 from ganglion.testing.fleet_world import GATE, FleetWorld, serving_fleet
 from ganglion.testing.memory_store import MemoryTelemetryStore

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganglion.core.errors import DataCorrupt, DiskUnusable
-from ganglion.hub.domain.rollout import Previous, Rollout, Stage
-from ganglion.hub.domain.rollout_parts import SHOWN_MAX
-from ganglion.hub.services import rollout_rows
+from ganglion.hub.domain.rollouts.document import Previous, Rollout, Stage
+from ganglion.hub.domain.rollouts.parts import SHOWN_MAX
+from ganglion.hub.services.rollouts import rows as rollout_rows
 from ganglion.testing.memory_store import MemoryControlStore
 from ganglion.wire.desired import DeploymentPolicy
 from ganglion.wire.rollout_resources import GateSettings

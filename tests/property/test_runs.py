@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganglion.hub.domain import ingest
+from ganglion.hub.domain.records import ingest
 from ganglion.testing.laws.intervals import Intervals
 from ganglion.testing.world import runs
 from ganglion.testing.world.runs import Run

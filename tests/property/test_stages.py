@@ -5,8 +5,8 @@ from random import Random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ganglion.hub.domain import stages
-from ganglion.hub.domain.stages import Place
+from ganglion.hub.domain.rollouts import stages
+from ganglion.hub.domain.rollouts.stages import Place
 
 LAW = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 """The same examples in every run, however busy the machine is."""

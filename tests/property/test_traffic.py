@@ -7,13 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganglion.core.errors import InvalidRequest
-from ganglion.node.domain.traffic import (
-    TrafficSplit,
-    choose_by_chance,
-    choose_by_key,
-    split_of,
-    without,
-)
+from ganglion.node.domain.serving.traffic import TrafficSplit, choose_by_chance, choose_by_key, split_of, without
 
 NAMES = ("1", "2", "3", "2024-canary")
 WEIGHTS = st.dictionaries(st.sampled_from(NAMES), st.just(0.0) | st.floats(1e-6, 100.0), min_size=1).filter(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from ganglion.core.batching_rules import BatchingRules
-from ganglion.node.domain.batching import NEVER_S, Batching, Waiting
+from ganglion.node.domain.serving.batching import NEVER_S, Batching, Waiting
 from ganglion.testing.chance import SeededChance
 
 RUN_S, ROW_S = 300e-6, 20e-6

@@ -6,7 +6,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from ganglion.hub.domain.rollout import Rollout
+from ganglion.hub.domain.rollouts.document import Rollout
 from ganglion.testing.fleet_laws import StageWatch, check_everybody_returned, versions
 from ganglion.testing.fleet_node import Habit, SimulatedNode
 from ganglion.testing.fleet_world import GATE, FleetWorld, request_of

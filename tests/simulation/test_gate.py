@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from ganglion.hub.domain.gate import Answer
+from ganglion.hub.domain.gate.verdict import Answer
 from ganglion.testing.gate_fleet import HEALTHY, End, GateFleet, Size, Version
 from ganglion.wire.rollout_resources import GateSettings
 

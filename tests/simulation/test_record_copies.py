@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from ganglion.core.errors import HubUnreachable
-from ganglion.node.domain.outbox import OutboxLimits
+from ganglion.node.domain.sending.outbox import OutboxLimits
 from ganglion.ports.agent_store import NewRecord
 from ganglion.wire.records import Ack, Batch, RecordClass
 from simulation.test_records import NODE, HostileLine, World, as_kept, payload_of

@@ -14,12 +14,12 @@ import pytest
 
 from ganglion.adapters.agent_store import SqliteAgentStore
 from ganglion.core.errors import DiskUnusable, HubUnreachable
-from ganglion.hub.domain.ingest import sample_digest
-from ganglion.hub.services.ingest import Ingest
-from ganglion.node.domain.backoff import BackoffPolicy
-from ganglion.node.domain.outbox import OutboxLimits
-from ganglion.node.services.forwarder import Forwarder, ForwarderSettings
-from ganglion.node.services.journal_intake import IntakeSettings, JournalIntake
+from ganglion.hub.domain.records.ingest import sample_digest
+from ganglion.hub.services.records.ingest import Ingest
+from ganglion.node.domain.sending.backoff import BackoffPolicy
+from ganglion.node.domain.sending.outbox import OutboxLimits
+from ganglion.node.services.sending.forwarder import Forwarder, ForwarderSettings
+from ganglion.node.services.sending.journal_intake import IntakeSettings, JournalIntake
 from ganglion.ports.agent_store import JournalPosition, NewRecord
 from ganglion.ports.clock import new_id
 from ganglion.ports.hub_link import TrustedWord, Vouched

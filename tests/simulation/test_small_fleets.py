@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from ganglion.hub.domain.gate import Answer
+from ganglion.hub.domain.gate.verdict import Answer
 from ganglion.testing.answer_pool import Pool, Variant, made
 from ganglion.testing.small_fleet import Finish, Release, SmallFleet, World
 from ganglion.wire.rollout_resources import GateSettings

@@ -4,10 +4,15 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ganglion.advisor import assess_answer, cost_answer, figures, fit_answer, place_answer, storage_answer
+from ganglion.advisor import figures
+from ganglion.advisor.assess import answer as assess_answer
+from ganglion.advisor.cost import answer as cost_answer
+from ganglion.advisor.fit import answer as fit_answer
 from ganglion.advisor.formulas import FORMULAS
 from ganglion.advisor.given import Field
-from ganglion.entrypoints.advise_schema import ANSWERS, INPUTS
+from ganglion.advisor.place import answer as place_answer
+from ganglion.advisor.storage import answer as storage_answer
+from ganglion.entrypoints.advise.schema import ANSWERS, INPUTS
 from reference_pages.markdown import code, page, table
 from source_tree import field_docs, one_line
 

@@ -3,8 +3,8 @@
 import msgspec
 from msgspec.structs import FieldInfo
 
-from ganglion.entrypoints.settings import CONFIG_VARIABLE, Settings
-from ganglion.entrypoints.settings_loader import leaves
+from ganglion.entrypoints.settings.loader import leaves
+from ganglion.entrypoints.settings.tree import CONFIG_VARIABLE, Settings
 from reference_pages.markdown import code, page, table
 from source_tree import field_docs, one_line
 

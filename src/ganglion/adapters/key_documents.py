@@ -19,7 +19,7 @@ from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from ganglion.core.errors import Conflict, DiskUnusable, InvalidRequest
 from ganglion.core.trust_errors import KeyUnreadable
-from ganglion.trust.inventory import KEY_NAME_FIELD
+from ganglion.trust.ceremony.inventory import KEY_NAME_FIELD
 
 PASSPHRASE_LENGTH_MIN = 8
 _PUBLIC = ".pub"

@@ -19,7 +19,7 @@ from ganglion.core.errors import InvalidRequest, NotGoodEnough
 from ganglion.core.ids import ModelName, Version, parse_name
 from ganglion.core.manifest import Lineage, Manifest, TensorSpec
 from ganglion.core.steps import Scale, Step
-from ganglion.entrypoints import local_packages
+from ganglion.entrypoints.models import local_packages
 from ganglion.factory.domain import promotion, rows
 from ganglion.factory.domain.evaluation import PairedComparison, compare
 from ganglion.factory.domain.ladder import Choice

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ganglion.adapters.run_marks import RunMarks
-    from ganglion.entrypoints.serve_order import ServeOrder
+    from ganglion.entrypoints.serve.order import ServeOrder
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     # structlog draws tracebacks with rich where it finds it: 40 ms and 10 MB, for pictures that no log has a use for.
     sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # so Python says that a module is not there
     from ganglion.adapters.run_marks import RunMarks  # noqa: PLC0415 - after the line above
-    from ganglion.entrypoints import serve_order, serve_process  # noqa: F401, PLC0415 - as above, and before the order
+    from ganglion.entrypoints.serve import order as serve_order  # noqa: PLC0415 - as above, and before the order
 
     marks = RunMarks(int(sys.argv[1]))
     order = serve_order.read_order()
@@ -34,8 +34,8 @@ def _serve(order: "ServeOrder", marks: "RunMarks") -> int:
     from pathlib import Path  # noqa: PLC0415 - as above
 
     from ganglion.core.errors import GanglionError  # noqa: PLC0415 - as above
-    from ganglion.entrypoints.logs import configure_logs  # noqa: PLC0415 - as above
-    from ganglion.entrypoints.serve_process import Parent, Voice, run_serve  # noqa: PLC0415 - as above
+    from ganglion.entrypoints.processes.logs import configure_logs  # noqa: PLC0415 - as above
+    from ganglion.entrypoints.serve.process import Parent, Voice, run_serve  # noqa: PLC0415 - as above
 
     configure_logs("serve", level=logging.ERROR)
     parent = Parent(marks, order.labels, order.port, order.grpc_port)

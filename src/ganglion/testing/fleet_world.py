@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from ganglion.hub.services import groups
-from ganglion.hub.services.desired import Desired
-from ganglion.hub.services.fleet import Fleet
-from ganglion.hub.services.groups import Group
 from ganglion.hub.services.incarnation import incarnation_of
-from ganglion.hub.services.rollouts import Rollouts
+from ganglion.hub.services.nodes.desired import Desired
+from ganglion.hub.services.nodes.fleet import Fleet
+from ganglion.hub.services.organisation import groups
+from ganglion.hub.services.organisation.groups import Group
+from ganglion.hub.services.rollouts.rollouts import Rollouts
 from ganglion.ports.hub_store import DocumentRow, NodeRow, ReleaseRow
 from ganglion.ports.telemetry_store import EventRow, RollupKey
 from ganglion.testing.chance import SeededChance

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from ganglion.core.behaviour import CONFIDENCE_BINS, Behaviour
 from ganglion.core.histogram import Histogram
-from ganglion.hub.domain import gate
-from ganglion.hub.domain.evidence import Evidence, NodeEvidence, Outcome, Work, merged
-from ganglion.hub.domain.gate import Answer, Verdict
+from ganglion.hub.domain.gate import verdict as gate
+from ganglion.hub.domain.gate.evidence import Evidence, NodeEvidence, Outcome, Work, merged
+from ganglion.hub.domain.gate.verdict import Answer, Verdict
 from ganglion.wire.rollout_resources import GateSettings
 
 LABELS = 8

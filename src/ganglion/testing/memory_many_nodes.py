@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from ganglion.hub.domain.lifecycle import takes_part
+from ganglion.hub.domain.nodes.lifecycle import takes_part
 from ganglion.ports.hub_store import AssignmentRow, NodeRow
 from ganglion.ports.many_nodes import NodeSight, ReportedNode, StaleNode
 

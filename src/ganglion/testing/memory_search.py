@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from ganglion.hub.domain.lifecycle import Standing, standing_of
-from ganglion.hub.domain.selectors import Selector, Term
-from ganglion.hub.services.groups import facts_of
+from ganglion.hub.domain.fleet.selectors import Selector, Term
+from ganglion.hub.domain.nodes.lifecycle import Standing, standing_of
+from ganglion.hub.services.organisation.groups import facts_of
 from ganglion.ports.hub_store import Alternatives, NodeQuery, NodeRow
 
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from ganglion.core.behaviour import CONFIDENCE_BINS, Behaviour
 from ganglion.core.histogram import SCALE, Histogram
-from ganglion.hub.domain import gate
-from ganglion.hub.domain.evidence import NOTHING, Evidence, NodeEvidence, Outcome, Work, merged
-from ganglion.hub.domain.gate import Answer, Verdict
+from ganglion.hub.domain.gate import verdict as gate
+from ganglion.hub.domain.gate.evidence import NOTHING, Evidence, NodeEvidence, Outcome, Work, merged
+from ganglion.hub.domain.gate.verdict import Answer, Verdict
 from ganglion.testing.answer_pool import Answers, Array, Counts, Pool
 from ganglion.wire.rollout_resources import GateSettings
 

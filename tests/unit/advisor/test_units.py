@@ -4,7 +4,7 @@ from fractions import Fraction
 import pytest
 
 from ganglion.advisor import units
-from ganglion.advisor.amounts import EnergyPrice, HoursPerMonth, Money, MoneyPerMonth, Months, Price, Volume, Watts
+from ganglion.advisor.cost.amounts import EnergyPrice, HoursPerMonth, Money, MoneyPerMonth, Months, Price, Volume, Watts
 from ganglion.core.errors import InvalidRequest
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ganglion.hub.domain.lifecycle import StandingSettings
-from ganglion.hub.services.alarms import Alarms
-from ganglion.hub.services.enrolment import Enrolment
-from ganglion.hub.services.standings import Standings
+from ganglion.hub.domain.nodes.lifecycle import StandingSettings
+from ganglion.hub.services.identity.alarms import Alarms
+from ganglion.hub.services.identity.enrolment import Enrolment
+from ganglion.hub.services.identity.standings import Standings
 from ganglion.ports.hub_store import NodeRow
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock

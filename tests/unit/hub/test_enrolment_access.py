@@ -3,7 +3,7 @@
 import pytest
 
 from ganglion.core.identity_errors import Unauthenticated
-from ganglion.hub.services.enrolment import Enrolment
+from ganglion.hub.services.identity.enrolment import Enrolment
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
 from ganglion.testing.memory_store import MemoryControlStore

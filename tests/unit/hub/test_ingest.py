@@ -7,8 +7,8 @@ import pytest
 
 from ganglion.core.behaviour import Behaviour
 from ganglion.core.errors import DiskUnusable, EpochTaken, InvalidName, InvalidRequest, TooLarge
-from ganglion.hub.domain.ingest import BatchLimits
-from ganglion.hub.services.ingest import Ingest
+from ganglion.hub.domain.records.ingest import BatchLimits
+from ganglion.hub.services.records.ingest import Ingest
 from ganglion.ports.telemetry_store import CursorRow, EventRow, RecordRow, SampleRow
 from ganglion.testing.clock import FakeClock
 from ganglion.testing.memory_store import MemoryTelemetryStore

@@ -4,8 +4,8 @@ import pytest
 
 from ganglion.core.behaviour import Behaviour
 from ganglion.core.histogram import Histogram
-from ganglion.hub.domain import ingest
-from ganglion.hub.domain.ingest import BatchLimits, Unreadable
+from ganglion.hub.domain.records import ingest
+from ganglion.hub.domain.records.ingest import BatchLimits, Unreadable
 from ganglion.wire import codec
 from ganglion.wire.records import Envelope, RecordClass, ResultRecord, SummaryRecord
 

@@ -5,7 +5,7 @@ import pytest
 
 from ganglion.core.behaviour import Behaviour
 from ganglion.core.errors import InvalidRequest
-from ganglion.hub.services.ingest import Ingest
+from ganglion.hub.services.records.ingest import Ingest
 from ganglion.testing.clock import FakeClock
 from ganglion.testing.memory_store import MemoryTelemetryStore
 from ganglion.trust.clock_floor import BUILT_AT_S

@@ -4,11 +4,11 @@ import pytest
 
 from ganglion.core.errors import Conflict, InvalidRequest, NotFound
 from ganglion.core.identity_errors import Forbidden, LoginBlocked, TokenRefused, Unauthenticated
-from ganglion.hub.domain.login_gate import LoginLimits
-from ganglion.hub.services.accounts import Accounts
-from ganglion.hub.services.browser_logins import LIFE_S, BrowserLogins
-from ganglion.hub.services.passwords import LINK_LIFE_S, PasswordLogins
-from ganglion.hub.services.program_tokens import ProgramTokens
+from ganglion.hub.domain.people.login_gate import LoginLimits
+from ganglion.hub.services.people.accounts import Accounts
+from ganglion.hub.services.people.browser_logins import LIFE_S, BrowserLogins
+from ganglion.hub.services.people.passwords import LINK_LIFE_S, PasswordLogins
+from ganglion.hub.services.people.program_tokens import ProgramTokens
 from ganglion.ports.people_store import AuditQuery
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock

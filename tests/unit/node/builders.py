@@ -1,6 +1,6 @@
 """Builders that hide what a test of the node does not care about."""
 
-from ganglion.node.domain.reconcile import Installed
+from ganglion.node.domain.update.reconcile import Installed
 from ganglion.wire.desired import Assignment, DeploymentPolicy, DesiredState
 from ganglion.wire.paths import target_path
 

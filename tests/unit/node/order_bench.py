@@ -6,12 +6,12 @@ from pathlib import Path
 import anyio
 import msgspec
 
-from ganglion.node.domain.held_envelope import HeldEnvelope
-from ganglion.node.domain.reconcile import NodeState
-from ganglion.node.services.commands import Commands
+from ganglion.node.domain.orders.held_envelope import HeldEnvelope
+from ganglion.node.domain.update.reconcile import NodeState
 from ganglion.node.services.limits import NodeLimits
-from ganglion.node.services.orders import OrderPorts, Orders
-from ganglion.node.services.updates import Updates
+from ganglion.node.services.orders.commands import Commands
+from ganglion.node.services.orders.orders import OrderPorts, Orders
+from ganglion.node.services.update.updates import Updates
 from ganglion.ports.action_runner import ActionCall, ActionOutcome
 from ganglion.ports.clock import utc_s
 from ganglion.ports.serving_control import ServingControl

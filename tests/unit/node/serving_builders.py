@@ -14,13 +14,13 @@ from ganglion.core.ids import ModelName, Version
 from ganglion.core.manifest import Classification, Golden, Limits, Manifest, TensorSpec
 from ganglion.core.pipeline import Pipeline
 from ganglion.core.steps import Tensors
-from ganglion.node.domain.summaries import LookRecord
-from ganglion.node.services.serving import InferLimits, InferRequest, Outcome, Serving
-from ganglion.node.services.serving_lane import Ticket
-from ganglion.node.services.serving_looks import InputLooks
-from ganglion.node.services.serving_records import Recorder
-from ganglion.node.services.serving_runs import Package
-from ganglion.node.services.serving_versions import LoadedVersion, ServingTable
+from ganglion.node.domain.sending.summaries import LookRecord
+from ganglion.node.services.serving.answers import InferLimits, InferRequest, Outcome, Serving
+from ganglion.node.services.serving.lane import Ticket
+from ganglion.node.services.serving.looks import InputLooks
+from ganglion.node.services.serving.records import Recorder
+from ganglion.node.services.serving.runs import Package
+from ganglion.node.services.serving.versions import LoadedVersion, ServingTable
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.clock import FakeClock
 from ganglion.wire.desired import CollectionSettings

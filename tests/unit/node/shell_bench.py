@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import anyio
 import msgspec
 
-from ganglion.node.domain.shell_limits import ShellLimits
-from ganglion.node.services.held_shell import ShellPorts
-from ganglion.node.services.shells import Shells
+from ganglion.node.domain.shells.limits import ShellLimits
+from ganglion.node.services.orders.held_shell import ShellPorts
+from ganglion.node.services.orders.shells import Shells
 from ganglion.ports.clock import utc_s
 from ganglion.testing.clock import FakeClock
 from ganglion.testing.memory_shell import MemoryBoard, MemoryLine, MemoryRecordings, MemoryStarter

@@ -5,8 +5,8 @@ import pytest
 
 from ganglion.core.errors import HubUnreachable
 from ganglion.core.trust_errors import ArtifactUntrusted
-from ganglion.node.domain.held_envelope import HeldEnvelope
-from ganglion.node.domain.reconcile import NodeState
+from ganglion.node.domain.orders.held_envelope import HeldEnvelope
+from ganglion.node.domain.update.reconcile import NodeState
 from ganglion.node.services.limits import EnvelopeWatch, NodeLimits
 from ganglion.ports.hub_link import SignedEnvelope, TrustedWord
 from ganglion.testing.clock import FakeClock

@@ -8,15 +8,15 @@ import msgspec
 
 from ganglion.core.behaviour import Behaviour
 from ganglion.core.errors import DiskUnusable
-from ganglion.node.domain.backoff import BackoffPolicy
-from ganglion.node.domain.reconcile import Installed, ModelState, NodeState
-from ganglion.node.domain.update import Update, UpdateEffect, UpdateEvent
-from ganglion.node.services.alignment import Alignment
-from ganglion.node.services.held_trials import split
-from ganglion.node.services.install_times import InstallTimes
+from ganglion.node.domain.sending.backoff import BackoffPolicy
+from ganglion.node.domain.update.reconcile import Installed, ModelState, NodeState
+from ganglion.node.domain.update.table import Update, UpdateEffect, UpdateEvent
 from ganglion.node.services.places import Places
-from ganglion.node.services.update_effects import Outcome, can_shadow
-from ganglion.node.services.updates import Updates
+from ganglion.node.services.update.alignment import Alignment
+from ganglion.node.services.update.effects import Outcome, can_shadow
+from ganglion.node.services.update.held_trials import split
+from ganglion.node.services.update.install_times import InstallTimes
+from ganglion.node.services.update.updates import Updates
 from ganglion.ports.agent_store import JournalPosition, NewRecord, OutboxFigures
 from ganglion.ports.serving_control import (
     ActiveModels,

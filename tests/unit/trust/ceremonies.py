@@ -9,10 +9,12 @@ from tuf.api.metadata import Root
 
 from ganglion.core.ids import Digest
 from ganglion.testing.memory_files import MemorySigningKeys
-from ganglion.trust import ceremony, edition, installation, proposal, repository, target_path
+from ganglion.trust import edition, repository, target_path
+from ganglion.trust.ceremony import installation, proposal
+from ganglion.trust.ceremony import proposals as ceremony
+from ganglion.trust.ceremony.proposal import Present, Proposal
 from ganglion.trust.edition import Edition, MetadataFile
 from ganglion.trust.lifetimes import RepositorySettings
-from ganglion.trust.proposal import Present, Proposal
 from ganglion.trust.repository import Package
 from ganglion.trust.signing import Signing, Terms
 

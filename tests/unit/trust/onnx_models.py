@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from ganglion.trust.model_file import check_file
-from ganglion.trust.model_file_limits import ModelFileLimits
+from ganglion.trust.model_files.gate import check_file
+from ganglion.trust.model_files.limits import ModelFileLimits
 
 IDENTITY = helper.make_node("Identity", ["x"], ["y"])
 _OPSETS = [helper.make_opsetid("", 17)]

@@ -7,9 +7,11 @@ from tuf.api.metadata import TargetFile, Targets
 
 from ganglion.core.errors import Conflict, InvalidRequest
 from ganglion.core.trust_errors import ProposalRefused, SignaturesMissing
-from ganglion.trust import ceremony, envelope, proposal, proposal_words, repository
+from ganglion.trust import envelope, repository
+from ganglion.trust.ceremony import proposal, proposal_words
+from ganglion.trust.ceremony import proposals as ceremony
+from ganglion.trust.ceremony.proposal import Proposal, keyids_of
 from ganglion.trust.envelope import Envelope, Limits
-from ganglion.trust.proposal import Proposal, keyids_of
 from unit.trust.ceremonies import HOLDERS, Hub, in_production, keyid, package, signed_by, signer, terms
 
 ONE, TWO = Envelope(limits=Limits(commands_max=1)), Envelope(limits=Limits(commands_max=2))

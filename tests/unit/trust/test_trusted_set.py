@@ -6,7 +6,7 @@ import pytest
 from tuf.api.exceptions import BadVersionNumberError, ExpiredMetadataError, RepositoryError, UnsignedMetadataError
 from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Root, Targets
 
-from ganglion.hub.services.repository import Repository
+from ganglion.hub.services.releases.repository import Repository
 from ganglion.ports.clock import utc_s
 from ganglion.testing.clock import FakeClock
 from ganglion.testing.memory_files import MemoryMetadataFiles, MemorySigningKeys

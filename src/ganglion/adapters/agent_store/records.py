@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ganglion.adapters.agent_store.database import Database
-from ganglion.node.domain import outbox, summaries
-from ganglion.node.domain.outbox import OutboxLimits
+from ganglion.node.domain.sending import outbox, summaries
+from ganglion.node.domain.sending.outbox import OutboxLimits
 from ganglion.ports.agent_store import NewRecord
 from ganglion.wire.records import Envelope, RecordClass
 

@@ -10,7 +10,7 @@ import msgspec
 from ganglion.adapters.agent_store.database import Database
 from ganglion.adapters.agent_store.records import Records
 from ganglion.core.errors import DataCorrupt
-from ganglion.node.domain.outbox import OutboxLimits
+from ganglion.node.domain.sending.outbox import OutboxLimits
 from ganglion.ports.agent_store import JournalPosition, NewRecord, OutboxFigures
 from ganglion.wire.records import Envelope, RecordClass
 

@@ -20,7 +20,7 @@ from ganglion.ports.hub_link import SignedEnvelope, TrustedWord
 from ganglion.ports.metadata_files import MetadataFiles
 from ganglion.trust import assignment as assignment_keys
 from ganglion.trust import clock_floor, envelope, target_path
-from ganglion.trust.proposal import keyids_of
+from ganglion.trust.ceremony.proposal import keyids_of
 from ganglion.trust.trusted_set import TrustedSet
 from ganglion.wire import paths
 from ganglion.wire.desired import Assignment

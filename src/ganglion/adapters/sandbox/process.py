@@ -20,7 +20,7 @@ from ganglion.core.errors import (
 )
 from ganglion.ports.sandbox import Trial
 from ganglion.ports.sandbox_limits import SandboxLimits
-from ganglion.trust.model_file_limits import ModelFileLimits
+from ganglion.trust.model_files.limits import ModelFileLimits
 
 _GRACE_S = 2
 """The child ends itself at its limits and says why; this process waits a little longer before it ends it."""

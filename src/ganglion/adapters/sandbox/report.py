@@ -6,7 +6,7 @@ import msgspec
 
 from ganglion.ports.sandbox import Trial
 from ganglion.ports.sandbox_limits import SandboxLimits
-from ganglion.trust.model_file_limits import ModelFileLimits
+from ganglion.trust.model_files.limits import ModelFileLimits
 
 READY: Final = b"ready\n"
 """The child's first line: from here on, whatever ends it is the model's doing."""

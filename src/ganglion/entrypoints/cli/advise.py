@@ -10,7 +10,7 @@ from ganglion.entrypoints.cli.output import Output, OutputFormat, emit, note
 
 if TYPE_CHECKING:
     from ganglion.advisor.ranges import Tree
-    from ganglion.entrypoints.advise_text import Advice
+    from ganglion.entrypoints.advise.text import Advice
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -67,8 +67,8 @@ def place(
 
     Example: ganglion advise place --latency-budget '50 ms' --tier 'cloud=3.2 s' --tier 'edge=0.8 s'
     """
-    from ganglion.advisor import placement
-    from ganglion.entrypoints.advise_files import thumb_rules
+    from ganglion.advisor.place import placement
+    from ganglion.entrypoints.advise.files import thumb_rules
 
     flags = {"workload.latency_budget": latency_budget, "workload.quantile": quantile, "workload.rate": rate}
     tree = _case(file, {**flags, "workload.residency": residency}, put)
@@ -115,8 +115,8 @@ def cost(
 
     Example: ganglion advise cost --capex '499 USD' --cloud-month '1440 USD/month' --edge-opex-month '5 USD/month'
     """
-    from ganglion.advisor import cost as costs
-    from ganglion.entrypoints.advise_files import thumb_rules
+    from ganglion.advisor.cost import advice as costs
+    from ganglion.entrypoints.advise.files import thumb_rules
 
     flags = {name: value for name, value in locals().items() if name in _COST_FLAGS}
     named = {"power": "edge.power", "management": "edge.management"}
@@ -147,7 +147,7 @@ def storage(
 
     Example: ganglion advise storage --bytes-per-day '10 GB/day' --retention '30 days' --copies 2 --parity 4+2
     """
-    from ganglion.advisor import storage as storages
+    from ganglion.advisor.storage import advice as storages
 
     flags = {name: value for name, value in locals().items() if name in _STORAGE_FLAGS}
     _show(storages.advise(_case(file, flags, put)), output)
@@ -176,8 +176,8 @@ def fit(
 
     Example: ganglion advise fit --parameters 7B --precision fp16 --memory '8 GB'
     """
-    from ganglion.advisor import fit as fits
-    from ganglion.entrypoints.advise_files import hardware, thumb_rules
+    from ganglion.advisor.fit import advice as fits
+    from ganglion.entrypoints.advise.files import hardware, thumb_rules
 
     model = {"parameters": parameters, "precision": precision, "size": size, "latency": latency}
     target = {"memory": memory, "disk": disk, "power": power, "latency_budget": latency_budget}
@@ -208,9 +208,9 @@ def assess(
 
     Example: ganglion advise assess access.log -f workloads.yaml
     """
-    from ganglion.advisor import assess as assesses
-    from ganglion.advisor import intake
-    from ganglion.entrypoints.advise_files import read_log
+    from ganglion.advisor.assess import advice as assesses
+    from ganglion.advisor.assess import intake
+    from ganglion.entrypoints.advise.files import read_log
 
     team = assesses.read_map(_case(file, {"latency_unit": latency_unit}, put))
 
@@ -233,7 +233,7 @@ def schema(
     """
     import msgspec
 
-    from ganglion.entrypoints.advise_schema import answer_schema, input_schema
+    from ganglion.entrypoints.advise.schema import answer_schema, input_schema
 
     make = input_schema if of_input else answer_schema
     value = make(topic.value) if topic else {each.value: make(each.value) for each in Topic}
@@ -253,7 +253,7 @@ _STORAGE_FLAGS = {
 def _case(files: list[Path] | None, flags: dict[str, str], settings: list[str] | None) -> "dict[str, Tree]":
     """Return the files as one tree, with options put in. Raises: InvalidRequest: two files say one thing."""
     from ganglion.core.errors import InvalidRequest
-    from ganglion.entrypoints.advise_files import read_tree, with_settings
+    from ganglion.entrypoints.advise.files import read_tree, with_settings
 
     tree: dict[str, Tree] = {}
     for each in files or []:
@@ -270,11 +270,11 @@ def _case(files: list[Path] | None, flags: dict[str, str], settings: list[str] |
 
 def _show(advice: "Advice", output: OutputFormat, report: Path | None = None) -> None:
     if report is not None:
-        from ganglion.entrypoints.advise_report import write_report
+        from ganglion.entrypoints.advise.report import write_report
 
         write_report(advice, report)
     if output is OutputFormat.TABLE:
-        from ganglion.entrypoints.advise_text import text
+        from ganglion.entrypoints.advise.text import text
 
         typer.echo(text(advice), nl=False)
     else:

@@ -9,10 +9,10 @@ import typer
 from ganglion.core.errors import InvalidRequest
 from ganglion.entrypoints.cli.context import Session
 from ganglion.entrypoints.cli.output import OutputFormat, note
-from ganglion.entrypoints.fleet_words import is_to_do, plan_texts
+from ganglion.entrypoints.fleet.words import is_to_do, plan_texts
 
 if TYPE_CHECKING:
-    from ganglion.entrypoints.fleet_yaml import Written
+    from ganglion.entrypoints.fleet.yaml import Written
     from ganglion.wire.apply_resources import ApplyProblem, ApplyReply, ApplyRequest, PlanLine
 
 Files = Annotated[
@@ -80,7 +80,7 @@ def _ask(session: Session, plan: "ApplyReply") -> None:
 def _print_schema(kind: str) -> None:
     import msgspec
 
-    from ganglion.hub.domain import fleet_specs
+    from ganglion.hub.domain.fleet import specs as fleet_specs
 
     if kind not in fleet_specs.KINDS:
         raise InvalidRequest(f"{kind!r} is no kind; there are {', '.join(fleet_specs.KINDS)}")
@@ -89,7 +89,7 @@ def _print_schema(kind: str) -> None:
 
 
 def _read(file: Path | None) -> "list[Written]":
-    from ganglion.entrypoints import fleet_yaml
+    from ganglion.entrypoints.fleet import yaml as fleet_yaml
 
     if file is None:
         raise InvalidRequest("say which files: -f fleet/")

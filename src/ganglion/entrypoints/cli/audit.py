@@ -120,9 +120,9 @@ def export(
 
 
 def _verify_shipped(session: Session, source: str, writer: str, public_key: str) -> None:
-    from ganglion.entrypoints.segment_proof import prove_segments
-    from ganglion.entrypoints.segment_stores import open_segment_store
-    from ganglion.entrypoints.settings import load_settings
+    from ganglion.entrypoints.hub_wiring.segment_stores import open_segment_store
+    from ganglion.entrypoints.key_holders.segment_proof import prove_segments
+    from ganglion.entrypoints.settings.tree import load_settings
 
     shipping = load_settings(session.config).hub.audit.shipping
     proof = prove_segments(open_segment_store(shipping, source), writer, public_key=public_key)

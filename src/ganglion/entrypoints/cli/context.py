@@ -14,7 +14,7 @@ from ganglion.entrypoints.cli.output import Output, OutputFormat, emit
 
 if TYPE_CHECKING:
     from ganglion.entrypoints.cli.logins import LoginFile
-    from ganglion.entrypoints.hub_client import HubClient
+    from ganglion.entrypoints.hub_client.client import HubClient
 
 P = ParamSpec("P")
 
@@ -75,9 +75,9 @@ def client_from(options: HubOptions) -> "HubClient":
 
     Raises: Unauthenticated: neither names a hub with a token. InvalidSettings, HubUnreachable, CaMismatch.
     """
-    from ganglion.entrypoints.hub_client import HubClient
-    from ganglion.entrypoints.pinned_tls import fetch_ca, parse_address
-    from ganglion.entrypoints.settings import load_settings
+    from ganglion.entrypoints.hub_client.client import HubClient
+    from ganglion.entrypoints.hub_client.pinned_tls import fetch_ca, parse_address
+    from ganglion.entrypoints.settings.tree import load_settings
 
     given = {"client.hub": options.hub, "client.token": options.token, "client.ca_pin": options.ca_pin}
     settings = load_settings(options.config, given).client

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ganglion.core.errors import InvalidRequest
-from ganglion.entrypoints.experiment_words import arm_lines
+from ganglion.entrypoints.fleet.experiment_words import arm_lines
 
 if TYPE_CHECKING:
     from ganglion.entrypoints.cli.context import Session

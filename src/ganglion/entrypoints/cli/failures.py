@@ -49,7 +49,7 @@ def report(error: Exception, style: FailureStyle) -> int:
 
 
 def _print_text(error: GanglionError) -> None:
-    from ganglion.entrypoints.settings import wants_colour
+    from ganglion.entrypoints.settings.tree import wants_colour
 
     label = "\x1b[31merror:\x1b[0m" if wants_colour(sys.stderr) else "error:"
     sys.stderr.write(f"{label} ")

@@ -38,7 +38,7 @@ def run(
 
     Example: ganglion hub run --data ./hub --hostname hub.example --host 0.0.0.0
     """
-    from ganglion.entrypoints.settings import load_settings
+    from ganglion.entrypoints.settings.tree import load_settings
 
     overrides = {
         "hub.data_dir": str(data) if data else None,
@@ -48,7 +48,7 @@ def run(
     }
     settings = load_settings(config, overrides).hub
     with needs_extra("hub", "the hub"):
-        from ganglion.entrypoints.hub_process import run_hub
+        from ganglion.entrypoints.hub_process.process import run_hub
     run_hub(settings)
 
 
@@ -62,11 +62,11 @@ def token(
 
     Example: ganglion hub token --data ./hub
     """
-    from ganglion.entrypoints.settings import load_settings
+    from ganglion.entrypoints.settings.tree import load_settings
 
     settings = load_settings(config, {"hub.data_dir": str(data) if data else None}).hub
     with needs_extra("hub", "the hub"):
-        from ganglion.entrypoints.hub_rescue import renew_token
+        from ganglion.entrypoints.hub_process.rescue import renew_token
     typer.echo(renew_token(Path(settings.data_dir), account))
 
 

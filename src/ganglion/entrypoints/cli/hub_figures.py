@@ -10,7 +10,7 @@ import typer
 from ganglion.core.errors import DiskUnusable
 from ganglion.entrypoints.cli.context import Session
 from ganglion.entrypoints.cli.output import OutputFormat, note
-from ganglion.entrypoints.fleet_words import figure_lines
+from ganglion.entrypoints.fleet.words import figure_lines
 
 if TYPE_CHECKING:
     from ganglion.wire.figures_resources import DayFigures

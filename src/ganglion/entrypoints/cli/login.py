@@ -11,9 +11,9 @@ from ganglion.entrypoints.cli.context import CaPin, Config, login_file
 from ganglion.entrypoints.cli.output import note
 
 if TYPE_CHECKING:
-    from ganglion.entrypoints.client_settings import ClientSettings
-    from ganglion.entrypoints.hub_client import HubClient
-    from ganglion.entrypoints.pinned_tls import OfferedCa
+    from ganglion.entrypoints.hub_client.client import HubClient
+    from ganglion.entrypoints.hub_client.pinned_tls import OfferedCa
+    from ganglion.entrypoints.settings.client import ClientSettings
 
 _ASK_EVERY_S = 2.0
 
@@ -38,9 +38,9 @@ def login(
     Example: ganglion login https://hub.example:8443 --token TOKEN --ca-pin PIN
     """
     from ganglion.entrypoints.cli.logins import Login
-    from ganglion.entrypoints.hub_client import HubClient
-    from ganglion.entrypoints.pinned_tls import parse_address
-    from ganglion.entrypoints.settings import load_settings
+    from ganglion.entrypoints.hub_client.client import HubClient
+    from ganglion.entrypoints.hub_client.pinned_tls import parse_address
+    from ganglion.entrypoints.settings.tree import load_settings
 
     address = str(parse_address(url))
     settings = load_settings(config, {"client.token": token, "client.ca_pin": ca_pin}).client
@@ -59,14 +59,14 @@ def logout(
 
     Example: ganglion logout
     """
-    from ganglion.entrypoints.pinned_tls import parse_address
+    from ganglion.entrypoints.hub_client.pinned_tls import parse_address
 
     gone = login_file().remove(str(parse_address(url)) if url else "")
     note(f"logged out of {gone}" if gone else "not logged in")
 
 
 def _trusted_ca(address: str, ca_pin: str) -> bytes:
-    from ganglion.entrypoints.pinned_tls import fetch_ca, offered_ca
+    from ganglion.entrypoints.hub_client.pinned_tls import fetch_ca, offered_ca
 
     return fetch_ca(address, ca_pin) if ca_pin else _confirmed(address, offered_ca(address))
 
@@ -83,7 +83,7 @@ def _confirmed(address: str, offered: "OfferedCa") -> bytes:
 
 def _proof(address: str, ca_pem: bytes, settings: "ClientSettings", *, user: str | None, browser: bool) -> str:
     """Return a token, or a session that a password or a browser gave."""
-    from ganglion.entrypoints.hub_client import HubClient
+    from ganglion.entrypoints.hub_client.client import HubClient
 
     if not browser and user is None:
         return settings.token or _asked_token()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ganglion.entrypoints.serve_start import Child
+    from ganglion.entrypoints.serve.start import Child
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def _early_child(arguments: Sequence[str]) -> "Child | None":
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from ganglion.adapters.run_marks import RunMarks
-    from ganglion.entrypoints.serve_start import Child, open_standard_streams
+    from ganglion.entrypoints.serve.start import Child, open_standard_streams
 
     open_standard_streams()
     return Child.start(RunMarks.create())

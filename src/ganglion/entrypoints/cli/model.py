@@ -105,8 +105,8 @@ def inspect(path: PackageOrFile, output: Output = OutputFormat.TABLE) -> None:
 
     Example: ganglion model inspect gate-1.ganglion
     """
-    from ganglion.entrypoints.bare_models import open_model
     from ganglion.entrypoints.cli import model_views
+    from ganglion.entrypoints.models.bare_models import open_model
 
     with open_model(path) as package:
         emit(model_views.package_view(package.manifest), output)
@@ -125,8 +125,8 @@ def verify(
     Example: ganglion model verify gate-1.ganglion
     """
     from ganglion.core.errors import CheckFailed
-    from ganglion.entrypoints.bare_models import open_model
     from ganglion.entrypoints.cli import model_verify, model_views
+    from ganglion.entrypoints.models.bare_models import open_model
 
     with open_model(path) as package:
         result, trial = model_verify.verify(package, sandbox=sandbox)
@@ -143,8 +143,8 @@ def example(path: PackageOrFile) -> None:
 
     Example: ganglion model example ./gate-1
     """
-    from ganglion.entrypoints.bare_models import open_model
-    from ganglion.entrypoints.example_request import example_request
+    from ganglion.entrypoints.models.bare_models import open_model
+    from ganglion.entrypoints.models.example_request import example_request
 
     with open_model(path) as package:
         typer.echo(example_request(package), nl=False)
@@ -239,9 +239,9 @@ def publish(
     Example: ganglion model publish gate-1.ganglion
     """
     from ganglion.core.errors import InvalidRequest
-    from ganglion.entrypoints.bare_models import is_model_file
     from ganglion.entrypoints.cli import model_signing
-    from ganglion.entrypoints.local_packages import as_file
+    from ganglion.entrypoints.models.bare_models import is_model_file
+    from ganglion.entrypoints.models.local_packages import as_file
 
     if is_model_file(path):
         raise InvalidRequest(

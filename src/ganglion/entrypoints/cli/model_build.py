@@ -30,8 +30,8 @@ from ganglion.core.manifest import (
 )
 from ganglion.core.serving_errors import ModelFailed
 from ganglion.core.steps import DATATYPES, AnomalyScore, Context, Detect, Softmax, Step, Tensors
-from ganglion.entrypoints import engines, local_packages
 from ganglion.entrypoints.cli import model_golden
+from ganglion.entrypoints.models import engines, local_packages
 from ganglion.factory.steps.assemble import assemble, empty_golden
 from ganglion.ports.runtime import DEFAULT_OPTIONS, Engine
 

@@ -21,7 +21,7 @@ from ganglion.factory.steps.train import TrainSettings
 from ganglion.factory.steps.version import VersionSettings
 
 if TYPE_CHECKING:
-    from ganglion.entrypoints.hub_client import HubClient
+    from ganglion.entrypoints.hub_client.client import HubClient
 
 __all__ = ["RetrainFiles", "input_settings", "read_rows", "retrain", "settings"]
 

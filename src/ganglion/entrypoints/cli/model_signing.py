@@ -7,10 +7,10 @@ from ganglion.adapters.package_files import PackageArchives
 from ganglion.adapters.system import SystemClock
 from ganglion.entrypoints.cli.context import Session
 from ganglion.entrypoints.cli.output import note
-from ganglion.entrypoints.passphrases import passphrase_of
-from ganglion.entrypoints.publisher_signing import describe, sign_release
-from ganglion.entrypoints.settings import load_settings
-from ganglion.entrypoints.trust_settings import lifetimes_of
+from ganglion.entrypoints.key_holders.passphrases import passphrase_of
+from ganglion.entrypoints.key_holders.publisher_signing import describe, sign_release
+from ganglion.entrypoints.settings.tree import load_settings
+from ganglion.entrypoints.settings.trust import lifetimes_of
 from ganglion.ports.clock import utc_s
 from ganglion.trust.signing import Terms
 

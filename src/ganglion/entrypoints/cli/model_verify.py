@@ -2,9 +2,9 @@
 
 from ganglion.core import golden
 from ganglion.core.golden import GoldenResult
-from ganglion.entrypoints.local_packages import OpenPackage
-from ganglion.entrypoints.sandboxes import open_sandbox
-from ganglion.entrypoints.settings import load_settings
+from ganglion.entrypoints.models.local_packages import OpenPackage
+from ganglion.entrypoints.processes.sandboxes import open_sandbox
+from ganglion.entrypoints.settings.tree import load_settings
 from ganglion.ports.sandbox import Trial
 
 

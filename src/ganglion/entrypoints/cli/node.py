@@ -72,7 +72,7 @@ def make_token(
 
     Example: ganglion node token gate-1 --site porto
     """
-    from ganglion.hub.domain.selectors import parse_labels
+    from ganglion.hub.domain.fleet.selectors import parse_labels
     from ganglion.wire.resources import TokenRequest
 
     request = TokenRequest(name, site=site, zone=zone, expires_in_s=expires, labels=parse_labels(labels))
@@ -100,8 +100,9 @@ def make_tokens(
 
     Example: ganglion node tokens -f names.csv --out ganglion-join.jsonl
     """
-    from ganglion.entrypoints import node_names, provisioning
-    from ganglion.hub.domain.selectors import parse_labels
+    from ganglion.entrypoints.fleet import node_names
+    from ganglion.entrypoints.node import provisioning
+    from ganglion.hub.domain.fleet.selectors import parse_labels
     from ganglion.wire.resources import TokenRequest
 
     plain = TokenRequest("", site=site, zone=zone, expires_in_s=expires, labels=parse_labels(labels))

@@ -10,7 +10,7 @@ from ganglion.entrypoints.cli.context import Config
 from ganglion.entrypoints.cli.output import Output, OutputFormat, emit, note
 
 if TYPE_CHECKING:
-    from ganglion.entrypoints.local_clients import ClientFile
+    from ganglion.entrypoints.client_access.local_clients import ClientFile
     from ganglion.trust.client_tokens import LocalClient
 
 app = typer.Typer(no_args_is_help=True)
@@ -81,7 +81,7 @@ def add(
     Example: ganglion node client add camera-7 --model gate --verb infer --data ./node
     """
     from ganglion.adapters.system import SystemChance, SystemClock
-    from ganglion.entrypoints.local_clients import Wish
+    from ganglion.entrypoints.client_access.local_clients import Wish
     from ganglion.trust.client_tokens import Verb
 
     wish = Wish(name=name, models=model or (), verbs=verb or (Verb.INFER, Verb.READ), life_s=life)
@@ -154,8 +154,8 @@ def _tell(client: "LocalClient", file: Path, output: OutputFormat) -> None:
 
 def _file(data: Path | None, file: Path | None, config: Path | None) -> "ClientFile":
     from ganglion.core.errors import InvalidRequest
-    from ganglion.entrypoints.local_clients import ClientFile
-    from ganglion.entrypoints.settings import load_settings
+    from ganglion.entrypoints.client_access.local_clients import ClientFile
+    from ganglion.entrypoints.settings.tree import load_settings
     from ganglion.node.services.places import Places
 
     if file is not None and data is not None:

@@ -13,7 +13,7 @@ from ganglion.entrypoints.cli.output import note, say
 
 if TYPE_CHECKING:
     from ganglion.adapters.system import SystemClock
-    from ganglion.entrypoints.node_settings import NodeSettings
+    from ganglion.entrypoints.settings.node import NodeSettings
     from ganglion.wire.diagnosis import HealthReport, SupportDocument
 
 # What people ask first stands first.
@@ -190,7 +190,7 @@ def _answer(session: Session, question: str, name: str, wait_s: float, *, argume
 
 def node_here(session: Session, data: Path | None) -> "NodeSettings":
     """Return the settings of the node of this machine."""
-    from ganglion.entrypoints.settings import load_settings
+    from ganglion.entrypoints.settings.tree import load_settings
 
     return load_settings(session.config, {"node.data_dir": str(data) if data else None}).node
 

@@ -24,7 +24,7 @@ def export_fleet(session: Session, file: File) -> None:
 
     Example: ganglion node export fleet.csv
     """
-    from ganglion.entrypoints import fleet_files
+    from ganglion.entrypoints.fleet import files as fleet_files
 
     fleet = session.client.export_fleet()
     fleet_files.write(fleet, file)
@@ -44,7 +44,7 @@ def import_fleet(
 
     Example: ganglion node import fleet.csv --dry-run
     """
-    from ganglion.entrypoints import fleet_files
+    from ganglion.entrypoints.fleet import files as fleet_files
 
     reply = session.client.import_fleet(fleet_files.read(file), dry_run=dry_run)
     session.show(reply)

@@ -27,9 +27,9 @@ def join(
 
     Example: ganglion node join https://hub.example:8443 --token TOKEN --data ./node
     """
-    from ganglion.entrypoints import node_join
-    from ganglion.entrypoints.node_keystore import node_keys
-    from ganglion.entrypoints.settings import load_settings
+    from ganglion.entrypoints.node import join as node_join
+    from ganglion.entrypoints.node.keystore import node_keys
+    from ganglion.entrypoints.settings.tree import load_settings
 
     settings = load_settings(config, {"node.data_dir": str(data) if data else None}).node
     keys = node_keys(settings)
@@ -45,9 +45,9 @@ def join(
 
 def rekey_here(data: Path | None, config: Path | None) -> None:
     """Change the key of the node in this directory, whether it runs or not. Raises: NotJoined, HubUnreachable."""
-    from ganglion.entrypoints.agent_start import open_link
-    from ganglion.entrypoints.node_keystore import node_keys
-    from ganglion.entrypoints.settings import load_settings
+    from ganglion.entrypoints.node.agent_start import open_link
+    from ganglion.entrypoints.node.keystore import node_keys
+    from ganglion.entrypoints.settings.tree import load_settings
     from ganglion.node.services.identity import load_identity
     from ganglion.node.services.places import Places
 
@@ -79,10 +79,10 @@ def run(
     """
     import asyncio
 
-    from ganglion.entrypoints.logs import configure_logs
-    from ganglion.entrypoints.node_logs import keep_logs
-    from ganglion.entrypoints.node_supervisor import supervise
-    from ganglion.entrypoints.settings import load_settings
+    from ganglion.entrypoints.node.logs import keep_logs
+    from ganglion.entrypoints.node.supervisor import supervise
+    from ganglion.entrypoints.processes.logs import configure_logs
+    from ganglion.entrypoints.settings.tree import load_settings
 
     overrides = {
         "node.data_dir": str(data) if data else None,

@@ -15,8 +15,8 @@ from ganglion.entrypoints.cli.output import note
 if TYPE_CHECKING:
     from ganglion.adapters.shell_recordings import RecordingFiles
     from ganglion.core.asciicast import CastEvent
-    from ganglion.entrypoints.node_settings import NodeSettings
-    from ganglion.entrypoints.persons_shell import Ends, PersonsShell
+    from ganglion.entrypoints.settings.node import NodeSettings
+    from ganglion.entrypoints.terminal.persons_shell import Ends, PersonsShell
     from ganglion.wire.shell_resources import ShellView
 
 _CLOSE = "close"
@@ -75,8 +75,8 @@ def shell(
 
 
 def _hold(session: Session, name: str, *, minutes: float, reason: str, wait_s: float) -> None:
-    from ganglion.entrypoints.persons_shell import Ends, PersonsShell
-    from ganglion.entrypoints.raw_terminal import size_of
+    from ganglion.entrypoints.terminal.persons_shell import Ends, PersonsShell
+    from ganglion.entrypoints.terminal.raw_terminal import size_of
     from ganglion.wire.shell_resources import ShellRequest
 
     keys, out = sys.stdin.fileno(), sys.stdout.fileno()
@@ -95,7 +95,7 @@ def _hold(session: Session, name: str, *, minutes: float, reason: str, wait_s: f
 
 
 def _run(held: "PersonsShell", ends: "Ends") -> None:
-    from ganglion.entrypoints.raw_terminal import on_resize, raw_terminal
+    from ganglion.entrypoints.terminal.raw_terminal import on_resize, raw_terminal
 
     with ExitStack() as stack:
         if ends.is_terminal:
@@ -146,7 +146,7 @@ def _seconds(minutes: float) -> int:
 
 
 def _how_to_leave(ends: "Ends") -> str:
-    from ganglion.entrypoints.shell_keys import ESCAPE
+    from ganglion.entrypoints.terminal.shell_keys import ESCAPE
 
     return f"; {ESCAPE} at the beginning of a line leaves" if ends.is_terminal else ""
 

@@ -64,7 +64,7 @@ def say(text: str) -> None:
 
 
 def _emit_table(value: object, columns: Sequence[str] | None, empty: str) -> None:
-    from ganglion.entrypoints.settings import wants_colour
+    from ganglion.entrypoints.settings.tree import wants_colour
 
     if not isinstance(value, list | tuple):
         sys.stdout.write(cells.record(value, columns, width=_terminal_width()))

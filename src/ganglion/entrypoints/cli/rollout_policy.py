@@ -8,7 +8,7 @@ from ganglion.core.errors import NotFound
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-    from ganglion.entrypoints.hub_client import HubClient
+    from ganglion.entrypoints.hub_client.client import HubClient
     from ganglion.wire.rollout_resources import RolloutRequest
 
 D = TypeVar("D", bound="DataclassInstance")
@@ -18,8 +18,8 @@ def applied(client: "HubClient", request: "RolloutRequest", name: str) -> "Rollo
     """Return a request with a policy's values in place of those at their default. Raises: NotFound."""
     import msgspec
 
-    from ganglion.hub.domain.declared import request_of
-    from ganglion.hub.domain.fleet_specs import AssignmentSpec, RolloutPolicySpec
+    from ganglion.hub.domain.declared.resources import request_of
+    from ganglion.hub.domain.fleet.specs import AssignmentSpec, RolloutPolicySpec
     from ganglion.wire.rollout_resources import GateSettings, ProbationSettings, RolloutRequest
 
     found = next((each for each in client.rollout_policies() if each.name == name), None)

@@ -8,8 +8,8 @@ import typer
 from ganglion.entrypoints.cli.failures import DEBUG
 
 if TYPE_CHECKING:
-    from ganglion.entrypoints.serve_settings import ServeSettings
-    from ganglion.entrypoints.serve_start import Child
+    from ganglion.entrypoints.serve.start import Child
+    from ganglion.entrypoints.settings.serve import ServeSettings
 
 
 def serve(
@@ -53,8 +53,8 @@ def serve(
     Example: ganglion serve gate.onnx --port 8000
     """
     from ganglion.entrypoints.cli import serve_options
-    from ganglion.entrypoints.serving_guard import check_exposure
-    from ganglion.entrypoints.settings import load_settings
+    from ganglion.entrypoints.client_access.guard import check_exposure
+    from ganglion.entrypoints.settings.tree import load_settings
 
     overrides = {
         "serve.host": host,
@@ -82,8 +82,8 @@ def _hand_over(path: Path, settings: "ServeSettings", journal: Path | None, chil
     import msgspec
 
     from ganglion.adapters.run_marks import RunMarks
-    from ganglion.entrypoints.serve_order import ServeOrder
-    from ganglion.entrypoints.serve_start import Child
+    from ganglion.entrypoints.serve.order import ServeOrder
+    from ganglion.entrypoints.serve.start import Child
 
     order = ServeOrder(
         path=str(path),
@@ -101,8 +101,8 @@ def _serve_here(path: Path, settings: "ServeSettings", journal: Path | None) -> 
     import sys
 
     from ganglion.entrypoints.cli.output import note
-    from ganglion.entrypoints.logs import configure_logs
-    from ganglion.entrypoints.serve_process import Voice, run_serve
+    from ganglion.entrypoints.processes.logs import configure_logs
+    from ganglion.entrypoints.serve.process import Voice, run_serve
 
     # What cannot be served is named in a line of its own; only defects are worth a log line here.
     configure_logs("serve", level=logging.ERROR)

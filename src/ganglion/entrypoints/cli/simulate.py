@@ -38,7 +38,9 @@ def simulate(
 
     Example: ganglion simulate --profile ship --faults none --report ship.html
     """
-    from ganglion.entrypoints import simulate_files, simulate_run, simulate_text
+    from ganglion.entrypoints.simulate import files as simulate_files
+    from ganglion.entrypoints.simulate import run as simulate_run
+    from ganglion.entrypoints.simulate import text as simulate_text
 
     if show_profile:
         typer.echo(simulate_files.profile_text(profile), nl=False)
@@ -51,7 +53,7 @@ def simulate(
     else:
         emit(outcome, output)
     if report is not None:
-        from ganglion.entrypoints.simulate_report import write_report
+        from ganglion.entrypoints.simulate.report import write_report
 
         write_report(outcome, fleet, report)
         note(f"The report is in {report}.")

@@ -66,8 +66,8 @@ def fetch(
 
     Example: ganglion trust fetch ./ceremony
     """
-    from ganglion.entrypoints.ceremony_directory import CeremonyDirectory
     from ganglion.entrypoints.cli import trust_views
+    from ganglion.entrypoints.key_holders.ceremony_directory import CeremonyDirectory
 
     view = session.client.make_online_keys() if new_online_keys else session.client.trust()
     CeremonyDirectory(directory).put_present(session.client.trust_documents(), view.online_keys)
@@ -299,6 +299,6 @@ def discard(directory: Ceremony) -> None:
 
     Example: ganglion trust discard ./ceremony
     """
-    from ganglion.entrypoints.ceremony_directory import CeremonyDirectory
+    from ganglion.entrypoints.key_holders.ceremony_directory import CeremonyDirectory
 
     CeremonyDirectory(directory).clear()

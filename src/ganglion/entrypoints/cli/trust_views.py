@@ -5,11 +5,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from ganglion.adapters.system import SystemClock
-from ganglion.entrypoints.ceremony_directory import CeremonyDirectory
 from ganglion.entrypoints.cli.output import OutputFormat, emit, note
+from ganglion.entrypoints.key_holders.ceremony_directory import CeremonyDirectory
 from ganglion.ports.clock import utc_s
-from ganglion.trust import proposal, proposal_words
-from ganglion.trust.proposal import Need
+from ganglion.trust.ceremony import proposal, proposal_words
+from ganglion.trust.ceremony.proposal import Need
 from ganglion.wire.trust_resources import TrustRoleView, TrustView
 
 _DAY_S = timedelta(days=1).total_seconds()

@@ -12,16 +12,18 @@ from ganglion.adapters.system import SystemClock
 from ganglion.core.errors import CheckFailed, InvalidRequest, NotFound
 from ganglion.core.ids import parse_name
 from ganglion.core.trust_errors import SignaturesMissing
-from ganglion.entrypoints import envelope_files
-from ganglion.entrypoints.ceremony_directory import CeremonyDirectory
 from ganglion.entrypoints.cli.output import note
-from ganglion.entrypoints.hub_client import HubClient
-from ganglion.entrypoints.passphrases import passphrase_of
-from ganglion.entrypoints.settings import load_settings
-from ganglion.entrypoints.trust_settings import lifetimes_of
+from ganglion.entrypoints.hub_client.client import HubClient
+from ganglion.entrypoints.key_holders import envelope_files
+from ganglion.entrypoints.key_holders.ceremony_directory import CeremonyDirectory
+from ganglion.entrypoints.key_holders.passphrases import passphrase_of
+from ganglion.entrypoints.settings.tree import load_settings
+from ganglion.entrypoints.settings.trust import lifetimes_of
 from ganglion.ports.clock import utc_s
-from ganglion.trust import assignment, ceremony, envelope, envelope_words, proposal, proposal_words, target_path
-from ganglion.trust.proposal import Proposal, keyids_of
+from ganglion.trust import assignment, envelope, envelope_words, target_path
+from ganglion.trust.ceremony import proposal, proposal_words
+from ganglion.trust.ceremony import proposals as ceremony
+from ganglion.trust.ceremony.proposal import Proposal, keyids_of
 from ganglion.trust.repository import ONLINE_ROLES
 from ganglion.trust.signing import Terms, is_offline
 from ganglion.wire.trust_resources import TrustInstalled

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from ganglion.entrypoints.demo.scoreboard import Promise
-from ganglion.entrypoints.settings import wants_colour
+from ganglion.entrypoints.settings.tree import wants_colour
 
 _COLUMNS = 80
 """Of a terminal that does not tell its width."""

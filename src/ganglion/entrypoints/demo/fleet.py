@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ganglion.entrypoints import fleet_yaml
 from ganglion.entrypoints.demo.play import Play
 from ganglion.entrypoints.demo.script import CANARY_LABEL, MODEL, SITES, Script
-from ganglion.entrypoints.fleet_words import is_to_do, plan_texts
-from ganglion.hub.domain import declared
-from ganglion.hub.domain.fleet_specs import AssignmentSpec, RolloutPolicySpec
+from ganglion.entrypoints.fleet import yaml as fleet_yaml
+from ganglion.entrypoints.fleet.words import is_to_do, plan_texts
+from ganglion.hub.domain.declared import resources as declared
+from ganglion.hub.domain.fleet.specs import AssignmentSpec, RolloutPolicySpec
 from ganglion.wire.apply_resources import ApplyReply, ApplyRequest
 from ganglion.wire.rollout_resources import RolloutRequest
 

@@ -11,7 +11,7 @@ from ganglion.entrypoints.demo.lessons import BAD_VERSION
 from ganglion.entrypoints.demo.play import Play
 from ganglion.entrypoints.demo.plots import Band, Series, Strip
 from ganglion.entrypoints.demo.scoreboard import Scoreboard
-from ganglion.entrypoints.experiment_words import arm_lines
+from ganglion.entrypoints.fleet.experiment_words import arm_lines
 from ganglion.testing.traffic import Exchange
 
 _COLOURS = {"1": "old", BAD_VERSION: "bad", "2": "good", "": "failed"}

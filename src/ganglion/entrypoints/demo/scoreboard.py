@@ -3,7 +3,7 @@
 import itertools
 from dataclasses import dataclass, field
 
-from ganglion.entrypoints.fleet_words import FigureLine
+from ganglion.entrypoints.fleet.words import FigureLine
 from ganglion.testing.ledger import Ledger
 from ganglion.testing.traffic import Exchange
 from ganglion.wire.experiment_resources import ExperimentView

@@ -2,7 +2,7 @@
 
 from ganglion.entrypoints.demo.chapters import ledger_told
 from ganglion.entrypoints.demo.play import Play
-from ganglion.entrypoints.fleet_words import figure_lines
+from ganglion.entrypoints.fleet.words import figure_lines
 from ganglion.testing.processes import clock_s
 from ganglion.testing.traffic import request_bytes
 

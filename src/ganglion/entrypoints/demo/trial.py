@@ -3,7 +3,7 @@
 from ganglion.entrypoints.demo import fleet, rollouts
 from ganglion.entrypoints.demo.play import Play
 from ganglion.entrypoints.demo.script import MODEL
-from ganglion.entrypoints.experiment_words import arm_lines
+from ganglion.entrypoints.fleet.experiment_words import arm_lines
 from ganglion.testing.processes import clock_s
 from ganglion.wire.experiment_resources import ArmRequest, ArmResult, ExperimentAction, ExperimentRequest
 from ganglion.wire.rollout_resources import ProbationSettings

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ganglion.entrypoints.demo.digits import LABELS, Digits
 from ganglion.entrypoints.demo.script import CANARY_LABEL, MODEL, REVIEWER, SITES, Script
-from ganglion.entrypoints.hub_client import HubClient
-from ganglion.entrypoints.pinned_tls import fetch_ca
+from ganglion.entrypoints.hub_client.client import HubClient
+from ganglion.entrypoints.hub_client.pinned_tls import fetch_ca
 from ganglion.testing.ledger import Ledger, compare
 from ganglion.testing.processes import HubProcess, NodeProcess, free_port, join
 from ganglion.testing.relay import ThreadedRelay

@@ -11,9 +11,9 @@ from ganglion.entrypoints.diagnosis import questions
 from ganglion.entrypoints.diagnosis.doctor import doctor_report
 from ganglion.entrypoints.diagnosis.findings import health_report
 from ganglion.entrypoints.diagnosis.support import fitted, support_document
-from ganglion.entrypoints.node_settings import NodeSettings
+from ganglion.entrypoints.settings.node import NodeSettings
 from ganglion.node.domain import redaction
-from ganglion.node.services.orders import Deed, Told
+from ganglion.node.services.orders.orders import Deed, Told
 from ganglion.node.services.places import Places
 from ganglion.ports.clock import Clock, utc_s
 from ganglion.wire import codec

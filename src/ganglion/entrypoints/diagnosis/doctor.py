@@ -11,11 +11,12 @@ from typing import Final
 
 from ganglion.adapters.package_files import read_manifest
 from ganglion.core.errors import DataCorrupt, GanglionError
-from ganglion.entrypoints import engines, hub_errors
 from ganglion.entrypoints.diagnosis.findings import Examination, examine
-from ganglion.entrypoints.node_settings import NodeSettings
-from ganglion.entrypoints.pinned_tls import HubAddress, context_for, fetch_ca, parse_address
-from ganglion.entrypoints.timed_line import TimedLine
+from ganglion.entrypoints.hub_client import errors as hub_errors
+from ganglion.entrypoints.hub_client.pinned_tls import HubAddress, context_for, fetch_ca, parse_address
+from ganglion.entrypoints.hub_client.timed_line import TimedLine
+from ganglion.entrypoints.models import engines
+from ganglion.entrypoints.settings.node import NodeSettings
 from ganglion.node.domain import health
 from ganglion.node.domain.health import HealthFacts, HealthLimits
 from ganglion.node.services.identity import NodeIdentity, load_identity

@@ -19,10 +19,10 @@ from ganglion.adapters.shell_notice import notice_in
 from ganglion.core.behaviour import Behaviour
 from ganglion.core.errors import DataCorrupt
 from ganglion.core.serving_errors import ServingUnreachable
-from ganglion.entrypoints.node_settings import NodeSettings
+from ganglion.entrypoints.settings.node import NodeSettings
 from ganglion.node.domain import health
 from ganglion.node.domain.health import HealthFacts, HealthLimits, ModelFacts
-from ganglion.node.domain.reconcile import ModelState, NodeState
+from ganglion.node.domain.update.reconcile import ModelState, NodeState
 from ganglion.node.services import stored_state
 from ganglion.node.services.identity import load_identity
 from ganglion.node.services.places import Places

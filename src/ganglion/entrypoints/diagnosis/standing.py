@@ -9,10 +9,10 @@ import msgspec
 
 from ganglion.adapters.line_note import LineNote, is_running, line_note
 from ganglion.entrypoints.diagnosis.findings import Examination, examine, served_models
-from ganglion.entrypoints.node_settings import NodeSettings
+from ganglion.entrypoints.settings.node import NodeSettings
 from ganglion.node.domain import health
 from ganglion.node.domain.health import HealthLimits
-from ganglion.node.domain.reconcile import ModelState, NodeState, wanted
+from ganglion.node.domain.update.reconcile import ModelState, NodeState, wanted
 from ganglion.node.services.identity import NodeIdentity, load_identity
 from ganglion.node.services.places import Places
 from ganglion.ports.clock import Clock

@@ -16,9 +16,9 @@ from ganglion.adapters.kept_logs import LogQuery, LogReader
 from ganglion.core.errors import InvalidRequest
 from ganglion.entrypoints.diagnosis.doctor import doctor_report
 from ganglion.entrypoints.diagnosis.findings import Examination, examine
-from ganglion.entrypoints.node_settings import NodeSettings
+from ganglion.entrypoints.settings.node import NodeSettings
 from ganglion.node.domain import redaction
-from ganglion.node.domain.reconcile import ModelState
+from ganglion.node.domain.update.reconcile import ModelState
 from ganglion.node.services.identity import load_identity
 from ganglion.node.services.places import Places
 from ganglion.ports.clock import Clock, utc_s

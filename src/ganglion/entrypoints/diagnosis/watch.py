@@ -1,7 +1,7 @@
 """Looks at the node's health from time to time, for its reports."""
 
 from ganglion.entrypoints.diagnosis.findings import examine
-from ganglion.entrypoints.node_settings import NodeSettings
+from ganglion.entrypoints.settings.node import NodeSettings
 from ganglion.node.domain import health
 from ganglion.node.domain.health import HealthLimits
 from ganglion.ports.clock import Clock

@@ -19,7 +19,7 @@ from ganglion.entrypoints.grpc_api.statuses import status_of
 from ganglion.entrypoints.inference_api import documents
 from ganglion.entrypoints.inference_api.repository import Repository
 from ganglion.entrypoints.inference_api.statistics_document import statistics
-from ganglion.node.services.serving import Serving
+from ganglion.node.services.serving.answers import Serving
 
 T = TypeVar("T", bound=msgspec.Struct)
 _SIZE_MAX = 1 << 48

@@ -2,8 +2,8 @@
 
 from functools import partial
 
+from ganglion.entrypoints.client_access.guard import Guard
 from ganglion.entrypoints.grpc_api.calls import Call, Unary
-from ganglion.entrypoints.serving_guard import Guard
 from ganglion.trust.client_tokens import Verb
 
 _FOR_ALL = frozenset({"ServerLive", "ServerReady"})

@@ -14,7 +14,7 @@ from ganglion.entrypoints.inference_api.memo import Memo
 from ganglion.entrypoints.inference_api.oip_response import Memory
 from ganglion.entrypoints.inference_api.sent_outputs import as_sent, bf16_of, timing_of, wishes_of
 from ganglion.entrypoints.inference_api.wishes import OutputChoice, Span, Wish
-from ganglion.node.services.serving import Inferred
+from ganglion.node.services.serving.answers import Inferred
 
 _KNOWN_MAX = 512
 _MODEL, _VERSION, _ID, _PARAMETERS, _OUTPUTS, _RAW = range(1, 7)

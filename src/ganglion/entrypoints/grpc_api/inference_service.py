@@ -9,15 +9,15 @@ import structlog
 
 from ganglion.core.errors import GanglionError, Overloaded
 from ganglion.core.identity_errors import Forbidden
+from ganglion.entrypoints.client_access.guard import Guard
 from ganglion.entrypoints.grpc_api.calls import Call, Status
 from ganglion.entrypoints.grpc_api.guarding import authorization_of
 from ganglion.entrypoints.grpc_api.infer_request import GrpcRequest, GrpcRequestDecoder
 from ganglion.entrypoints.grpc_api.infer_response import GrpcResponseEncoder, stream_error
 from ganglion.entrypoints.grpc_api.rounds import Rounds
 from ganglion.entrypoints.grpc_api.statuses import status_of
-from ganglion.entrypoints.serving_guard import Guard
-from ganglion.node.services.serving import Inferred, InferRequest, Outcome, Reply, Serving
-from ganglion.node.services.serving_lane import Ticket
+from ganglion.node.services.serving.answers import Inferred, InferRequest, Outcome, Reply, Serving
+from ganglion.node.services.serving.lane import Ticket
 from ganglion.trust.client_tokens import Verb
 
 log = structlog.get_logger()

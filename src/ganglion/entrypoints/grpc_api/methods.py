@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from ganglion.adapters.shared_memory import SharedRegions
+from ganglion.entrypoints.client_access.guard import Guard, NoGuard
 from ganglion.entrypoints.grpc_api import messages
 from ganglion.entrypoints.grpc_api.about_service import AboutService
 from ganglion.entrypoints.grpc_api.calls import Methods, StreamMethod, UnaryMethod
@@ -15,8 +16,7 @@ from ganglion.entrypoints.grpc_api.inference_service import InferenceService, en
 from ganglion.entrypoints.grpc_api.reflection_service import Described, ReflectionStream
 from ganglion.entrypoints.grpc_api.rounds import CanCallLater, Rounds
 from ganglion.entrypoints.inference_api.repository import Repository
-from ganglion.entrypoints.serving_guard import Guard, NoGuard
-from ganglion.node.services.serving import Serving
+from ganglion.node.services.serving.answers import Serving
 
 INFERENCE = "inference.GRPCInferenceService"
 _HEALTH = "grpc.health.v1.Health"

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Sequence
 import anyio
 
 from ganglion.core.errors import GanglionError
+from ganglion.entrypoints.client_access.listening import Address, ListeningServer, listen
 from ganglion.entrypoints.grpc_api.calls import Methods
 from ganglion.entrypoints.grpc_api.connection import Connection, Shared
 from ganglion.entrypoints.grpc_api.limits import GrpcLimits
 from ganglion.entrypoints.grpc_api.session import Service
 from ganglion.entrypoints.inference_api.limits import BodyBudget
-from ganglion.entrypoints.listening import Address, ListeningServer, listen
 
 
 class GrpcServer(ListeningServer):

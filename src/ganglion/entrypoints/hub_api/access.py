@@ -14,7 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from ganglion.core.identity_errors import Forbidden, Unauthenticated
 from ganglion.entrypoints.hub_api import session
-from ganglion.entrypoints.hub_wiring import Hub
+from ganglion.entrypoints.hub_wiring.hub import Hub
 from ganglion.ports.hub_store import NodeRow
 from ganglion.trust import bearer
 from ganglion.trust.roles import Caller, Right

@@ -40,8 +40,8 @@ from ganglion.entrypoints.hub_api.web import (
     rollout_page,
 )
 from ganglion.entrypoints.hub_api.web.manifests import Manifests
-from ganglion.entrypoints.hub_settings import HubSettings
-from ganglion.entrypoints.hub_wiring import Hub
+from ganglion.entrypoints.hub_wiring.hub import Hub
+from ganglion.entrypoints.settings.hub import HubSettings
 from ganglion.wire import paths
 
 _ROUTERS = (

@@ -9,10 +9,11 @@ from ganglion.core.errors import NotFound
 from ganglion.entrypoints.hub_api import scopes
 from ganglion.entrypoints.hub_api.access import HubPart, Viewer
 from ganglion.entrypoints.hub_api.bodies import StrictRoute
-from ganglion.hub.domain import fleet_specs, rollout_request
-from ganglion.hub.domain.declared import Declared, request_of
-from ganglion.hub.domain.fleet_specs import AlertSpec, AssignmentSpec, SettingsSpec, place_of
-from ganglion.hub.services import rollout_planning
+from ganglion.hub.domain.declared.resources import Declared, request_of
+from ganglion.hub.domain.fleet import specs as fleet_specs
+from ganglion.hub.domain.fleet.specs import AlertSpec, AssignmentSpec, SettingsSpec, place_of
+from ganglion.hub.domain.rollouts import request as rollout_request
+from ganglion.hub.services.rollouts import planning as rollout_planning
 from ganglion.ports.hub_store import ControlTransaction, NodeRow
 from ganglion.trust.roles import Caller, Right
 from ganglion.wire import codec, paths

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ganglion.core.errors import Overloaded
 from ganglion.entrypoints.hub_api.problems import error_response, problem_response, unexpected
-from ganglion.entrypoints.hub_metrics import HubMetrics
+from ganglion.entrypoints.hub_wiring.metrics import HubMetrics
 
 log = structlog.get_logger()
 

@@ -14,7 +14,7 @@ from ganglion.entrypoints.hub_api.access import HubPart, Node, Operator, Viewer
 from ganglion.entrypoints.hub_api.bodies import gives_file, takes_file
 from ganglion.entrypoints.hub_api.file_reply import BINARY_TYPE, file_reply
 from ganglion.entrypoints.hub_api.release_routes import received
-from ganglion.entrypoints.hub_wiring import Hub
+from ganglion.entrypoints.hub_wiring.hub import Hub
 from ganglion.trust.roles import Caller
 from ganglion.wire import paths
 from ganglion.wire.file_resources import FileView

@@ -10,8 +10,8 @@ from ganglion.entrypoints.hub_api import scopes
 from ganglion.entrypoints.hub_api.access import HubPart, Operator, Viewer
 from ganglion.entrypoints.hub_api.bodies import StrictRoute
 from ganglion.entrypoints.hub_api.limits import bounded
-from ganglion.hub.services import groups
-from ganglion.hub.services.node_search import node_query
+from ganglion.hub.services.organisation import groups
+from ganglion.hub.services.organisation.node_search import node_query
 from ganglion.wire import paths
 from ganglion.wire.fleet_resources import (
     FleetImport,

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ganglion.core.errors import GanglionError
 from ganglion.entrypoints.hub_api.bodies import message_reply
 from ganglion.entrypoints.hub_api.problems import error_response
-from ganglion.entrypoints.hub_wiring import Hub
+from ganglion.entrypoints.hub_wiring.hub import Hub
 from ganglion.wire import paths
 from ganglion.wire.desired import DesiredState
 

@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from ganglion.entrypoints.hub_api.access import HubPart, Node, NodeToken
 from ganglion.entrypoints.hub_api.bodies import RawBody, gives, gives_file, message_reply, takes, takes_file
 from ganglion.entrypoints.hub_api.long_polls import WAITS, Poll
-from ganglion.entrypoints.hub_wiring import Hub
+from ganglion.entrypoints.hub_wiring.hub import Hub
 from ganglion.wire import codec, paths
 from ganglion.wire.desired import DesiredState, NodeReport
 from ganglion.wire.identity import AccessReply, AccessRequest, Challenge, JoinReply, JoinRequest, RekeyRequest

@@ -7,7 +7,7 @@ from ganglion.core.ids import parse_name
 from ganglion.entrypoints.hub_api import people_views
 from ganglion.entrypoints.hub_api.access import Administrator, Anyone, HubPart
 from ganglion.entrypoints.hub_api.bodies import StrictRoute
-from ganglion.hub.services.browser_logins import LIFE_S
+from ganglion.hub.services.people.browser_logins import LIFE_S
 from ganglion.trust.roles import Right, parse_role, parse_scope
 from ganglion.wire import paths
 from ganglion.wire.people_resources import (

@@ -3,7 +3,7 @@
 import msgspec
 from fastapi import Request
 
-from ganglion.hub.services.accounts import scope_of
+from ganglion.hub.services.people.accounts import scope_of
 from ganglion.ports.people_store import AccountRow, AuditRow, ProgramTokenRow
 from ganglion.trust.audit import Checkpoint, Link
 from ganglion.trust.roles import Caller

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from ganglion.core.errors import GanglionError, InvalidRequest, NotFound, Unavailable, Untrusted
 from ganglion.core.identity_errors import Unauthenticated
 from ganglion.entrypoints.hub_api.web.error_page import error_page, wants_page
-from ganglion.entrypoints.hub_wiring import Hub
+from ganglion.entrypoints.hub_wiring.hub import Hub
 from ganglion.wire import codec
 from ganglion.wire.problems import PROBLEM_TYPE, Problem, problem_of
 

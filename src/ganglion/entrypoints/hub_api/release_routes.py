@@ -17,7 +17,7 @@ from ganglion.entrypoints.hub_api.access import HubPart, Publisher, Viewer
 from ganglion.entrypoints.hub_api.bodies import gives_file, takes_file
 from ganglion.entrypoints.hub_api.file_reply import BINARY_TYPE, file_reply
 from ganglion.entrypoints.hub_api.open_file import open_file
-from ganglion.entrypoints.hub_wiring import Hub
+from ganglion.entrypoints.hub_wiring.hub import Hub
 from ganglion.wire import paths
 from ganglion.wire.resources import ReleaseView
 

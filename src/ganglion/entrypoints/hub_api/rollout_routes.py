@@ -11,7 +11,7 @@ from ganglion.core.identity_errors import Forbidden
 from ganglion.entrypoints.hub_api import scopes
 from ganglion.entrypoints.hub_api.access import HubPart, Operator, Viewer
 from ganglion.entrypoints.hub_api.bodies import StrictRoute
-from ganglion.entrypoints.hub_wiring import Hub
+from ganglion.entrypoints.hub_wiring.hub import Hub
 from ganglion.trust.roles import Caller
 from ganglion.wire import paths
 from ganglion.wire.rollout_resources import ActionRequest, RolloutPlan, RolloutRequest, RolloutView

@@ -6,9 +6,9 @@ from functools import partial
 from itertools import chain
 from typing import Protocol, TypeVar
 
-from ganglion.entrypoints.hub_wiring import Hub
-from ganglion.hub.services import groups
-from ganglion.hub.services.groups import Sight
+from ganglion.entrypoints.hub_wiring.hub import Hub
+from ganglion.hub.services.organisation import groups
+from ganglion.hub.services.organisation.groups import Sight
 from ganglion.ports.hub_store import Alternatives, ControlTransaction, NodeRow, NodeTerm
 from ganglion.trust.roles import Caller
 from ganglion.wire.rollout_resources import RolloutView

@@ -19,9 +19,9 @@ from ganglion.core.ids import parse_name
 from ganglion.entrypoints.hub_api import scopes
 from ganglion.entrypoints.hub_api.access import HubPart, Node, Operator
 from ganglion.entrypoints.hub_api.bodies import RawBody, StrictRoute, gives, gives_file, message_reply, takes
-from ganglion.entrypoints.hub_wiring import Hub
-from ganglion.hub.services.live_shells import Stand
-from ganglion.hub.services.shells import Shown, keys_of
+from ganglion.entrypoints.hub_wiring.hub import Hub
+from ganglion.hub.services.shells.live_shells import Stand
+from ganglion.hub.services.shells.shells import Shown, keys_of
 from ganglion.trust.roles import Caller
 from ganglion.wire import codec, paths
 from ganglion.wire.shell_resources import ShellRequest, ShellShown, ShellTaken, ShellTyping, ShellView

@@ -8,7 +8,7 @@ from ganglion.core.ids import parse_name
 from ganglion.entrypoints.hub_api import scopes
 from ganglion.entrypoints.hub_api.access import HubPart, Viewer
 from ganglion.entrypoints.hub_api.limits import bounded
-from ganglion.hub.services import input_shifts
+from ganglion.hub.services.records import input_shifts
 from ganglion.wire import paths
 from ganglion.wire.resources import EventView, InputShiftView, ResultView
 

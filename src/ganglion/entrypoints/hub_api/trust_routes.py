@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body
 
 from ganglion.entrypoints.hub_api.access import Administrator, HubPart, Publisher, Viewer
-from ganglion.hub.services.trust_views import trust_documents, trust_view
+from ganglion.hub.services.releases.trust_views import trust_documents, trust_view
 from ganglion.trust.roles import Caller, Right
 from ganglion.trust.target_path import role_of
 from ganglion.wire import paths

@@ -6,7 +6,7 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 from ganglion.entrypoints.inference_api.messages import Request, Response
-from ganglion.node.services.serving_lane import Ticket
+from ganglion.node.services.serving.lane import Ticket
 
 Reply: TypeAlias = Callable[[Response], None]
 

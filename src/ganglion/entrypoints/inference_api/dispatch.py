@@ -8,6 +8,7 @@ import structlog
 from ganglion.adapters.shared_memory import SharedRegions
 from ganglion.core import prediction_document
 from ganglion.core.errors import GanglionError, InvalidRequest
+from ganglion.entrypoints.client_access.guard import Guard, NoGuard
 from ganglion.entrypoints.inference_api.application import Reply
 from ganglion.entrypoints.inference_api.messages import Request, Response, json_response, problem_response
 from ganglion.entrypoints.inference_api.oip_request import RequestDecoder
@@ -22,9 +23,8 @@ from ganglion.entrypoints.inference_api.request_reader import (
 )
 from ganglion.entrypoints.inference_api.routes import Action, Route, route_of
 from ganglion.entrypoints.inference_api.telling import Telling, refuse_strangers
-from ganglion.entrypoints.serving_guard import Guard, NoGuard
-from ganglion.node.services.serving import NEVER_S, Inferred, InferRequest, Outcome, Serving
-from ganglion.node.services.serving_lane import Ticket
+from ganglion.node.services.serving.answers import NEVER_S, Inferred, InferRequest, Outcome, Serving
+from ganglion.node.services.serving.lane import Ticket
 from ganglion.trust.client_tokens import Verb
 
 log = structlog.get_logger()

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ganglion.core.engine_options import RuntimeName
 from ganglion.core.manifest import Manifest, TensorSpec
-from ganglion.node.services.serving_versions import ServedModel
+from ganglion.node.services.serving.versions import ServedModel
 
 _PLATFORMS: dict[RuntimeName, str] = {"onnxruntime": "onnxruntime_onnx", "openvino": "openvino", "litert": "tflite"}
 """As other servers of the protocol call them."""

@@ -8,8 +8,8 @@ import msgspec
 from ganglion.core.errors import InvalidRequest
 from ganglion.entrypoints.inference_api.oip_document import Document, InputItem, OutputItem, Placement
 from ganglion.entrypoints.inference_api.wishes import OutputChoice, Span, Wish, choose
-from ganglion.node.domain.sequences import SequencePlace
-from ganglion.node.services.serving import Form
+from ganglion.node.domain.serving.sequences import SequencePlace
+from ganglion.node.services.serving.answers import Form
 
 
 class Manner(msgspec.Struct, frozen=True, gc=False):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from ganglion.core.histogram import Histogram
-from ganglion.node.services.serving_versions import LoadedVersion, ServedModel
+from ganglion.node.services.serving.versions import LoadedVersion, ServedModel
 
 Labels: TypeAlias = tuple[tuple[str, str], ...]
 Kind: TypeAlias = Literal["counter", "gauge", "histogram"]

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from ganglion.core.errors import InvalidRequest
-from ganglion.node.domain.sequences import SequencePlace
+from ganglion.node.domain.serving.sequences import SequencePlace
 
 Size = Annotated[int, msgspec.Meta(ge=0, le=1 << 48)]
 Shape = Annotated[tuple[Annotated[int, msgspec.Meta(ge=0)], ...], msgspec.Meta(max_length=32)]

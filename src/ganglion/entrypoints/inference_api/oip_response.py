@@ -16,7 +16,7 @@ from ganglion.entrypoints.inference_api.memo import Memo
 from ganglion.entrypoints.inference_api.messages import Response
 from ganglion.entrypoints.inference_api.sent_outputs import as_sent, bf16_of, timing_of, wishes_of
 from ganglion.entrypoints.inference_api.wishes import OutputChoice, Span, Wish
-from ganglion.node.services.serving import Inferred
+from ganglion.node.services.serving.answers import Inferred
 
 _BINARY_TYPE = "application/octet-stream"
 _HEADER_LENGTH = "Inference-Header-Content-Length"

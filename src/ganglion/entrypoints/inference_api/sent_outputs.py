@@ -3,8 +3,8 @@
 from ganglion.core.steps import DATATYPES, Tensor
 from ganglion.entrypoints.inference_api.classification import best_classes
 from ganglion.entrypoints.inference_api.wishes import OutputChoice, Wish
-from ganglion.node.services.serving import Inferred
-from ganglion.node.services.serving_statistics import Stages
+from ganglion.node.services.serving.answers import Inferred
+from ganglion.node.services.serving.counts import Stages
 
 
 def wishes_of(inferred: Inferred, choice: OutputChoice) -> tuple[tuple[str, Wish], ...]:

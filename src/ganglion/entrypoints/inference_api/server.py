@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import anyio
 
 from ganglion.core.errors import GanglionError
+from ganglion.entrypoints.client_access.listening import Address, ListeningServer, listen
 from ganglion.entrypoints.inference_api.application import Application
 from ganglion.entrypoints.inference_api.connection import Connection, Shared
 from ganglion.entrypoints.inference_api.limits import BodyBudget, HttpLimits
 from ganglion.entrypoints.inference_api.messages import problem_response
-from ganglion.entrypoints.listening import Address, ListeningServer, listen
 
 
 class InferenceServer(ListeningServer):

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from ganglion.core.errors import NotFound
 from ganglion.core.histogram import Histogram
-from ganglion.node.services.serving_statistics import BatchSize, Statistics
-from ganglion.node.services.serving_versions import ServedModel
+from ganglion.node.services.serving.counts import BatchSize, Statistics
+from ganglion.node.services.serving.versions import ServedModel
 
 _QUANTILES = (0.5, 0.9, 0.99, 0.999)
 _NS_PER_US = 1000

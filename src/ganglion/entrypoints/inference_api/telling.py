@@ -18,7 +18,7 @@ from ganglion.entrypoints.inference_api.repository import Done, Repository
 from ganglion.entrypoints.inference_api.request_reader import ACCEPT
 from ganglion.entrypoints.inference_api.routes import Action, Route
 from ganglion.entrypoints.inference_api.statistics_document import statistics
-from ganglion.node.services.serving import Serving
+from ganglion.node.services.serving.answers import Serving
 
 T = TypeVar("T", bound=msgspec.Struct)
 _DELIMITED = ("proto=io.prometheus.client.MetricFamily", "encoding=delimited")

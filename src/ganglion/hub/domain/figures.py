@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ganglion.hub.domain.rollout import Rollout, RolloutState
+from ganglion.hub.domain.rollouts.document import Rollout, RolloutState
 from ganglion.wire.figures_resources import FleetFigures, ShareOf, Spread, VersionSpread
 
 

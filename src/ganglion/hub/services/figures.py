@@ -8,8 +8,8 @@ import msgspec
 from ganglion.core.errors import InvalidRequest
 from ganglion.hub.domain import figures
 from ganglion.hub.domain.figures import Day, Look, Seen
-from ganglion.hub.services import rollout_rows
-from ganglion.hub.services.groups import IN_SERVICE
+from ganglion.hub.services.organisation.groups import IN_SERVICE
+from ganglion.hub.services.rollouts import rows as rollout_rows
 from ganglion.ports.clock import Clock, utc_s
 from ganglion.ports.hub_store import ControlStore, ControlTransaction, DocumentRow, NodeQuery, NodeRow
 from ganglion.wire import codec

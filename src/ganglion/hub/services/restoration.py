@@ -9,9 +9,9 @@ import threading
 
 import structlog
 
-from ganglion.hub.services.desired import Desired
 from ganglion.hub.services.incarnation import given_revisions, known_incarnation, renew_incarnation
-from ganglion.hub.services.repository import Repository
+from ganglion.hub.services.nodes.desired import Desired
+from ganglion.hub.services.releases.repository import Repository
 from ganglion.ports.clock import Chance
 from ganglion.ports.hub_store import ControlStore
 

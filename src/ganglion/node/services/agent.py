@@ -17,20 +17,20 @@ import structlog
 
 from ganglion.core.errors import DataCorrupt, DiskUnusable, GanglionError, InvalidRequest, TooLarge
 from ganglion.core.serving_errors import ServingUnreachable
-from ganglion.node.domain import backoff, reporting
-from ganglion.node.domain.backoff import BackoffPolicy
-from ganglion.node.domain.pace import Pace
-from ganglion.node.domain.poll_time import PollTime
-from ganglion.node.domain.reporting import ReportSettings
-from ganglion.node.services import desired_intake
-from ganglion.node.services.commands import Commands
-from ganglion.node.services.forwarder import Forwarder
-from ganglion.node.services.journal_intake import JournalIntake
+from ganglion.node.domain.sending import backoff, reporting
+from ganglion.node.domain.sending.backoff import BackoffPolicy
+from ganglion.node.domain.sending.pace import Pace
+from ganglion.node.domain.sending.poll_time import PollTime
+from ganglion.node.domain.sending.reporting import ReportSettings
 from ganglion.node.services.limits import EnvelopeWatch, with_envelope
-from ganglion.node.services.orders import Orders
+from ganglion.node.services.orders.commands import Commands
+from ganglion.node.services.orders.orders import Orders
+from ganglion.node.services.orders.shells import Shells
 from ganglion.node.services.reference_files import ReferenceFiles
-from ganglion.node.services.shells import Shells
-from ganglion.node.services.updates import Updates
+from ganglion.node.services.sending.forwarder import Forwarder
+from ganglion.node.services.sending.journal_intake import JournalIntake
+from ganglion.node.services.update import desired_intake
+from ganglion.node.services.update.updates import Updates
 from ganglion.ports.agent_store import AgentStore
 from ganglion.ports.clock import Chance, Clock
 from ganglion.ports.hub_link import HubLink

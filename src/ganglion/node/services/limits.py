@@ -10,8 +10,8 @@ import structlog
 
 from ganglion.core.errors import GanglionError, InvalidRequest
 from ganglion.core.trust_errors import ArtifactUntrusted
-from ganglion.node.domain.held_envelope import HeldEnvelope
-from ganglion.node.domain.reconcile import NodeState
+from ganglion.node.domain.orders.held_envelope import HeldEnvelope
+from ganglion.node.domain.update.reconcile import NodeState
 from ganglion.ports.clock import Clock, utc_s
 from ganglion.ports.hub_link import HubLink, SignedEnvelope, TrustedWord
 from ganglion.trust import clock_floor, envelope, limits

@@ -3,8 +3,8 @@
 import msgspec
 
 from ganglion.core.errors import DataCorrupt
-from ganglion.node.domain.reconcile import Installed, ModelState, NodeState
-from ganglion.node.domain.settings_trial import Settings, SettingsTrial
+from ganglion.node.domain.update.reconcile import Installed, ModelState, NodeState
+from ganglion.node.domain.update.settings_trial import Settings, SettingsTrial
 
 
 def load_state(data: bytes | None) -> NodeState:

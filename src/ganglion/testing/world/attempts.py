@@ -7,14 +7,15 @@ from functools import partial
 
 import msgspec
 
-from ganglion.node.domain import backoff, probation, reconcile
-from ganglion.node.domain.backoff import BackoffPolicy
-from ganglion.node.domain.probation import Verdict
-from ganglion.node.domain.reconcile import Installed, NodeState
-from ganglion.node.domain.update import Update, UpdateEffect, UpdateEvent
-from ganglion.node.services import desired_intake
-from ganglion.node.services.update_effects import policy_of
-from ganglion.node.services.update_telling import event as told
+from ganglion.node.domain.sending import backoff
+from ganglion.node.domain.sending.backoff import BackoffPolicy
+from ganglion.node.domain.update import probation, reconcile
+from ganglion.node.domain.update.probation import Verdict
+from ganglion.node.domain.update.reconcile import Installed, NodeState
+from ganglion.node.domain.update.table import Update, UpdateEffect, UpdateEvent
+from ganglion.node.services.update import desired_intake
+from ganglion.node.services.update.effects import policy_of
+from ganglion.node.services.update.telling import event as told
 from ganglion.testing.world.bugs import Bug
 from ganglion.testing.world.disk import Part, PowerLost
 from ganglion.testing.world.habits import counts_of_trial, seen_at

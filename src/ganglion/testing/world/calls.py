@@ -4,9 +4,9 @@ from functools import partial
 
 from ganglion.core.errors import DiskUnusable
 from ganglion.core.identity_errors import NodeQuarantined, Unauthenticated
-from ganglion.node.domain import egress
-from ganglion.node.domain.egress import EgressSettings, Spent
-from ganglion.node.services.update_telling import statuses
+from ganglion.node.domain.sending import egress
+from ganglion.node.domain.sending.egress import EgressSettings, Spent
+from ganglion.node.services.update.telling import statuses
 from ganglion.ports.clock import new_id
 from ganglion.testing.world.bugs import Bug
 from ganglion.testing.world.disk import Disk

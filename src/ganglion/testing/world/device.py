@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from ganglion.node.domain.reconcile import Installed, ModelState, NodeState
+from ganglion.node.domain.update.reconcile import Installed, ModelState, NodeState
 from ganglion.ports.clock import new_id
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.world.attempts import Attempts

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from ganglion.node.domain.reconcile import NodeState
+from ganglion.node.domain.update.reconcile import NodeState
 from ganglion.testing.world.outbox import Outbox
 
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 from functools import partial
 
 from ganglion.core.errors import Conflict
-from ganglion.hub.domain.experiment import Experiment, ExperimentState
-from ganglion.hub.services import experiment_rows
+from ganglion.hub.domain.experiments.document import Experiment, ExperimentState
+from ganglion.hub.services.rollouts import experiment_rows
 from ganglion.ports.hub_store import AssignmentRow
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.world.bugs import Bug

@@ -9,15 +9,15 @@ from typing import cast
 import msgspec
 
 from ganglion.core.errors import EpochTaken
-from ganglion.hub.domain.lifecycle import takes_part
-from ganglion.hub.services import experiment_rows
-from ganglion.hub.services.desired import Desired, assignment_row
-from ganglion.hub.services.experiments import Experiments
-from ganglion.hub.services.fleet import Fleet
+from ganglion.hub.domain.nodes.lifecycle import takes_part
+from ganglion.hub.services.experiments.experiments import Experiments
 from ganglion.hub.services.incarnation import incarnation_of
-from ganglion.hub.services.repository import Repository
+from ganglion.hub.services.nodes.desired import Desired, assignment_row
+from ganglion.hub.services.nodes.fleet import Fleet
+from ganglion.hub.services.releases.repository import Repository
 from ganglion.hub.services.restoration import Restoration
-from ganglion.hub.services.rollouts import Rollouts
+from ganglion.hub.services.rollouts import experiment_rows
+from ganglion.hub.services.rollouts.rollouts import Rollouts
 from ganglion.ports.clock import utc_s
 from ganglion.ports.hub_store import NodeRow, ReleaseRow
 from ganglion.ports.telemetry_store import EventRow

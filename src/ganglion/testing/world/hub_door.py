@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 
 from ganglion.core.identity_errors import NodeQuarantined, Unauthenticated
-from ganglion.hub.domain.lifecycle import Standing, StandingSettings, standing_of
-from ganglion.hub.services import node_acts, standings
-from ganglion.hub.services.alarms import Alarms
-from ganglion.hub.services.node_acts import Act, By
-from ganglion.hub.services.standings import Standings
+from ganglion.hub.domain.nodes.lifecycle import Standing, StandingSettings, standing_of
+from ganglion.hub.services.identity import node_acts, standings
+from ganglion.hub.services.identity.alarms import Alarms
+from ganglion.hub.services.identity.node_acts import Act, By
+from ganglion.hub.services.identity.standings import Standings
 from ganglion.ports.clock import Clock
 from ganglion.ports.hub_store import NodeRow
 from ganglion.testing.laws.law_9_zones import ClosedBorders

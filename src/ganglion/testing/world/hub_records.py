@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ganglion.core.errors import DiskUnusable, EpochTaken
-from ganglion.hub.domain import ingest
+from ganglion.hub.domain.records import ingest
 from ganglion.testing.laws.law_3_exactly_once import ExactlyOnce
 from ganglion.testing.world import runs
 from ganglion.testing.world.bugs import Bug

@@ -1,7 +1,7 @@
 """What an installation takes, and what lies on the disk of it."""
 
-from ganglion.node.domain.reconcile import Installed
-from ganglion.node.domain.update import Update, UpdateEffect
+from ganglion.node.domain.update.reconcile import Installed
+from ganglion.node.domain.update.table import Update, UpdateEffect
 from ganglion.testing.world.machine import Machine
 
 _TAKES = {

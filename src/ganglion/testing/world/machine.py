@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from ganglion.node.domain.reconcile import ModelState
+from ganglion.node.domain.update.reconcile import ModelState
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.world.disk import Disk
 from ganglion.testing.world.link import Link

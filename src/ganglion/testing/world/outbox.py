@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import chain
 from operator import attrgetter
 
-from ganglion.node.domain import outbox as rules
-from ganglion.node.domain.outbox import OutboxLimits
+from ganglion.node.domain.sending import outbox as rules
+from ganglion.node.domain.sending.outbox import OutboxLimits
 from ganglion.testing.world.runs import CLASS_NAMES, Run
 from ganglion.wire.records import RecordClass
 

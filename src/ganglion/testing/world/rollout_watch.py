@@ -6,9 +6,9 @@ Some planted errors sit here, too: what a worse hub would have done with the sam
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from ganglion.hub.domain.lifecycle import takes_part
-from ganglion.hub.domain.rollout import Rollout
-from ganglion.hub.services import rollout_rows
+from ganglion.hub.domain.nodes.lifecycle import takes_part
+from ganglion.hub.domain.rollouts.document import Rollout
+from ganglion.hub.services.rollouts import rows as rollout_rows
 from ganglion.ports.hub_store import AssignmentRow, RolloutRow
 from ganglion.ports.telemetry_store import EventRow
 from ganglion.testing.laws.every_law import Laws

@@ -7,9 +7,9 @@ import msgspec
 from msgspec import Meta
 
 from ganglion.core.errors import InvalidRequest
-from ganglion.node.domain import egress
-from ganglion.node.domain.egress import EgressSettings
-from ganglion.node.domain.outbox import OutboxLimits
+from ganglion.node.domain.sending import egress
+from ganglion.node.domain.sending.egress import EgressSettings
+from ganglion.node.domain.sending.outbox import OutboxLimits
 from ganglion.wire.rollout_resources import GateSettings, ProbationSettings
 
 PROFILES = ("ship", "mine", "factory", "retail", "vehicles")

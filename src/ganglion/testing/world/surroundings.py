@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ganglion.node.domain.outbox import OutboxLimits
+from ganglion.node.domain.sending.outbox import OutboxLimits
 from ganglion.testing.laws.every_law import Laws
 from ganglion.testing.world.bugs import Bug
 from ganglion.testing.world.clock import Agenda

@@ -1,8 +1,8 @@
 """What the judges and the timeline hear of a machine's attempts."""
 
 from ganglion.core.behaviour import Behaviour
-from ganglion.node.domain.update import Update
-from ganglion.node.services.update_effects import policy_of
+from ganglion.node.domain.update.table import Update
+from ganglion.node.services.update.effects import policy_of
 from ganglion.testing.world.machine import Machine
 from ganglion.wire.desired import Assignment, UpdateState
 from ganglion.wire.records import EventRecord

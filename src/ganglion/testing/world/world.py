@@ -5,7 +5,7 @@ from functools import partial
 
 import msgspec
 
-from ganglion.hub.domain.lifecycle import takes_part
+from ganglion.hub.domain.nodes.lifecycle import takes_part
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.laws.every_law import Laws
 from ganglion.testing.laws.intervals import Intervals

@@ -9,7 +9,7 @@ from ganglion.entrypoints.cli.context import HubOptions, Session
 from ganglion.entrypoints.cli.node import make_token
 from ganglion.entrypoints.cli.output import OutputFormat
 from ganglion.entrypoints.cli.rollout import show_rollout
-from ganglion.entrypoints.hub_client import HubClient
+from ganglion.entrypoints.hub_client.client import HubClient
 from ganglion.wire.resources import TokenReply
 from ganglion.wire.rollout_resources import RolloutView, StageView
 

@@ -7,12 +7,12 @@ import pytest
 
 from ganglion.core.errors import NotFound
 from ganglion.entrypoints.cli import rollout_policy
-from ganglion.hub.domain.fleet_specs import RolloutPolicySpec
+from ganglion.hub.domain.fleet.specs import RolloutPolicySpec
 from ganglion.wire.apply_resources import RolloutPolicyView
 from ganglion.wire.rollout_resources import GateSettings, RolloutRequest
 
 if TYPE_CHECKING:
-    from ganglion.entrypoints.hub_client import HubClient
+    from ganglion.entrypoints.hub_client.client import HubClient
 
 CAREFUL = RolloutPolicySpec(stages=("1", "100%"), gate={"soak_s": 600, "error_rate_max": 0.01}, approvals=2)
 

@@ -9,7 +9,7 @@ from ganglion.entrypoints.cli.context import HubOptions, Session
 from ganglion.entrypoints.cli.model import list_releases
 from ganglion.entrypoints.cli.output import OutputFormat
 from ganglion.entrypoints.cli.sample import list_samples, show_sample
-from ganglion.entrypoints.hub_client import HubClient
+from ganglion.entrypoints.hub_client.client import HubClient
 from ganglion.wire.resources import ReleaseView, SampleTensorView, SampleView
 
 SAMPLE = SampleView(

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from ganglion.entrypoints import fleet_yaml
 from ganglion.entrypoints.demo import fleet
 from ganglion.entrypoints.demo.script import QUICK, SITES, Script
-from ganglion.hub.domain import declared
-from ganglion.hub.domain.fleet_specs import AssignmentSpec, RolloutPolicySpec
+from ganglion.entrypoints.fleet import yaml as fleet_yaml
+from ganglion.hub.domain.declared import resources as declared
+from ganglion.hub.domain.fleet.specs import AssignmentSpec, RolloutPolicySpec
 
 
 def written(directory: Path, script: Script) -> Path:

@@ -2,8 +2,8 @@
 
 from ganglion.entrypoints.diagnosis.findings import served_models
 from ganglion.entrypoints.diagnosis.standing import models_here
-from ganglion.node.domain.reconcile import ModelState, NodeState
-from ganglion.node.domain.update import Update
+from ganglion.node.domain.update.reconcile import ModelState, NodeState
+from ganglion.node.domain.update.table import Update
 from ganglion.ports.serving_control import ModelServing, ServingStatus
 from ganglion.wire.desired import UpdateState
 from unit.node.builders import a_desired, an_assignment, an_installed

@@ -7,10 +7,10 @@ from typing import Any
 from tritonclient.grpc import service_pb2  # type: ignore[import-untyped]  # it ships no types
 
 from ganglion.core.errors import NotFound
+from ganglion.entrypoints.client_access.guard import Guard
 from ganglion.entrypoints.grpc_api.calls import UnaryMethod
 from ganglion.entrypoints.grpc_api.methods import inference_methods
 from ganglion.entrypoints.inference_api.repository import Done
-from ganglion.entrypoints.serving_guard import Guard
 from unit.entrypoints.grpc_api.grpc_builders import RecordedCall
 from unit.node.serving_builders import ServingWorld, version_of
 

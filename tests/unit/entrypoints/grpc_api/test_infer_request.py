@@ -7,7 +7,7 @@ from tritonclient.grpc import service_pb2  # type: ignore[import-untyped]  # it 
 from ganglion.core.errors import InvalidRequest
 from ganglion.core.steps import bytes_tensor, to_bytes
 from ganglion.entrypoints.grpc_api.infer_request import GrpcRequest, GrpcRequestDecoder
-from ganglion.node.domain.sequences import SequencePlace
+from ganglion.node.domain.serving.sequences import SequencePlace
 from unit.entrypoints.grpc_api.grpc_builders import raw_request, typed_request
 
 ROW = np.array([[0.25, 0.75]], np.float32)

@@ -14,14 +14,14 @@ from ganglion.core.manifest import TensorSpec
 from ganglion.core.pipeline import Pipeline
 from ganglion.core.serving_errors import ModelFailed
 from ganglion.core.steps import Datatype, Tensors, bytes_tensor, from_bytes
+from ganglion.entrypoints.client_access.guard import NoGuard
 from ganglion.entrypoints.grpc_api.calls import Status
 from ganglion.entrypoints.grpc_api.infer_request import GrpcRequestDecoder
 from ganglion.entrypoints.grpc_api.infer_response import GrpcResponseEncoder
 from ganglion.entrypoints.grpc_api.inference_service import InferenceService, InferStream
 from ganglion.entrypoints.grpc_api.rounds import Rounds
-from ganglion.entrypoints.serving_guard import NoGuard
-from ganglion.node.services.serving_runs import Package
-from ganglion.node.services.serving_versions import LoadedVersion
+from ganglion.node.services.serving.runs import Package
+from ganglion.node.services.serving.versions import LoadedVersion
 from unit.entrypoints.grpc_api.grpc_builders import RecordedCall, raw_request
 from unit.entrypoints.grpc_api.methods_world import FakeLoop
 from unit.node.serving_builders import ServingWorld, copy_through, manifest_of, package_of, version_of

@@ -1,7 +1,7 @@
 import pytest
 
 from ganglion.core.errors import InvalidRequest
-from ganglion.hub.domain.node_settings import parsed
+from ganglion.hub.domain.nodes.node_settings import parsed
 
 
 @pytest.mark.parametrize(

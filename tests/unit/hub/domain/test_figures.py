@@ -4,7 +4,7 @@ import msgspec
 
 from ganglion.hub.domain import figures
 from ganglion.hub.domain.figures import Day, Look, Seen
-from ganglion.hub.domain.rollout import HistoryEntry, Rollout, RolloutState, Stage
+from ganglion.hub.domain.rollouts.document import HistoryEntry, Rollout, RolloutState, Stage
 from ganglion.wire.desired import DeploymentPolicy
 from ganglion.wire.figures_resources import FleetFigures, ShareOf, Spread
 from ganglion.wire.rollout_resources import GateSettings

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ganglion.core.errors import Conflict
-from ganglion.hub.domain.fleet_specs import API_VERSION
-from ganglion.hub.domain.rollout import Rollout, Stage
-from ganglion.hub.services import rollout_rows
-from ganglion.hub.services.declarations import Declarations
+from ganglion.hub.domain.fleet.specs import API_VERSION
+from ganglion.hub.domain.rollouts.document import Rollout, Stage
+from ganglion.hub.services.declared.declarations import Declarations
+from ganglion.hub.services.rollouts import rows as rollout_rows
 from ganglion.ports.hub_store import AssignmentRow, ReleaseRow
 from ganglion.wire.apply_resources import ApplyReply, ApplyRequest, FleetResource, PlanLine
 from ganglion.wire.desired import DeploymentPolicy

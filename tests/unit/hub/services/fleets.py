@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 
-from ganglion.hub.services import settings_documents
-from ganglion.hub.services.desired import Desired
-from ganglion.hub.services.fleet_list import FleetLists
-from ganglion.hub.services.node_actions import NodeActions
-from ganglion.hub.services.node_settings import NodeSettings
-from ganglion.hub.services.places import Places
-from ganglion.hub.services.settings_documents import Given
+from ganglion.hub.services.nodes import settings_documents
+from ganglion.hub.services.nodes.desired import Desired
+from ganglion.hub.services.nodes.fleet_list import FleetLists
+from ganglion.hub.services.nodes.node_actions import NodeActions
+from ganglion.hub.services.nodes.node_settings import NodeSettings
+from ganglion.hub.services.nodes.settings_documents import Given
+from ganglion.hub.services.organisation.places import Places
 from ganglion.ports.hub_store import NodeRow
 from ganglion.ports.people_store import AuditQuery
 from ganglion.testing.chance import SeededChance

@@ -2,10 +2,10 @@
 
 from ganglion.core.asciicast import CastHeader, CastKind, CastWriter
 from ganglion.core.errors import NotFound
-from ganglion.hub.domain.shell_limits import ShellRelayLimits
-from ganglion.hub.services.desired import Desired
-from ganglion.hub.services.node_settings import NodeSettings
-from ganglion.hub.services.shells import Shells
+from ganglion.hub.domain.shells.limits import ShellRelayLimits
+from ganglion.hub.services.nodes.desired import Desired
+from ganglion.hub.services.nodes.node_settings import NodeSettings
+from ganglion.hub.services.shells.shells import Shells
 from ganglion.ports.people_store import AuditQuery
 from ganglion.testing.fleet_world import FleetWorld
 from ganglion.trust.envelope import Envelope, Limits, NamedAction

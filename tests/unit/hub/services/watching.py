@@ -8,22 +8,22 @@ from typing import Any
 import msgspec
 
 from ganglion.core.behaviour import Behaviour
-from ganglion.hub.domain.alert_conditions import checked
-from ganglion.hub.domain.alert_messages import Patience
-from ganglion.hub.domain.alerting import Watch
-from ganglion.hub.domain.fleet_specs import AlertSpec
-from ganglion.hub.services.alert_delivery import AlertDelivery, Target
-from ganglion.hub.services.alert_facts import AlertFacts, Found
-from ganglion.hub.services.alert_hub_facts import HubItself
-from ganglion.hub.services.alert_looks import AlertLooks, LookSettings
-from ganglion.hub.services.alerts import Alerts
+from ganglion.hub.domain.alerts.alerting import Watch
+from ganglion.hub.domain.alerts.conditions import checked
+from ganglion.hub.domain.alerts.messages import Patience
+from ganglion.hub.domain.fleet.specs import AlertSpec
+from ganglion.hub.services.alerts.alerts import Alerts
+from ganglion.hub.services.alerts.delivery import AlertDelivery, Target
+from ganglion.hub.services.alerts.facts import AlertFacts, Found
+from ganglion.hub.services.alerts.hub_facts import HubItself
+from ganglion.hub.services.alerts.looks import AlertLooks, LookSettings
 from ganglion.ports.clock import utc_s
 from ganglion.ports.hub_store import NodeRow
 from ganglion.ports.telemetry_store import EventRow, RollupKey
 from ganglion.testing.chance import SeededChance
 from ganglion.testing.memory_notifier import MemoryNotifier
 from ganglion.testing.memory_store import MemoryTelemetryStore
-from ganglion.trust.inventory import Role
+from ganglion.trust.ceremony.inventory import Role
 from ganglion.wire import codec
 from ganglion.wire.alert_resources import AlertCondition, AlertDefinition, AlertSilence, Severity
 from ganglion.wire.desired import ModelStatus, NodeReport

@@ -1,6 +1,6 @@
 """An outbox of runs gives up, sends, forgets and renumbers as one of records would."""
 
-from ganglion.node.domain.outbox import OutboxLimits
+from ganglion.node.domain.sending.outbox import OutboxLimits
 from ganglion.testing.world.outbox import Outbox
 from ganglion.testing.world.runs import Run
 from ganglion.wire.records import RecordClass

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from ganglion.entrypoints.experiment_words import ArmLine, arm_lines, ways
-from ganglion.entrypoints.hub_wiring import Hub
+from ganglion.entrypoints.fleet.experiment_words import ArmLine, arm_lines, ways
+from ganglion.entrypoints.hub_wiring.hub import Hub
 from ganglion.trust.roles import Caller
 from ganglion.wire.experiment_resources import ExperimentView
 

@@ -11,8 +11,8 @@ from ganglion.entrypoints.hub_api import people_views, session
 from ganglion.entrypoints.hub_api.access import HubPart, name_caller
 from ganglion.entrypoints.hub_api.web.error_page import LOGIN
 from ganglion.entrypoints.hub_api.web.templates import render
-from ganglion.entrypoints.hub_wiring import Hub
-from ganglion.hub.services.passwords import PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
+from ganglion.entrypoints.hub_wiring.hub import Hub
+from ganglion.hub.services.people.passwords import PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
 from ganglion.wire import problems
 
 router = APIRouter(include_in_schema=False)

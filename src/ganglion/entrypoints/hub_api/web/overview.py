@@ -8,9 +8,9 @@ from ganglion.entrypoints.hub_api import scopes
 from ganglion.entrypoints.hub_api.web import words
 from ganglion.entrypoints.hub_api.web.manifests import Manifests
 from ganglion.entrypoints.hub_api.web.pictures import picture_of
-from ganglion.entrypoints.hub_wiring import Hub
-from ganglion.hub.services.fleet import Committed
-from ganglion.hub.services.fleet_states import WORST_FIRST
+from ganglion.entrypoints.hub_wiring.hub import Hub
+from ganglion.hub.services.nodes.fleet import Committed
+from ganglion.hub.services.nodes.fleet_states import WORST_FIRST
 from ganglion.ports.hub_store import NodeQuery, NodeTerm
 from ganglion.trust.roles import Caller
 from ganglion.wire.alert_resources import AlertView, Severity

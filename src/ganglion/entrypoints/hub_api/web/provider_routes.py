@@ -14,8 +14,8 @@ from ganglion.core.identity_errors import Forbidden, ProviderFailed, Unauthentic
 from ganglion.entrypoints.hub_api import session
 from ganglion.entrypoints.hub_api.access import HubPart
 from ganglion.entrypoints.hub_api.web.templates import render
-from ganglion.entrypoints.hub_wiring import Hub
-from ganglion.hub.services.provider_logins import LIFE_S, ProviderLogins
+from ganglion.entrypoints.hub_wiring.hub import Hub
+from ganglion.hub.services.people.provider_logins import LIFE_S, ProviderLogins
 from ganglion.wire import problems
 
 router = APIRouter(include_in_schema=False)

@@ -1,0 +1,1 @@
+"""`ganglion advise`: files in; tables, JSON and pages out."""

@@ -1,0 +1,1 @@
+"""A serving port and who may ask it: listening, TLS, local clients, the guard."""

@@ -1,0 +1,1 @@
+"""What people and programs ask a hub for, over one pinned and authenticated line."""

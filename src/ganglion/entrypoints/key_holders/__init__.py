@@ -1,0 +1,1 @@
+"""What key holders do on machines of their own: ceremony, envelope, signatures, proofs."""

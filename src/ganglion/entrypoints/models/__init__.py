@@ -1,0 +1,1 @@
+"""Models in files: finding, opening and running them without a server."""

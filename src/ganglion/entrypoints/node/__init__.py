@@ -1,0 +1,1 @@
+"""The processes of `ganglion node`: joining, supervisor, agent and serving."""

@@ -1,0 +1,1 @@
+"""What every process of ours needs: logs, the pipe to its parent, words for its end, sandboxes."""

@@ -1,0 +1,1 @@
+"""`ganglion serve`: models from files, without a hub."""

@@ -1,0 +1,1 @@
+"""What both serving processes are made of: core, edges, and the watch over runs that hang."""

@@ -1,0 +1,1 @@
+"""Settings of every program: one typed tree, a file, variables and options."""

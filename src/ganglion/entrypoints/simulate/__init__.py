@@ -1,0 +1,1 @@
+"""`ganglion simulate`: scenarios in, worlds run, reports out."""

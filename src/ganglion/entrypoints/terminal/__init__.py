@@ -1,0 +1,1 @@
+"""A person's terminal while it stands for another machine's."""

@@ -1,0 +1,1 @@
+"""What alerts can watch, and how one stands to its subjects."""

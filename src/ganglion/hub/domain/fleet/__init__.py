@@ -1,0 +1,1 @@
+"""Names, selectors and fields with which people speak of a fleet."""

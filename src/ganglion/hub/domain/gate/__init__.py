@@ -1,0 +1,1 @@
+"""Go on, wait or abort: from counts alone, with the numbers."""

@@ -1,0 +1,1 @@
+"""Who may try a password, and which role a provider's groups give."""

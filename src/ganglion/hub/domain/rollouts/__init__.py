@@ -1,0 +1,1 @@
+"""The document of a rollout, its table and its machine."""

@@ -1,0 +1,1 @@
+"""What one interactive session holds between a person and a node."""

@@ -1,0 +1,1 @@
+"""The hub's audit chain, and the ways in which it is kept."""

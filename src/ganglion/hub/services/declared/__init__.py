@@ -1,0 +1,1 @@
+"""What files declare of a fleet, against what is there."""

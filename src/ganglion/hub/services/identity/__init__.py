@@ -1,0 +1,1 @@
+"""Which machines are nodes: joining, keys, standing, quarantine and retirement."""

@@ -1,0 +1,1 @@
+"""What the hub wants of each node, and what each one reports."""

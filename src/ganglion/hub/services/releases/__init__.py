@@ -1,0 +1,1 @@
+"""Signed packages: release, repository, keys, and which variant suits whom."""

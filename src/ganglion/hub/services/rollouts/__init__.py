@@ -1,0 +1,1 @@
+"""Rollouts: planned, started, looked at, followed back."""

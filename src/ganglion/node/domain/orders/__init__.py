@@ -1,0 +1,1 @@
+"""What a hub may ask of this node, and what it has asked."""

@@ -1,0 +1,1 @@
+"""What leaves the node, what is given up, and how it is counted."""

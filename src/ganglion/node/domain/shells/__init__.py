@@ -1,0 +1,1 @@
+"""One interactive session, and what this machine grants to it."""

@@ -1,0 +1,1 @@
+"""One attempt, from the wish to the commit or the way back."""

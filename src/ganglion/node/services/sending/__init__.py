@@ -1,0 +1,1 @@
+"""From the journal to the hub: records, batches, samples."""

@@ -1,0 +1,1 @@
+"""Requests, batches, versions: what the serving process does."""

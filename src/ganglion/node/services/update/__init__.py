@@ -1,0 +1,1 @@
+"""Updates: the shell around the table, attempts, trials, and what is told of them."""

@@ -1,0 +1,1 @@
+"""New trust metadata: proposed, signed by people, installed."""

@@ -1,0 +1,1 @@
+"""The gate that every model file passes before an engine opens it."""
