@@ -31,7 +31,7 @@ demo: $(RUNS) ## Run the whole loop on this machine (ARGS=--quick, ARGS=--keep)
 	$(BIN)/ganglion demo $(ARGS)
 
 test: $(DEVELOPS) ## Run every test of what ganglion does, files side by side (ARGS="-k outbox"); `check` has those of the source
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/architecture $(CAMPAIGNS:%=--ignore %) $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/architecture $(CAMPAIGNS:%=--ignore %) $(ARGS)
 
 check: lint types imports reference architecture ## Check style, types, layers, reference pages and limits
 
