@@ -16,11 +16,12 @@ BENCHES = $(sort $(filter-out bench/_%,$(wildcard bench/*.py)))
 # Tests start a thousand processes. Without compiled files each of them would compile every module that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Minutes of real processes each; `make simulate` and `make soak` run them.
+# Long stories of real processes, and those that take minutes each: `make simulate` and `make soak` run the latter.
+STORIES := tests/e2e/test_bad_versions.py tests/e2e/test_demo.py tests/e2e/test_replay.py
 CAMPAIGNS := tests/e2e/test_reality.py tests/e2e/test_update_kills.py
 
 .DEFAULT_GOAL := help
-.PHONY: help protos setup demo test check format lint types imports reference architecture simulate fuzz fuzz-coverage soak soak-fleet conformance bench bench-peers docs clean audit
+.PHONY: help protos setup demo test stories check format lint types imports reference architecture simulate fuzz fuzz-coverage soak soak-fleet conformance bench bench-peers docs clean audit
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +32,10 @@ demo: $(RUNS) ## Run the whole loop on this machine (ARGS=--quick, ARGS=--keep)
 	$(BIN)/ganglion demo $(ARGS)
 
 test: $(DEVELOPS) ## Run every test of what ganglion does, files side by side (ARGS="-k outbox"); `check` has those of the source
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/architecture $(CAMPAIGNS:%=--ignore %) $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/architecture $(STORIES:%=--ignore %) $(CAMPAIGNS:%=--ignore %) $(ARGS)
+
+stories: $(DEVELOPS) ## Run the long stories with real processes: bad versions, bad lines, every promise of the demo
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(STORIES) $(ARGS)
 
 check: lint types imports reference architecture ## Check style, types, layers, reference pages and limits
 

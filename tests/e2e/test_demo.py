@@ -68,7 +68,7 @@ def test_a_demo_that_is_ended_early_cleans_everything_up(
 ) -> None:
     with start_demo(scratch, tmp_path / "report.html") as demo:
         assert demo.stdout is not None
-        next(line for line in demo.stdout if "Roll release 1 out" in line)
+        next(line for line in demo.stdout if "training on" in line)
         assert processes_of(scratch)
 
         demo.send_signal(number)

@@ -77,10 +77,15 @@ LEAKS = {
         "(tmp_path / 'n.key').write_bytes(bytes(range(32))); (tmp_path / 'x.html').write_text(bytes(range(32)).hex())"
     ),
 }
+SIDE_BY_SIDE = ("stderr", "log file")
+"""What a worker prints, and what it writes: the other leaks differ in nothing that has to do with workers."""
 
 
-@pytest.mark.parametrize("workers", ["0", "2"], ids=["one process", "side by side"])
-@pytest.mark.parametrize("leak", LEAKS.values(), ids=LEAKS)
+@pytest.mark.parametrize(
+    ("leak", "workers"),
+    [(leak, "0") for leak in LEAKS.values()] + [(LEAKS[name], "2") for name in SIDE_BY_SIDE],
+    ids=[*LEAKS, *(f"{name}, side by side" for name in SIDE_BY_SIDE)],
+)
 def test_a_run_that_writes_a_secret_fails_although_its_tests_pass(tmp_path: Path, leak: str, workers: str) -> None:
     outcome = run_of(tmp_path, leak, workers)
 
